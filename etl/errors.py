@@ -1,0 +1,71 @@
+"""The exit codes, and the exceptions that end a run.
+
+What becomes of a single row is never an exception: it is a value (``etl.rows``). An exception says
+that the run, or one input of it, cannot go on, and its class says what that means for the caller::
+
+    FatoraClientsError
+    ├── ConfigError        2   wrong usage or settings: nothing was sent
+    ├── InputError         3   this input cannot be used: nothing of it was sent
+    ├── StoppedError       4   stopped early: rows are left, running again resumes
+    ├── InconsistentError  70  the program contradicts itself: what was done is kept
+    └── BusyError          75  another run holds the runs folder: nothing was sent
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class ExitCode(IntEnum):
+    """How a run ended, for cron; listed from good to bad, as several inputs are summed up."""
+
+    DONE = 0
+    NOT_ALL_UPDATED = 1
+    USAGE = 2
+    INPUT_UNUSABLE = 3
+    STOPPED = 4
+    INTERNAL = 70
+    BUSY = 75
+
+    @classmethod
+    def worst(cls, codes: Iterable[ExitCode]) -> ExitCode:
+        """The one code that stands for several inputs; DONE for none."""
+        return max(codes, default=cls.DONE)
+
+
+class FatoraClientsError(Exception):
+    """A run cannot go on. The message is one sentence that says what happened and what to do."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL
+
+
+class ConfigError(FatoraClientsError):
+    """Wrong usage, setting or credential; nothing was sent."""
+
+    exit_code = ExitCode.USAGE
+
+
+class InputError(FatoraClientsError):
+    """The input cannot be read with certainty; nothing of it was sent."""
+
+    exit_code = ExitCode.INPUT_UNUSABLE
+
+
+class StoppedError(FatoraClientsError):
+    """The run stopped before its end, and could not even write its report; it can be resumed."""
+
+    exit_code = ExitCode.STOPPED
+
+
+class InconsistentError(FatoraClientsError):
+    """A promise that the program checks about itself does not hold, such as counts that add up."""
+
+
+class BusyError(FatoraClientsError):
+    """Another run holds the runs folder; nothing was sent."""
+
+    exit_code = ExitCode.BUSY

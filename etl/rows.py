@@ -1,0 +1,149 @@
+"""What a row is called at each station of its way from the file to the report.
+
+::
+
+    extract ─ Record ─► validate ─ CheckedRow ─► journal ─ PendingRow ─► load
+    load ─ RowResult ─► journal ─ ReportRow ─► report
+
+``row`` is always the number that Excel shows for the row, counted from 1, the header included.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from etl.codes import Code
+
+SEPARATOR = "; "
+
+
+class Status(StrEnum):
+    """What became of a row: exactly one of these."""
+
+    SUCCESS = "SUCCESS"
+    INVALID = "INVALID"
+    REJECTED = "REJECTED"
+    FAILED = "FAILED"
+    UNKNOWN = "UNKNOWN"
+    NOT_SENT = "NOT_SENT"
+
+    @property
+    def final(self) -> bool:
+        """Whether running the same file again leaves the row alone."""
+        return self in {Status.SUCCESS, Status.INVALID, Status.REJECTED}
+
+    @property
+    def meaning(self) -> str:
+        """The status in a few words, for summaries."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    Status.SUCCESS: "updated",
+    Status.INVALID: "did not pass validation, never sent",
+    Status.REJECTED: "refused by the API",
+    Status.FAILED: "had no effect: the API was not reached or turned it away",
+    Status.UNKNOWN: "sent, but no answer tells what became of it",
+    Status.NOT_SENT: "not sent",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A row as it stands in the file.
+
+    ``cells`` has one text for each column of the header. ``marks`` names, by column index, what is
+    wrong with a cell that its text alone cannot tell, such as an error value or a merged cell.
+    """
+
+    row: int
+    cells: tuple[str, ...]
+    marks: Mapping[int, Code] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with a row: its code, and a clause that names column and value."""
+
+    code: Code
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedRow:
+    """A row that has been validated; it may be sent if it has no faults.
+
+    ``client_id`` is None where the id is not usable; ``body`` is the JSON object to send, keyed as
+    the API wants it; ``warnings`` say what was changed on the way from the cell to the body.
+    """
+
+    record: Record
+    client_id: int | None
+    body: Mapping[str, str]
+    faults: tuple[Fault, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PendingRow:
+    """A staged row that is to be sent; ``status`` and ``attempts`` are those of earlier tries."""
+
+    row: int
+    client_id: int
+    body: Mapping[str, str]
+    status: Status = Status.NOT_SENT
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RowResult:
+    """What is true of a row after an attempt, as it goes into the results file.
+
+    ``time`` is UTC in ISO 8601, when the answer came; ``ms`` is how long the attempt took.
+    """
+
+    row: int
+    client_id: int
+    status: Status
+    attempts: int
+    time: str
+    ms: int
+    fault: Fault | None = None
+    warning: str = ""
+    http_status: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRow:
+    """A row as the report shows it; ``client_id`` is None where the id is not usable."""
+
+    row: int
+    cells: Sequence[str]
+    client_id: int | None
+    status: Status
+    faults: tuple[Fault, ...]
+    warning: str
+    http_status: int | None
+    attempts: int
+    time: str
+    ms: int | None
+
+    @property
+    def error(self) -> str:
+        """All that is wrong with the row, on one line."""
+        return SEPARATOR.join(fault.text for fault in self.faults)
+
+    @property
+    def codes(self) -> str:
+        """The codes of what is wrong, each once."""
+        return SEPARATOR.join(dict.fromkeys(fault.code.name for fault in self.faults))
+
+    @property
+    def fix(self) -> str:
+        """What operations should do: the fix of each code, once."""
+        return " ".join(dict.fromkeys(fault.code.fix for fault in self.faults))

@@ -1,0 +1,39 @@
+"""Which addresses the job sends a token to."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+
+# Narrower than RFC 3986 on purpose: no user info, backslash, percent sign, query or letter beyond
+# ASCII, on which parsers disagree about the host. What is left every parser reads alike.
+_API_URL = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?"
+    r"(?:/[A-Za-z0-9._-]+)*/?"
+)
+
+
+def checked_url(url: str) -> str:
+    """Return the address of an API, without a slash at its end.
+
+    Raises:
+        ValueError: the address is malformed, or plain HTTP would carry the token over a network.
+    """
+    parts = _API_URL.fullmatch(url)
+    if parts is None or "/.." in url:
+        raise ValueError("must look like https://api.fatora.io/v1")
+    if parts["scheme"] == "http" and not is_loopback(url):
+        raise ValueError("must begin with https://; plain http is for this machine alone")
+    return url.rstrip("/")
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the address is on this machine."""
+    parts = _API_URL.fullmatch(url)
+    if parts is None:
+        return False
+    host = parts["host"].strip("[]")
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
