@@ -1,0 +1,126 @@
+"""Reading CSV with certainty, or not at all.
+
+The module ``csv`` does the parsing, strictly. The delimiter is not sniffed: the one with which the
+required columns are found is the file's.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import re
+from functools import partial
+from typing import TYPE_CHECKING
+
+from etl.errors import InputError
+from etl.extract.layout import Layout, RawRow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import TextIO
+
+_DELIMITERS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
+_BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_SEP_LINE = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
+_END_OF_FILE = "\x1a"  # Ctrl-Z, with which DOS programs end a text
+_CHUNK = 1 << 20
+
+
+def layouts(path: Path, encoding: str | None) -> list[Layout]:
+    """Return the ways to read a CSV file: one for each delimiter that it may have.
+
+    Raises:
+        InputError: the file is empty, or its first line cannot be decoded.
+    """
+    codec = _codec(path, encoding)
+    first = next(iter(_Lines(path, codec)), None)
+    if first is None:
+        raise InputError("the file is empty")
+    declared = _SEP_LINE.fullmatch(first)
+    delimiters = [declared[1]] if declared else list(_DELIMITERS)
+    return [
+        Layout(
+            _DELIMITERS.get(delimiter, delimiter),
+            partial(_read, path, codec, delimiter, skipped=1 if declared else 0),
+        )
+        for delimiter in delimiters
+    ]
+
+
+def _codec(path: Path, encoding: str | None) -> str:
+    """Return the encoding: a byte order mark is certain, what was named comes second."""
+    with path.open("rb") as file:
+        start = file.read(4)
+    for mark, codec in _BYTE_ORDER_MARKS.items():
+        if start.startswith(mark):
+            return codec
+    return encoding or "utf-8"
+
+
+class _Lines:
+    """The lines of a file with their ends, decoded strictly; ``last`` is the latest one read."""
+
+    def __init__(self, path: Path, codec: str) -> None:
+        self._path, self._codec = path, codec
+        self.last = ""
+
+    def __iter__(self) -> Iterator[str]:
+        with self._path.open(encoding=self._codec, errors="strict", newline="") as text:
+            try:
+                yield from self._checked(text)
+            except UnicodeError:
+                raise InputError(_undecodable(self._path, self._codec)) from None
+
+    def _checked(self, text: TextIO) -> Iterator[str]:
+        for number, line in enumerate(text, 1):
+            if "\0" in line:
+                raise InputError(
+                    f"line {number} holds a NUL character: this is no CSV in {self._codec};"
+                    " save it in Excel as 'CSV UTF-8'"
+                )
+            if line == _END_OF_FILE:
+                return
+            self.last = line
+            yield line
+
+
+def _read(path: Path, codec: str, delimiter: str, skipped: int) -> Iterator[RawRow]:
+    """Yield each record; ``skipped`` lines stand before the first and count as no rows."""
+    lines = _Lines(path, codec)
+    source = iter(lines)
+    for _ in range(skipped):
+        next(source)
+    reader = csv.reader(source, delimiter=delimiter, strict=True)
+    row, line = 0, skipped + 1
+    try:
+        for row, cells in enumerate(reader, 1):
+            yield RawRow(row, cells, line, whole=lines.last.endswith(("\n", "\r")))
+            line = skipped + reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(
+            f"line {line}: the record that begins here cannot be read with certainty ({error});"
+            " look for a quotation mark that is not closed"
+        ) from None
+
+
+def _undecodable(path: Path, codec: str) -> str:
+    """Return the sentence that names the first byte that is not in this encoding."""
+    decoder = codecs.getincrementaldecoder(codec)()
+    line = 1
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            try:
+                line += decoder.decode(chunk).count("\n")
+            except UnicodeDecodeError as error:
+                good = error.object[: error.start].decode(codec, errors="ignore")
+                return (
+                    f"line {line + good.count(chr(10))}: the byte 0x{error.object[error.start]:02X}"
+                    f" is not {codec}; save the file in Excel as 'CSV UTF-8', or name its encoding,"
+                    " for example --encoding cp1256 (Arabic Windows) or cp1252 (Western Windows)"
+                )
+    return f"line {line}: the file ends in the middle of a character; it is not {codec}, or cut"

@@ -1,0 +1,101 @@
+"""Finding a client's fields among the headers of a spreadsheet."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from etl.errors import InputError
+from etl.fields import Field, ResultColumn
+from etl.text import quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+# Matched without case, spaces, punctuation, unseen characters and the variants of Arabic letters.
+ALIASES: Mapping[Field, tuple[str, ...]] = {
+    Field.ID: (
+        "id", "client id", "client number", "client no", "customer id", "fatora id",
+        "رقم العميل", "معرف العميل", "رقم الزبون", "المعرف",
+    ),
+    Field.EMAIL: (
+        "email", "email address", "client email", "mail",
+        "البريد الإلكتروني", "بريد إلكتروني", "البريد", "الإيميل", "إيميل",
+    ),
+    Field.NAME: (
+        "name", "full name", "client name", "customer name",
+        "الاسم", "اسم العميل", "الاسم الكامل", "اسم الزبون",
+    ),
+    Field.PHONE: (
+        "phone", "phone number", "phone no", "mobile", "mobile number", "mobile no", "telephone",
+        "tel", "الهاتف", "رقم الهاتف", "هاتف", "الجوال", "رقم الجوال", "الموبايل", "رقم الموبايل",
+    ),
+    Field.ADDRESS: ("address", "client address", "العنوان", "عنوان", "عنوان العميل"),
+    Field.NOTES: ("notes", "note", "remarks", "ملاحظات", "الملاحظات", "ملاحظة"),
+}  # fmt: skip
+
+_ARABIC_VARIANTS = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ة": "ه", "ى": "ي", "ـ": None})
+_OWN_COLUMNS = frozenset(column.header for column in ResultColumn)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The header of a table: its names as they stand, and the column index of each field found."""
+
+    row: int
+    names: tuple[str, ...]
+    columns: Mapping[Field, int]
+
+    @property
+    def missing(self) -> list[Field]:
+        """The required fields that no column feeds."""
+        return [field for field in Field if field.required and field not in self.columns]
+
+    @property
+    def kept(self) -> list[int]:
+        """The indexes of the operator's own columns: all but those of a previous results file."""
+        return [
+            index
+            for index, name in enumerate(self.names)
+            if name.strip().casefold() not in _OWN_COLUMNS
+        ]
+
+
+def header_key(name: str) -> str:
+    """Return what two header names have in common that mean the same column."""
+    folded = unicodedata.normalize("NFKC", name).casefold().translate(_ARABIC_VARIANTS)
+    return "".join(char for char in folded if char.isalnum())
+
+
+def known_names(extra: Mapping[Field, Sequence[str]]) -> dict[str, Field]:
+    """Return the field of each header key: the aliases that ship and the configuration's."""
+    return {
+        header_key(name): field
+        for field in Field
+        for name in (*ALIASES[field], *extra.get(field, ()))
+    }
+
+
+def match(row: int, names: Iterable[str], known: Mapping[str, Field]) -> Header:
+    """Return the header that this row would be.
+
+    Raises:
+        InputError: two columns feed one field, and the row has all that are required: it is the
+            header, but it is not clear which column to send.
+    """
+    header = tuple(names)
+    columns: dict[Field, int] = {}
+    clashes: list[tuple[Field, int]] = []
+    for index, name in enumerate(header):
+        field = known.get(header_key(name))
+        if field is not None and columns.setdefault(field, index) != index:
+            clashes.append((field, index))
+    found = Header(row, header, columns)
+    if clashes and not found.missing:
+        field, second = clashes[0]
+        raise InputError(
+            f"two columns hold the {field}: {quote(header[columns[field]])} and"
+            f" {quote(header[second])} (row {row}); rename the one that is not to be sent"
+        )
+    return found

@@ -1,0 +1,170 @@
+"""Opening a spreadsheet, whatever its format, as one table of text."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from etl.codes import Code
+from etl.errors import InputError
+from etl.extract import csvfile, workbook
+from etl.extract.cells import to_text
+from etl.extract.header import Header, known_names, match
+from etl.rows import Record
+from etl.text import is_blank, quote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from etl.extract.layout import Layout, RawRow
+    from etl.fields import Field
+
+WORKBOOKS = frozenset({".xlsx", ".xlsm"})
+_HEADER_WITHIN = 30  # rows: a title, a date, a logo's empty cells; no more stands above a header
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was passed over or is worth telling; complete once all records have been read."""
+
+    blank_rows: int = 0
+    hidden_rows: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A spreadsheet's rows under one header.
+
+    ``names`` are the operator's own columns, ``columns`` the index of each field among them,
+    ``sheet`` the sheet's name, or the delimiter's for a CSV. ``records`` can be read once.
+    """
+
+    names: tuple[str, ...]
+    columns: Mapping[Field, int]
+    sheet: str
+    records: Iterator[Record]
+    tally: Tally = field(default_factory=Tally)
+
+
+@contextmanager
+def open_table(
+    path: Path,
+    *,
+    sheet: str | None = None,
+    encoding: str | None = None,
+    aliases: Mapping[Field, Sequence[str]] | None = None,
+) -> Iterator[Table]:
+    """Open a spreadsheet; its format follows from the ending of its name.
+
+    Raises:
+        InputError: here or while the records are read: the file cannot be read with certainty.
+    """
+    known = known_names(aliases or {})
+    if path.suffix.lower() in WORKBOOKS:
+        with workbook.layouts(path, sheet) as layouts:
+            yield _table(layouts, known)
+    else:
+        yield _table(csvfile.layouts(path, encoding), known)
+
+
+def _table(layouts: Sequence[Layout], known: Mapping[str, Field]) -> Table:
+    layout, header = _choose(layouts, known)
+    place = {index: new for new, index in enumerate(header.kept)}
+    tally = Tally()
+    return Table(
+        names=tuple(header.names[index] for index in header.kept),
+        columns={field: place[index] for field, index in header.columns.items()},
+        sheet=layout.name,
+        records=_records(layout, header, tally),
+        tally=tally,
+    )
+
+
+def _choose(layouts: Sequence[Layout], known: Mapping[str, Field]) -> tuple[Layout, Header]:
+    """Return the one layout that has the required columns."""
+    found: list[tuple[Layout, Header]] = []
+    best: Header | None = None
+    failure: InputError | None = None
+    for layout in layouts:
+        try:
+            header = _find_header(layout, known)
+        except InputError as error:
+            failure = failure or error
+            continue
+        if header is not None and not header.missing:
+            found.append((layout, header))
+        elif header is not None and (best is None or len(header.names) > len(best.names)):
+            best = header
+    if len(found) > 1:
+        names = ", ".join(repr(layout.name) for layout, _ in found)
+        raise InputError(f"several sheets have the columns: {names}; pick one with --sheet")
+    if found:
+        return found[0]
+    if failure is not None and (best is None or len(best.names) == 1):
+        raise failure
+    raise InputError(_nothing_found(best))
+
+
+def _find_header(layout: Layout, known: Mapping[str, Field]) -> Header | None:
+    """Return the first row that has all required columns, else the most header-like one."""
+    best: Header | None = None
+    for raw in islice(layout.rows(), _HEADER_WITHIN):
+        texts = [to_text(cell, None)[0] for cell in raw.cells]
+        while texts and is_blank(texts[-1]):
+            texts.pop()
+        header = match(raw.row, texts, known)
+        if texts and not header.missing:
+            return header
+        if texts and (best is None or len(header.columns) > len(best.columns)):
+            best = header
+    return best
+
+
+def _nothing_found(best: Header | None) -> str:
+    if best is None:
+        return "the file has no rows"
+    missing = " and ".join(best.missing)
+    headers = ", ".join(quote(name) for name in best.names)
+    return (
+        f"no column for {missing}; the headers found in row {best.row} are {headers};"
+        " rename a column, or add its name to the aliases in the configuration"
+    )
+
+
+def _records(layout: Layout, header: Header, tally: Tally) -> Iterator[Record]:
+    fields = {index: field for field, index in header.columns.items()}
+    for raw in layout.rows():
+        if raw.row <= header.row:
+            continue
+        record = _record(raw, header, fields)
+        if all(map(is_blank, record.cells)):
+            tally.blank_rows += 1
+            continue
+        tally.hidden_rows += raw.hidden
+        yield record
+
+
+def _record(raw: RawRow, header: Header, fields: Mapping[int, Field]) -> Record:
+    width = len(header.names)
+    cut = len(raw.cells) < width
+    if cut and not raw.whole:
+        raise InputError(f"{raw.place}: the last record is cut short; ask for the file once more")
+    for cell in raw.cells[width:]:
+        text, _ = to_text(cell, None)
+        if not is_blank(text):
+            raise InputError(f"{raw.place}: {quote(text)} stands in a column without a header")
+    cells: list[str] = []
+    marks: dict[int, Code] = {}
+    for index in header.kept:
+        field = fields.get(index)
+        if index < len(raw.cells):
+            text, mark = to_text(raw.cells[index], field)
+        else:
+            text, mark = "", Code.ROW_MALFORMED if field and field.required else None
+        if mark:
+            marks[len(cells)] = mark
+        cells.append(text)
+    return Record(raw.row, tuple(cells), marks)
