@@ -1,0 +1,111 @@
+"""Validating a table's records, a chunk at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from etl.fields import Field
+from etl.rows import CheckedRow, Fault, Record
+from etl.text import is_blank, quote
+from etl.validate.clean import Cleaned, clean
+from etl.validate.schema import ClientSchema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from etl.codes import Code
+
+_CHUNK = 5_000  # rows: enough to make a frame worth its while, little enough to hold
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnRules:
+    """Where the fields stand in the file, and what the configuration says of each.
+
+    ``names`` are the headers, ``columns`` the index of each field among them; ``cleared`` are the
+    fields for which a blank cell empties the stored value.
+    """
+
+    names: tuple[str, ...]
+    columns: Mapping[Field, int]
+    max_lengths: Mapping[Field, int]
+    cleared: frozenset[Field] = frozenset()
+
+
+def check_records(records: Iterable[Record], rules: ColumnRules) -> Iterator[CheckedRow]:
+    """Yield each record with all that is wrong with it, in the order of the file.
+
+    Raises:
+        InconsistentError: the schema is not in force.
+    """
+    schema = ClientSchema(rules.max_lengths)
+    source = iter(records)
+    while chunk := list(islice(source, _CHUNK)):
+        yield from _check_chunk(chunk, rules, schema)
+
+
+def _check_chunk(
+    chunk: list[Record], rules: ColumnRules, schema: ClientSchema
+) -> Iterator[CheckedRow]:
+    cleaned = {
+        field: [clean(record.cells[index], field) for record in chunk]
+        for field, index in rules.columns.items()
+    }
+    blank = [""] * len(chunk)
+    frame = pd.DataFrame(
+        {
+            field: [each.text for each in cleaned[field]] if field in cleaned else blank
+            for field in Field
+        },
+        index=[record.row for record in chunk],
+        dtype=str,
+    )
+    found = schema.faults(frame)
+    for position, record in enumerate(chunk):
+        values = {field: cells[position] for field, cells in cleaned.items()}
+        yield _checked(record, values, found, rules)
+
+
+def _checked(
+    record: Record,
+    values: Mapping[Field, Cleaned],
+    found: Mapping[tuple[int, Field], Code],
+    rules: ColumnRules,
+) -> CheckedRow:
+    faults = []
+    for field, index in rules.columns.items():
+        code = record.marks.get(index) or found.get((record.row, field))
+        if code is not None:
+            faults.append(_fault(code, rules.names[index], record.cells[index]))
+    id_is_good = (record.row, Field.ID) not in found and rules.columns[Field.ID] not in record.marks
+    return CheckedRow(
+        record=record,
+        client_id=int(values[Field.ID].text) if id_is_good else None,
+        body=dict(_sent(values, rules)),
+        faults=tuple(faults),
+        warnings=tuple(
+            f"{rules.names[rules.columns[field]]}: {value.change}"
+            for field, value in values.items()
+            if value.change
+        ),
+    )
+
+
+def _sent(values: Mapping[Field, Cleaned], rules: ColumnRules) -> Iterator[tuple[str, str]]:
+    """Yield what the body holds: a blank cell leaves the stored value alone, or empties it."""
+    for field, value in values.items():
+        if field is Field.ID:
+            continue
+        if not is_blank(value.text):
+            yield field.value, value.text
+        elif field in rules.cleared:
+            yield field.value, ""
+
+
+def _fault(code: Code, name: str, text: str) -> Fault:
+    value = f" {quote(text)}" if text else ""
+    return Fault(code, f"{name}{value}: {code.meaning}")

@@ -1,0 +1,176 @@
+"""The pandera contract of a client: columns of text, each with the checks that it must pass.
+
+Nothing is coerced: with coercion one bad id takes the checks of every other row with it, and 1024.7
+becomes somebody else's number. Each check has the name of the code that a failure gets, and a blank
+cell passes all but the check for a missing value.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pandera.pandas as pa
+from email_validator import EmailNotValidError, validate_email
+from pandera.config import config_context
+from pandera.errors import SchemaErrors
+
+from etl.codes import Code
+from etl.errors import InconsistentError
+from etl.fields import Field
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import TypeAlias
+
+Check: TypeAlias = "Callable[[str], bool]"
+
+_LARGEST_ID = 2**63 - 1
+_INTEGER = re.compile(r"-?[0-9]+")
+_ROUNDED = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?E\+?[0-9]+")
+_LONGEST_EMAIL = 254  # RFC 5321, 4.5.3.1.3: a path has 256 octets, the angle brackets included
+# ECMA-376 part 1, 18.17.3 (error constants), and those that Excel has got since.
+_CELL_ERRORS = re.compile(
+    r"#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|GETTING_DATA|SPILL!|CALC!|FIELD!|BLOCKED!)"
+)
+_LINE_BREAKS_AND_TABS = frozenset("\t\n\r")
+
+
+def _is_no_cell_error(text: str) -> bool:
+    return not _CELL_ERRORS.fullmatch(text)
+
+
+def _is_intact(text: str) -> bool:
+    if text.isascii() and text.isprintable():
+        return True
+    return not any(
+        char == "\ufffd"
+        or (unicodedata.category(char) in {"Cc", "Cs"} and char not in _LINE_BREAKS_AND_TABS)
+        for char in text
+    )
+
+
+def _is_not_rounded(text: str) -> bool:
+    return not _ROUNDED.fullmatch(text)
+
+
+def _has_only_seen_characters(text: str) -> bool:
+    return text.isascii() or not any(unicodedata.category(char) == "Cf" for char in text)
+
+
+def _is_integer(text: str) -> bool:
+    return _INTEGER.fullmatch(text) is not None
+
+
+def _is_in_range(text: str) -> bool:
+    if not _is_integer(text):
+        return True
+    return len(text.lstrip("0")) <= len(str(_LARGEST_ID)) and 1 <= int(text) <= _LARGEST_ID
+
+
+def _is_email(text: str) -> bool:
+    if len(text) > _LONGEST_EMAIL:
+        return False
+    try:
+        validate_email(text, check_deliverability=False)
+    except EmailNotValidError:
+        return False
+    return True
+
+
+# In the order of precedence: a cell is reported for the first check that it fails.
+_EVERY_FIELD: list[tuple[Code, Check]] = [
+    (Code.CELL_ERROR, _is_no_cell_error),
+    (Code.TEXT_DAMAGED, _is_intact),
+]
+_OWN: Mapping[Field, list[tuple[Code, Check]]] = {
+    Field.ID: [
+        (Code.TEXT_DAMAGED, _is_not_rounded),
+        (Code.ID_NOT_INTEGER, _is_integer),
+        (Code.ID_OUT_OF_RANGE, _is_in_range),
+    ],
+    Field.EMAIL: [(Code.EMAIL_INVALID, _is_email)],
+    Field.PHONE: [
+        (Code.TEXT_DAMAGED, _is_not_rounded),
+        (Code.TEXT_DAMAGED, _has_only_seen_characters),
+    ],
+}
+_MISSING = {Field.ID: Code.ID_MISSING, Field.EMAIL: Code.EMAIL_MISSING}
+
+# A row that must fail in every column, with the code that each must get. It is validated with every
+# chunk: if it ever passes, the schema is not in force.
+_CANARY_ROW = -1
+_CANARY = {
+    Field.ID: ("1024.7", Code.ID_NOT_INTEGER),
+    Field.EMAIL: ("no address", Code.EMAIL_INVALID),
+    Field.NAME: ("\ufffd", Code.TEXT_DAMAGED),
+    Field.PHONE: ("9.74E+11", Code.TEXT_DAMAGED),
+    Field.ADDRESS: ("#REF!", Code.CELL_ERROR),
+    Field.NOTES: ("\x00", Code.TEXT_DAMAGED),
+}
+
+
+class ClientSchema:
+    """The rules for a client, in force whatever the environment says of pandera."""
+
+    def __init__(self, max_lengths: Mapping[Field, int]) -> None:
+        """Make the schema; ``max_lengths`` are in characters."""
+        self._schema = pa.DataFrameSchema(
+            {
+                field: pa.Column(str, list(_checks(field, max_lengths.get(field))))
+                for field in Field
+            },
+            index=pa.Index(int, unique=True),
+            strict=True,
+        )
+
+    def faults(self, frame: pd.DataFrame) -> dict[tuple[int, Field], Code]:
+        """Return the first fault of each cell that has one, by row number and field.
+
+        ``frame`` has a column of text for each field and the row numbers as its index.
+
+        Raises:
+            InconsistentError: the schema let a row pass that must fail, or reports a fault without
+                its row: no row can be trusted to have been checked.
+        """
+        watched = pd.concat([frame, _canary_frame()])
+        found: dict[tuple[int, Field], Code] = {}
+        for row, field, code in self._failures(watched):
+            found.setdefault((row, field), code)
+        for field, (_, code) in _CANARY.items():
+            if found.pop((_CANARY_ROW, field), None) is not code:
+                raise InconsistentError(f"validation is not in force: a bad {field} passed")
+        return found
+
+    def _failures(self, frame: pd.DataFrame) -> Iterator[tuple[int, Field, Code]]:
+        try:
+            with config_context(validation_enabled=True):
+                self._schema.validate(frame, lazy=True)
+        except SchemaErrors as errors:
+            cases = errors.failure_cases.sort_values("check_number", kind="stable")
+            for case in cases.itertuples(index=False):
+                if case.index is None or case.check not in Code.__members__:
+                    raise InconsistentError(
+                        f"validation failed as a whole ({case.check}); no row can be trusted"
+                    ) from None
+                yield int(case.index), Field(case.column), Code[case.check]
+
+
+def _checks(field: Field, max_length: int | None) -> Iterator[pa.Check]:
+    if field in _MISSING:
+        yield pa.Check(lambda column: column != "", error=_MISSING[field].name)
+    for code, check in [*_EVERY_FIELD, *_OWN.get(field, [])]:
+        yield pa.Check(_where_filled(check), error=code.name)
+    if max_length is not None:
+        yield pa.Check(lambda column: column.str.len() <= max_length, error=Code.TEXT_TOO_LONG.name)
+
+
+def _where_filled(check: Check) -> Callable[[pd.Series[str]], pd.Series[bool]]:
+    return lambda column: column.map(lambda text: not text or check(text)).astype(bool)
+
+
+def _canary_frame() -> pd.DataFrame:
+    values = {field: [text] for field, (text, _) in _CANARY.items()}
+    return pd.DataFrame(values, index=[_CANARY_ROW], dtype=str)
