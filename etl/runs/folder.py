@@ -1,0 +1,184 @@
+"""The folder of a run, and the folder of all runs."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import shutil
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from etl.errors import ConfigError, InputError
+from etl.files import PRIVATE_FOLDER, create, sync_folder
+from etl.runs.manifest import InputFacts, Manifest, sha256_of
+from etl.urls import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+_STAGING = ".staging-"
+_LATEST = "latest"
+_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """A run's folder and the names in it; its own name is the run's id."""
+
+    path: Path
+
+    @property
+    def run(self) -> str:
+        """The run's id, which begins with the UTC time of its start."""
+        return self.path.name.removeprefix(_STAGING)
+
+    @property
+    def journal(self) -> Path:
+        """The record of each row."""
+        return self.path / "journal.sqlite3"
+
+    @property
+    def log(self) -> Path:
+        """What happened, as JSON lines."""
+        return self.path / "run.log"
+
+    @property
+    def manifest(self) -> Path:
+        """What the run was."""
+        return self.path / "manifest.json"
+
+    @property
+    def input(self) -> Path:
+        """The copy of what operations sent."""
+        return next(self.path.glob("input.*"))
+
+    def results(self, ending: str) -> Path:
+        """The results file with this ending, ``.csv`` or ``.xlsx``."""
+        return self.path / f"results{ending}"
+
+    def rework(self, ending: str) -> Path:
+        """The file of rows to correct, with this ending."""
+        return self.path / f"rework{ending}"
+
+    def take_input(self, source: Path) -> InputFacts:
+        """Copy the bytes of an input, which are read this once, and return what they are.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        target = self.path / f"input{source.suffix.lower()}"
+        create(target)
+        digest, size = hashlib.sha256(), 0
+        try:
+            with source.open("rb") as original, target.open("wb") as copy:
+                while block := original.read(_BLOCK):
+                    digest.update(block)
+                    size += copy.write(block)
+                copy.flush()
+                os.fsync(copy.fileno())
+        except PermissionError:
+            raise InputError("the file may not be read by this user") from None
+        return InputFacts(source.name, size, digest.hexdigest())
+
+    def hashes(self) -> dict[str, str]:
+        """Return the SHA-256 of every file of the run but the manifest, by name."""
+        return {
+            file.name: sha256_of(file)
+            for file in sorted(self.path.iterdir())
+            if file != self.manifest
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class RunsFolder:
+    """The folder that holds every run."""
+
+    path: Path
+
+    def prepare(self) -> None:
+        """Make sure that runs can be written here.
+
+        Raises:
+            ConfigError: they cannot.
+        """
+        try:
+            self.path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+            probe = self.path / f".probe-{secrets.token_hex(4)}"
+            create(probe)
+            probe.unlink()
+        except OSError as error:
+            raise ConfigError(
+                f"the runs folder {self.path} cannot be written ({error.strerror});"
+                " nothing was sent: choose another with --runs-dir"
+            ) from None
+
+    @contextmanager
+    def staging(self, begun: datetime) -> Iterator[RunFolder]:
+        """Give a folder in which a run is prepared; it is gone afterwards if not published.
+
+        A run folder that can be seen has therefore always been staged to its end.
+        """
+        self._clear_staging()
+        stamp = begun.strftime("%Y%m%dT%H%M%S.%f")[:-3]
+        folder = RunFolder(self.path / f"{_STAGING}{stamp}Z-{secrets.token_hex(3)}")
+        folder.path.mkdir(PRIVATE_FOLDER)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder.path, ignore_errors=True)
+
+    def publish(self, staged: RunFolder) -> RunFolder:
+        """Make a staged folder the run that it has become, durably."""
+        sync_folder(staged.path)
+        final = self.path / staged.run
+        staged.path.rename(final)
+        sync_folder(self.path)
+        return RunFolder(final)
+
+    def all(self) -> list[RunFolder]:
+        """Return every run, the newest first."""
+        try:
+            folders = sorted(self.path.iterdir(), key=lambda folder: folder.name, reverse=True)
+        except FileNotFoundError:
+            return []
+        runs = (RunFolder(folder) for folder in folders if not folder.name.startswith("."))
+        return [run for run in runs if run.manifest.is_file()]
+
+    def find(self, name: str) -> RunFolder:
+        """Return the run of this id, of a unique beginning of it, or the ``latest``.
+
+        Raises:
+            ConfigError: there is none, or several begin so.
+        """
+        runs = self.all()
+        if name == _LATEST:
+            found = runs[:1]
+        else:
+            found = [run for run in runs if run.run == name] or [
+                run for run in runs if run.run.startswith(name)
+            ]
+        if len(found) == 1:
+            return found[0]
+        problem = f"{len(found)} runs begin with" if found else "there is no run"
+        raise ConfigError(f"{problem} {name!r} in {self.path}; see fatora-clients history")
+
+    def previous(self, facts: InputFacts, api: str) -> tuple[RunFolder, Manifest] | None:
+        """Return the latest run of the same bytes and sheet, if any.
+
+        What was sent to a stand-in on this machine has not been sent to the API, and the other way
+        round: such runs are not taken for one another.
+        """
+        for folder in self.all():
+            manifest = Manifest.read(folder.manifest)
+            same = manifest.input.sha256 == facts.sha256 and manifest.input.sheet == facts.sheet
+            if same and is_loopback(manifest.api) == is_loopback(api):
+                return folder, manifest
+        return None
+
+    def _clear_staging(self) -> None:
+        for left in self.path.glob(f"{_STAGING}*"):
+            shutil.rmtree(left, ignore_errors=True)

@@ -1,0 +1,49 @@
+"""``run.log``: what happened, as JSON lines, without a token or anything personal.
+
+Modules log events by name, with fields: ``log.info("held", extra={"fields": {"seconds": 2}})``. Row
+numbers, client ids, codes and statuses are all that may be said of a row.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from etl.files import PRIVATE_FILE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time (UTC), level, event, run, and the event's own fields."""
+
+    def __init__(self, run: str | None = None) -> None:
+        super().__init__()
+        self._run = run
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line; JSON escapes whatever could begin a line of its own."""
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = {"time": time, "level": record.levelname, "event": record.msg, "run": self._run}
+        return json.dumps({**line, **getattr(record, "fields", {})})
+
+
+@contextmanager
+def logging_to(path: Path, run: str) -> Iterator[None]:
+    """Append what the program logs to a run's log."""
+    path.touch(PRIVATE_FILE)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(JsonLines(run))
+    program = logging.getLogger("etl")
+    program.addHandler(handler)
+    program.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        program.removeHandler(handler)
+        handler.close()
