@@ -1,0 +1,29 @@
+"""Everything that it takes to reach the API, for any number of workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from etl.load.api import Api
+from etl.load.transport import Transport
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from etl.load.tokens import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How to reach the API: ``timeout`` in seconds; ``proxy`` and ``ca_bundle`` where needed."""
+
+    url: str
+    tokens: Tokens
+    timeout: float
+    proxy: str | None = None
+    ca_bundle: Path | None = None
+
+    def api(self) -> Api:
+        """Return the API over a connection of its own, for one thread."""
+        return Api(self.url, self.tokens, Transport(self.timeout, self.proxy, self.ca_bundle))

@@ -1,0 +1,248 @@
+"""The loop that brings pending rows to the API, each with its intent on record before it is sent.
+
+Its world is handed in: the rows, a ledger, a way to send, a clock and a request to stop. All
+decisions are taken here, in one thread; the workers only send.
+"""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import time
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import count
+from typing import TYPE_CHECKING, Protocol
+
+from etl.load.breaker import Breaker
+from etl.load.judge import judge
+from etl.load.pacing import pause_before, seconds_asked_for
+from etl.rows import Fault, RowResult, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from etl.load.judge import Verdict
+    from etl.load.workers import Sender, Sent
+    from etl.rows import PendingRow
+    from etl.stopping import StopRequest
+
+log = logging.getLogger(__name__)
+
+_LATEST_WAKING = 0.1  # seconds by which a row may be sent late without slowing the next
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How rows are sent; times in seconds, ``rate`` in requests a second, 0 for no limit.
+
+    ``renewable`` tells whether a token that ran out can be replaced.
+    """
+
+    workers: int
+    attempts: int
+    rate: float
+    pause: float
+    pause_max: float
+    retry_after_max: float
+    stop_after: int
+    renewable: bool
+
+
+class Ledger(Protocol):
+    """Where intents and outcomes are written, durably when it returns."""
+
+    def record(self, ended: Sequence[RowResult], begun: Sequence[PendingRow], now: str) -> None:
+        """Write the outcomes of attempts that ended and the intents of those that begin."""
+
+
+class Clock:
+    """The time: ``now`` in seconds since 1970, ``ticks`` in seconds that never jump."""
+
+    def now(self) -> float:
+        """Return the time of day."""
+        return time.time()
+
+    def ticks(self) -> float:
+        """Return a time to measure with."""
+        return time.monotonic()
+
+
+@dataclass(slots=True)
+class _Task:
+    """A row in hand: sent, or waiting to be sent again; ``tries`` are those of this session."""
+
+    row: PendingRow
+    tries: int = 0
+    renewed: bool = False
+
+
+@dataclass(slots=True)
+class Loader:
+    """Sends rows until there are none left, or until it must stop; ``stopped`` then says why."""
+
+    rows: Iterator[PendingRow]
+    ledger: Ledger
+    sender: Sender
+    policy: Policy
+    stop: StopRequest
+    clock: Clock = field(default_factory=Clock)
+    stopped: str | None = None
+    _in_hand: dict[int, _Task] = field(default_factory=dict)
+    _waiting: list[tuple[float, int, _Task]] = field(default_factory=list)
+    _order: Iterator[int] = field(default_factory=count)
+    _breaker: Breaker = field(init=False)
+    _not_before: float = 0.0
+    _exhausted: bool = False
+
+    def __post_init__(self) -> None:
+        self._breaker = Breaker(self.policy.stop_after)
+
+    def run(self) -> Iterator[list[RowResult]]:
+        """Send the rows, and yield those that are done with, as they get there."""
+        self.stop.on_ask(self.sender.wake)
+        ended: list[RowResult] = []
+        done: list[RowResult] = []
+        while True:
+            begun = self._next_to_send()
+            if begun or ended:
+                now = _iso(self.clock.now())
+                self.ledger.record(ended, [task.row for task in begun], now)
+            for task in begun:
+                self.sender.submit(task.row)
+            if done:
+                yield done
+            if not self._under_way and (self._is_stopping or not self._in_hand):
+                return
+            ended, done = self._take_in(self.sender.collect(self._patience()))
+
+    @property
+    def _is_stopping(self) -> bool:
+        if self.stopped is None and self.stop.reason is not None:
+            self.stopped = self.stop.reason
+        return self.stopped is not None
+
+    @property
+    def _under_way(self) -> int:
+        return len(self._in_hand) - len(self._waiting)
+
+    @property
+    def _has_room(self) -> bool:
+        return len(self._in_hand) < self.policy.workers and not self._exhausted
+
+    def _next_to_send(self) -> list[_Task]:
+        """Return what is to be sent now: first what waits for another attempt, then new rows."""
+        begun: list[_Task] = []
+        while not self._is_stopping and self.clock.ticks() >= self._not_before:
+            task = self._next_task()
+            if task is None:
+                break
+            begun.append(task)
+            if self.policy.rate:
+                # Counted from when the row was due, not from now, or each late waking would add up.
+                due = max(self._not_before, self.clock.ticks() - _LATEST_WAKING)
+                self._not_before = due + 1 / self.policy.rate
+        return begun
+
+    def _next_task(self) -> _Task | None:
+        if self._waiting and self._waiting[0][0] <= self.clock.ticks():
+            return heapq.heappop(self._waiting)[-1]
+        if self._has_room and (row := next(self.rows, None)):
+            task = self._in_hand[row.row] = _Task(row)
+            return task
+        self._exhausted = self._exhausted or self._has_room
+        return None
+
+    def _patience(self) -> float | None:
+        """Return the seconds after which there is something to send without any answer."""
+        if self._is_stopping:
+            return None
+        if not self._has_room and not self._waiting:
+            return None
+        due = 0 if self._has_room else self._waiting[0][0]
+        return max(max(due, self._not_before) - self.clock.ticks(), 0)
+
+    def _take_in(self, sent: list[Sent]) -> tuple[list[RowResult], list[RowResult]]:
+        """Return the results of all attempts that ended, and those after which the row is done."""
+        ended, done = [], []
+        for each in sent:
+            task = self._in_hand[each.row.row]
+            verdict = judge(each.reply, each.row)
+            result = self._result(each, verdict)
+            ended.append(result)
+            task.row = replace(each.row, status=result.status, attempts=result.attempts)
+            if not self._try_again(task, verdict):
+                del self._in_hand[each.row.row]
+                done.append(result)
+                self._halt(self._breaker.watch(verdict))
+            if verdict.status is not Status.SUCCESS:
+                _log_attempt(result, verdict)
+        return ended, done
+
+    def _result(self, sent: Sent, verdict: Verdict) -> RowResult:
+        """Return what is true of the row now: what once may have been applied stays UNKNOWN."""
+        row = sent.row
+        unclear = row.status is Status.UNKNOWN and verdict.status is Status.FAILED
+        earlier = "; an earlier attempt may have been carried out" if unclear else ""
+        return RowResult(
+            row=row.row,
+            client_id=row.client_id,
+            status=Status.UNKNOWN if unclear else verdict.status,
+            attempts=row.attempts + 1,
+            time=_iso(self.clock.now()),
+            ms=round(sent.seconds * 1000),
+            fault=Fault(verdict.code, verdict.error + earlier) if verdict.code else None,
+            warning=verdict.warning,
+            http_status=verdict.http_status,
+        )
+
+    def _try_again(self, task: _Task, verdict: Verdict) -> bool:
+        """Put a row back for another attempt where one may help, and say whether it was."""
+        if verdict.renew:
+            if task.renewed or not self.policy.renewable:
+                self._halt("the API did not accept the token (401): renew the key or token")
+                return False
+            task.renewed = True
+            self._wait(task, 0)
+            return True
+        task.tries += 1
+        if verdict.retry_after is not None and verdict.again:
+            self._hold(seconds_asked_for(verdict.retry_after, self.clock.now()))
+        if not verdict.again or verdict.halt or task.tries == self.policy.attempts:
+            return False
+        self._wait(task, pause_before(task.tries + 1, self.policy.pause, self.policy.pause_max))
+        return True
+
+    def _wait(self, task: _Task, seconds: float) -> None:
+        heapq.heappush(self._waiting, (self.clock.ticks() + seconds, next(self._order), task))
+
+    def _hold(self, seconds: float) -> None:
+        """Send nothing at all for so long, or stop where that is too long."""
+        if seconds > self.policy.retry_after_max:
+            self._halt(f"the API asked to wait for {seconds:.0f} s: run the file again after that")
+            return
+        if seconds > 0:
+            self._not_before = max(self._not_before, self.clock.ticks() + seconds)
+            log.info("held", extra={"fields": {"seconds": round(seconds, 3)}})
+
+    def _halt(self, why: str | None) -> None:
+        if why is not None and self.stopped is None:
+            self.stopped = why
+            log.error("stopping", extra={"fields": {"why": why}})
+
+
+def _log_attempt(result: RowResult, verdict: Verdict) -> None:
+    fields = {
+        "row": result.row,
+        "client": result.client_id,
+        "status": verdict.status,
+        "code": verdict.code.name if verdict.code else None,
+        "http_status": verdict.http_status,
+        "attempt": result.attempts,
+        "ms": result.ms,
+    }
+    log.warning("attempt", extra={"fields": fields})
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

@@ -1,0 +1,118 @@
+"""The bearer token: given, or exchanged for the merchant's API key and renewed for all workers.
+
+Source: fatora.io/api/authentication.php.
+"""
+
+from __future__ import annotations
+
+import json
+from threading import Lock
+from typing import TYPE_CHECKING, Protocol
+
+from etl.text import is_token
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from etl.load.transport import Answer, Transport
+
+_OK = 200
+_SLOW_DOWN = frozenset({408, 425, 429})
+_REFUSALS = range(300, 500)
+
+
+class TokenRefusedError(Exception):
+    """The Authorize endpoint gave no token for the API key, and would not if asked again."""
+
+
+class TokenUnavailableError(Exception):
+    """The Authorize endpoint could not be asked now; nothing was sent for any client."""
+
+
+class Tokens(Protocol):
+    """Where a worker gets the token for its next request."""
+
+    @property
+    def renewable(self) -> bool:
+        """Whether a token that was refused can be replaced."""
+
+    def current(self, transport: Transport) -> str:
+        """Return the token to use now."""
+
+    def reject(self, token: str) -> None:
+        """Say that the API did not accept this token."""
+
+
+class GivenToken:
+    """A token that operations set; there is no other when it runs out."""
+
+    renewable = False
+
+    def __init__(self, token: SecretStr) -> None:
+        self._token = token
+
+    def current(self, _transport: Transport) -> str:
+        """Return the one token there is."""
+        return self._token.get_secret_value()
+
+    def reject(self, token: str) -> None:
+        """Do nothing: there is no other."""
+
+
+class ExchangedToken:
+    """A token got with the API key; a rejected one is exchanged once, whoever asks first."""
+
+    renewable = True
+
+    def __init__(self, api_key: SecretStr, base_url: str) -> None:
+        self._api_key = api_key
+        self._url = f"{base_url}/Authorization/Authorize"
+        self._token: str | None = None
+        self._lock = Lock()
+
+    def current(self, transport: Transport) -> str:
+        """Return the token, after exchanging the key where there is none.
+
+        Raises:
+            TokenRefusedError: the API refused the key.
+            TokenUnavailableError: the API could not be asked.
+        """
+        with self._lock:
+            if self._token is None:
+                self._token = self._exchange(transport)
+            return self._token
+
+    def reject(self, token: str) -> None:
+        """Drop the token, unless another worker has replaced it already."""
+        with self._lock:
+            if self._token == token:
+                self._token = None
+
+    def _exchange(self, transport: Transport) -> str:
+        headers = {
+            "api_key": self._api_key.get_secret_value(),
+            "Content-Type": "application/json",
+        }
+        try:
+            answer = transport.send("GET", self._url, headers)
+        except Exception as error:  # noqa: BLE001 - whatever it was, there is no token now
+            raise TokenUnavailableError(type(error).__name__) from None
+        token = _token_in(answer)
+        if token is not None:
+            return token
+        said = f"the Authorize endpoint answered {answer.http_status} and no token"
+        if answer.http_status in {_OK, *_REFUSALS} - _SLOW_DOWN:
+            raise TokenRefusedError(said)
+        raise TokenUnavailableError(said)
+
+
+def _token_in(answer: Answer) -> str | None:
+    """Return the token of ``{"success": true, "bearer_token": "…"}``, or None."""
+    if answer.http_status != _OK:
+        return None
+    try:
+        facts = json.loads(answer.body)
+        token = facts["bearer_token"] if facts["success"] is True else None
+    except (ValueError, RecursionError, TypeError, KeyError):
+        return None
+    return token if isinstance(token, str) and is_token(token) else None

@@ -1,0 +1,181 @@
+"""HTTP by requests, held to what the job promises of one attempt.
+
+requests limits the time between two bytes, so that an answer that drips can take for ever. Here the
+whole attempt has one deadline: each read from the socket gets only what is left of it. Besides,
+nothing in the environment changes where a request goes or whom it is shown to, nothing is followed
+or repeated behind the caller's back, and of an answer at most 1 MiB is read.
+"""
+
+from __future__ import annotations
+
+import io
+import ssl
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPResponse
+from typing import TYPE_CHECKING, Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import SSLError
+from urllib3.util.ssl_match_hostname import CertificateError
+
+from etl import __version__
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+_LONGEST_BODY = 1 << 20  # bytes
+_TLS_ERRORS = (ssl.SSLError, SSLError, CertificateError)
+
+
+class NotConnectedError(Exception):
+    """No connection was made, so nothing can have been sent; ``insecure`` if TLS was the reason."""
+
+    def __init__(self, reason: str, *, insecure: bool) -> None:
+        super().__init__(reason)
+        self.insecure = insecure
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: the status, the headers that matter, and the body as it was sent."""
+
+    http_status: int
+    body: bytes
+    retry_after: str | None = None
+    too_long: bool = False
+
+
+class _DeadlineReader(io.RawIOBase):
+    """Reads a socket, of which ``raw`` is the file, until a point in time and no longer."""
+
+    def __init__(self, sock: socket.socket, raw: io.RawIOBase, deadline: float) -> None:
+        self._socket, self._raw, self._deadline = sock, raw, deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer was not complete in time")
+        self._socket.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _DeadlineResponse(HTTPResponse):
+    """An answer that must be complete when the timeout of its socket, as it was then, is over."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        timeout = sock.gettimeout()
+        if timeout is not None:
+            self.fp.close()
+            raw: Any = sock.makefile("rb", buffering=0)
+            self.fp = io.BufferedReader(_DeadlineReader(sock, raw, time.monotonic() + timeout))
+
+
+@contextmanager
+def _connecting() -> Iterator[None]:
+    """Whatever fails in here cannot be taken for a failure of what follows the connection."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - whatever it was, nothing has been sent
+        insecure = isinstance(error, _TLS_ERRORS) and not isinstance(error, ssl.SSLEOFError)
+        raise NotConnectedError(type(error).__name__, insecure=insecure) from None
+
+
+class _Connection(HTTPConnection):
+    response_class = _DeadlineResponse
+
+    def connect(self) -> None:
+        with _connecting():
+            super().connect()
+
+
+class _SecureConnection(HTTPSConnection):
+    response_class = _DeadlineResponse
+
+    def connect(self) -> None:
+        with _connecting():
+            super().connect()
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+class _DeadlineAdapter(HTTPAdapter):
+    """An adapter that neither repeats nor outlives a request."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        _use_own_pools(self.poolmanager)
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        return _use_own_pools(super().proxy_manager_for(*args, **kwargs))
+
+
+def _use_own_pools(manager: PoolManager) -> PoolManager:
+    manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+    return manager
+
+
+class Transport:
+    """A session of one thread with the API; ``timeout`` is in seconds, for one attempt all told."""
+
+    def __init__(self, timeout: float, proxy: str | None, ca_bundle: Path | None) -> None:
+        self._timeout = timeout
+        self._session = requests.Session()
+        self._session.trust_env = False  # no proxies, netrc or certificates of the environment
+        self._session.verify = str(ca_bundle) if ca_bundle else True
+        self._session.proxies = {"http": proxy, "https": proxy} if proxy else {}
+        self._session.headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",  # a small bomb must not become a large body
+            "User-Agent": f"fatora-clients/{__version__}",
+        }
+        adapter = _DeadlineAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> Answer:
+        """Send one request and return its answer, whatever its status.
+
+        Raises:
+            NotConnectedError: there was no connection; nothing was sent.
+            requests.RequestException, urllib3.exceptions.HTTPError, OSError: the answer did not
+                come, or not whole and in time; the request may have been carried out.
+        """
+        with self._session.request(
+            method,
+            url,
+            data=body,
+            headers=headers,
+            timeout=Timeout(total=self._timeout),  # type: ignore[arg-type]
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            read = response.raw.read(_LONGEST_BODY + 1, decode_content=False)
+            return Answer(
+                response.status_code,
+                read[:_LONGEST_BODY],
+                response.headers.get("Retry-After"),
+                too_long=len(read) > _LONGEST_BODY,
+            )
