@@ -1,0 +1,76 @@
+"""``fatora-clients check``: what would be wrong, without sending anything."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from etl import console
+from etl.commands import options
+from etl.commands.options import settings_of
+from etl.errors import ConfigError, ExitCode, InputError
+from etl.extract.inputs import find_inputs
+from etl.pipeline import checked, write_results
+from etl.rows import Status
+from etl.stopping import stop_on_signals
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from etl.rows import ReportRow
+    from etl.runs.journal import JournalReader
+
+
+@click.command(name="check")
+@options.inputs
+@options.config
+@options.results
+@options.sheet
+@options.encoding
+def command(
+    inputs: tuple[Path, ...],
+    config: Path | None,
+    results: Path | None,
+    sheet: str | None,
+    encoding: str | None,
+) -> ExitCode:
+    """Read and validate spreadsheets, or folders of them, and print every problem.
+
+    Needs no network and no credentials, and leaves no run folder.
+    """
+    settings = settings_of(config, input__sheet=sheet, input__encoding=encoding)
+    found = find_inputs(inputs, settings.input.settle)
+    if results and len(found.files) != 1:
+        raise ConfigError("--results goes with one input file")
+    codes = []
+    with stop_on_signals() as stop:
+        for file in found.files:
+            try:
+                with (
+                    console.progress(wanted=True) as progress,
+                    checked(file, settings, stop, progress) as journal,
+                ):
+                    codes.append(_print_problems(file, journal))
+                    if results:
+                        write_results(results, journal, run="")
+            except InputError as error:
+                console.complain(f"fatora-clients: {file}: {error}")
+                codes.append(error.exit_code)
+    return ExitCode.worst(codes)
+
+
+def _print_problems(file: Path, journal: JournalReader) -> ExitCode:
+    staged, counts = journal.staged(), journal.counts()
+    passed_over = f", {staged.blank_rows} blank rows passed over" if staged.blank_rows else ""
+    wrong = counts[Status.INVALID]
+    console.say(f"{file}: {staged.rows} rows{passed_over}; {wrong} to correct")
+    for row in journal.rows(updated=False):
+        if row.status is Status.INVALID:
+            _print_row(row)
+    return ExitCode.NOT_ALL_UPDATED if wrong else ExitCode.DONE
+
+
+def _print_row(row: ReportRow) -> None:
+    console.say(f"  row {row.row}: {row.error}")
+    console.say(f"      {row.fix}")

@@ -1,0 +1,74 @@
+"""``fatora-clients show``: one run, and the rows that were not updated."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from etl import console
+from etl.commands import options
+from etl.commands.options import settings_of
+from etl.runs.folder import RunFolder, RunsFolder
+from etl.runs.journal import JournalReader
+from etl.runs.manifest import Manifest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command(name="show")
+@click.argument("run")
+@options.config
+@options.runs_dir
+@options.as_json
+def command(run: str, config: Path | None, runs_dir: Path | None, as_json: bool) -> None:
+    """Show one run: its summary, and the rows that were not updated and why.
+
+    RUN is a run's id, a unique beginning of it, or 'latest'. The rows' own values are not shown;
+    they stand in the run's results file.
+    """
+    folder = RunsFolder(settings_of(config, runs__dir=runs_dir).runs.dir).find(run)
+    manifest = Manifest.read(folder.manifest)
+    with JournalReader(folder.journal) as journal:
+        counts = {str(status): count for status, count in journal.counts().items()}
+        rows = list(_not_updated(journal))
+    if as_json:
+        facts = {**asdict(manifest), "counts": counts, "not_updated": rows}
+        console.say(json.dumps(facts, ensure_ascii=False, indent=2))
+        return
+    _print_run(folder, manifest, counts)
+    if rows:
+        console.say()
+        console.say_columns(
+            [name.upper() for name in rows[0]],
+            [["" if value is None else str(value) for value in row.values()] for row in rows],
+        )
+
+
+def _print_run(folder: RunFolder, manifest: Manifest, counts: dict[str, int]) -> None:
+    console.say(f"run     {folder.run}")
+    console.say(f"file    {manifest.input.name}, SHA-256 {manifest.input.sha256}")
+    console.say(f"api     {manifest.api}")
+    for session in manifest.sessions:
+        ended = f"to {session.ended}" if session.ended else "without an end"
+        why = f", {session.stopped}" if session.stopped else ""
+        console.say(f"        {session.begun} {ended}, by {session.user} on {session.host}{why}")
+    told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
+    console.say(f"rows    {manifest.rows}: {told or 'none'}")
+    console.say(f"folder  {folder.path}")
+
+
+def _not_updated(journal: JournalReader) -> list[dict[str, Any]]:
+    return [
+        {
+            "row": row.row,
+            "client": row.client_id,
+            "status": str(row.status),
+            "code": row.codes,
+            "why": "; ".join(dict.fromkeys(fault.code.meaning for fault in row.faults)),
+        }
+        for row in journal.rows(updated=False)
+    ]

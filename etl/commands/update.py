@@ -1,0 +1,202 @@
+"""``fatora-clients update``: the job."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+from pydantic import SecretStr
+
+from etl import console
+from etl.commands import options
+from etl.commands.options import settings_of
+from etl.config import read_credentials
+from etl.errors import ConfigError, ExitCode, InputError, StoppedError
+from etl.extract.inputs import find_inputs
+from etl.load.connection import Connection
+from etl.load.tokens import ExchangedToken, GivenToken
+from etl.pipeline import Job, Summary, update
+from etl.runs.folder import RunsFolder
+from etl.runs.lock import locked
+from etl.runs.log import JsonLines
+from etl.stopping import stop_on_signals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from etl.config import Settings
+    from etl.load.tokens import Tokens
+    from etl.pipeline import Connect
+
+_PATHS = ("folder", "input", "results", "rework")
+_THIS_MACHINE = "http://127.0.0.1/v1"  # what a run against the sandbox has as its address
+
+
+@click.command(name="update")
+@options.inputs
+@options.config
+@options.runs_dir
+@options.results
+@click.option("--workers", type=int, metavar="N", help="Rows under way at the same time.")
+@click.option(
+    "--rate", type=float, metavar="N", help="Requests a second, all workers together; 0: no limit."
+)
+@click.option(
+    "--api-url", envvar="FATORA_API_URL", show_envvar=True, help="The API, with its version."
+)
+@click.option("--timeout", type=float, metavar="S", help="Seconds for one attempt, all told.")
+@click.option("--attempts", type=int, metavar="N", help="How often a row is tried.")
+@options.sheet
+@options.encoding
+@click.option(
+    "--limit",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Send the first N sendable rows, and leave the rest for the next run.",
+)
+@click.option("--again", is_flag=True, help="Send a file that was already processed.")
+@click.option("--sandbox", is_flag=True, help="Start the stand-in for the API and send to it.")
+@options.as_json
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--verbose", is_flag=True, help="Print what is logged, too.")
+def command(
+    inputs: tuple[Path, ...],
+    config: Path | None,
+    runs_dir: Path | None,
+    results: Path | None,
+    workers: int | None,
+    rate: float | None,
+    api_url: str | None,
+    timeout: float | None,
+    attempts: int | None,
+    sheet: str | None,
+    encoding: str | None,
+    limit: int | None,
+    again: bool,
+    sandbox: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> ExitCode:
+    """Read, validate and send spreadsheets, or folders of them, and write what became of each row.
+
+    Each file is one run, in a folder of its own under --runs-dir. A file that was processed is not
+    sent twice; one whose run left rows is taken up where it stopped.
+
+    The credentials come from FATORA_API_KEY or FATORA_BEARER_TOKEN, or from a file named by
+    FATORA_API_KEY_FILE or FATORA_BEARER_TOKEN_FILE.
+
+    Exit codes: 0 every row updated or nothing to do, 1 some rows not updated, 2 wrong usage,
+    3 an input that cannot be used, 4 stopped early, 70 an internal error, 75 another run is going.
+    """
+    settings = settings_of(
+        config,
+        api__url=_THIS_MACHINE if sandbox else api_url,
+        api__timeout=timeout,
+        api__attempts=attempts,
+        load__workers=workers,
+        load__rate=rate,
+        input__sheet=sheet,
+        input__encoding=encoding,
+        runs__dir=runs_dir,
+    )
+    connect = _to_sandbox(settings) if sandbox else _to_api(settings)
+    found = find_inputs(inputs, settings.input.settle)
+    several = len(found.files) != 1 or inputs[0].is_dir()
+    if results and several:
+        raise ConfigError("--results goes with one input file")
+    if verbose:
+        _log_to_console()
+    runs = RunsFolder(settings.runs.dir)
+    runs.prepare()
+    with (
+        locked(runs.path),
+        stop_on_signals() as stop,
+        console.progress(wanted=not (quiet or as_json)) as progress,
+    ):
+        job = Job(settings, connect, stop, progress, limit=limit, again=again, results=results)
+        summaries = [_update_one(file, job) for file in found.files if stop.reason is None]
+    exit_code = ExitCode.worst(summary.exit_code for summary in summaries)
+    if len(summaries) < len(found.files):
+        exit_code = max(exit_code, ExitCode.STOPPED)
+    for summary in summaries:
+        if summary.run is None:
+            console.complain(f"fatora-clients: {summary.input}: {summary.sentence}")
+        elif not (quiet or as_json):
+            _print_summary(summary)
+    if as_json:
+        objects = [_json_object(summary) for summary in summaries]
+        told = {"runs": objects, "exit_code": exit_code} if several else objects[0]
+        console.say(json.dumps(told, ensure_ascii=False, indent=2))
+    elif not quiet:
+        for file in found.unsettled:
+            console.say(f"{file}: passed over for now, it changed only just")
+    return exit_code
+
+
+def _update_one(file: Path, job: Job) -> Summary:
+    """Send one file; that it cannot be used must not keep the next from being sent."""
+    try:
+        return update(file, job)
+    except (InputError, StoppedError) as error:
+        return Summary(file, error.exit_code, str(error))
+
+
+def _to_api(settings: Settings) -> Connect:
+    credentials = read_credentials(os.environ)
+    api = settings.api
+
+    @contextmanager
+    def connect(_client_ids: Iterable[int]) -> Iterator[Connection]:
+        tokens: Tokens = (
+            ExchangedToken(credentials.secret, api.url)
+            if credentials.is_api_key
+            else GivenToken(credentials.secret)
+        )
+        proxy = api.proxy.get_secret_value() if api.proxy else None
+        yield Connection(api.url, tokens, api.timeout, proxy, api.ca_bundle)
+
+    return connect
+
+
+def _to_sandbox(settings: Settings) -> Connect:
+    # A web server, which the nightly job has no use for.
+    from etl.sandbox.server import Sandbox  # noqa: PLC0415
+
+    @contextmanager
+    def connect(client_ids: Iterable[int]) -> Iterator[Connection]:
+        with Sandbox(client_ids) as sandbox:
+            tokens = ExchangedToken(SecretStr(sandbox.api_key), sandbox.url)
+            yield Connection(sandbox.url, tokens, settings.api.timeout)
+
+    return connect
+
+
+def _log_to_console() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines())
+    logging.getLogger("etl").addHandler(handler)
+
+
+def _print_summary(summary: Summary) -> None:
+    passed_over = f", {summary.blank_rows} blank rows passed over" if summary.blank_rows else ""
+    hidden = f", {summary.hidden_rows} of them hidden" if summary.hidden_rows else ""
+    console.say(f"{summary.input}: {summary.rows} rows{hidden}{passed_over}")
+    for status, count in summary.counts.items():
+        if count:
+            console.say(f"  {count:>7}  {status:<8}  {status.meaning}")
+    console.say(summary.sentence)
+    console.say(f"Results: {summary.results}")
+    console.say(f"Run:     {summary.run}")
+
+
+def _json_object(summary: Summary) -> dict[str, Any]:
+    facts = asdict(summary)
+    paths = {key: value and str(value) for key, value in facts.items() if key in _PATHS}
+    return {**facts, **paths}

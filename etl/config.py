@@ -1,0 +1,204 @@
+"""Settings and credentials: where each value comes from, and that it makes sense.
+
+Settings are looked up in the order option, environment, configuration file, default; the command
+line (``etl.commands``) knows the first two. Credentials come from the environment alone, or from a
+file that it names: an option would show them to every user of the machine.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    FilePath,
+    SecretStr,
+    Strict,
+    ValidationError,
+)
+from pydantic import (
+    Field as Setting,
+)
+
+from etl.errors import ConfigError
+from etl.text import is_token, strip_edges
+from etl.urls import checked_url
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic_core import ErrorDetails
+
+    from etl.fields import Field
+
+_LONGEST_CELL = 32_767  # characters, Excel's limit for a cell
+_API_KEY = "FATORA_API_KEY"
+_SECRETS = (_API_KEY, "FATORA_BEARER_TOKEN")
+
+
+def _checked_encoding(name: str) -> str:
+    try:
+        "".encode(name)
+    except LookupError:
+        raise ValueError("is not the name of an encoding") from None
+    return name
+
+
+Seconds = Annotated[float, Setting(gt=0, allow_inf_nan=False)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ApiSettings(_Section):
+    """``[api]``: where the API is, and how patient the job is with it."""
+
+    url: Annotated[str, AfterValidator(checked_url)] = "https://api.fatora.io/v1"
+    timeout: Seconds = 30
+    attempts: int = Setting(default=5, ge=1)
+    pause: Seconds = 0.5
+    pause_max: Seconds = 60
+    retry_after_max: Seconds = 120
+    proxy: SecretStr | None = None  # it may hold a password
+    ca_bundle: Annotated[FilePath, Strict(strict=False)] | None = None
+
+
+class LoadSettings(_Section):
+    """``[load]``: how fast rows are sent, and when the job gives up."""
+
+    workers: int = Setting(default=8, ge=1, le=256)
+    rate: float = Setting(default=0, ge=0, allow_inf_nan=False)
+    stop_after: int = Setting(default=10, ge=1)
+
+
+class InputSettings(_Section):
+    """``[input]``: how spreadsheets are read."""
+
+    sheet: str | None = None
+    encoding: Annotated[str, AfterValidator(_checked_encoding)] | None = None
+    settle: float = Setting(default=5, ge=0, allow_inf_nan=False)
+
+
+class ColumnSettings(_Section):
+    """``[columns.<field>]``: the headers of a field, and what its cells mean."""
+
+    aliases: tuple[str, ...] = Setting(default=(), strict=False)
+    blank: Literal["keep", "clear"] = "keep"
+    max_length: int = Setting(default=_LONGEST_CELL, ge=1)
+
+
+class ColumnsSettings(_Section):
+    """``[columns]``: a section for each field."""
+
+    id: ColumnSettings = ColumnSettings()
+    email: ColumnSettings = ColumnSettings()
+    name: ColumnSettings = ColumnSettings()
+    phone: ColumnSettings = ColumnSettings()
+    address: ColumnSettings = ColumnSettings()
+    notes: ColumnSettings = ColumnSettings()
+
+    def of(self, field: Field) -> ColumnSettings:
+        """Return what is set for a field's column."""
+        settings: ColumnSettings = getattr(self, field)
+        return settings
+
+
+class RunsSettings(_Section):
+    """``[runs]``: where the runs are kept."""
+
+    dir: Annotated[Path, Strict(strict=False)] = Path("runs")
+
+
+class Settings(_Section):
+    """Every setting of the job."""
+
+    api: ApiSettings = ApiSettings()
+    load: LoadSettings = LoadSettings()
+    input: InputSettings = InputSettings()
+    columns: ColumnsSettings = ColumnsSettings()
+    runs: RunsSettings = RunsSettings()
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What the API is shown: the merchant's API key, or else a bearer token."""
+
+    secret: SecretStr
+    is_api_key: bool
+
+
+def load_settings(file: Path | None, overrides: Mapping[str, Any]) -> Settings:
+    """Return the settings of a configuration file with ``overrides`` such as ``load.workers``.
+
+    Raises:
+        ConfigError: the file cannot be read, or keys or values are wrong: the message names all.
+    """
+    values = _read_toml(file) if file else {}
+    for key, value in overrides.items():
+        section, name = key.split(".")
+        values.setdefault(section, {})[name] = value
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(_problem(each) for each in error.errors())
+        raise ConfigError(f"wrong settings: {problems}") from None
+
+
+def read_credentials(environment: Mapping[str, str]) -> Credentials:
+    """Return the credentials that the environment holds, or names files of.
+
+    Raises:
+        ConfigError: there are none, more than one, or they cannot be a key or token. The message
+            never holds any of them.
+    """
+    found = {name: value for name in _SECRETS if (value := _secret(name, environment)) is not None}
+    if not found:
+        raise ConfigError(
+            "no credentials: set FATORA_API_KEY or FATORA_BEARER_TOKEN, or FATORA_API_KEY_FILE or"
+            " FATORA_BEARER_TOKEN_FILE to the path of a file that holds it"
+        )
+    if len(found) > 1:
+        raise ConfigError("both FATORA_API_KEY and FATORA_BEARER_TOKEN are set: keep one")
+    ((name, secret),) = found.items()
+    return Credentials(secret, is_api_key=name == _API_KEY)
+
+
+def _secret(name: str, environment: Mapping[str, str]) -> SecretStr | None:
+    value, file = environment.get(name), environment.get(f"{name}_FILE")
+    if value and file:
+        raise ConfigError(f"both {name} and {name}_FILE are set: keep one")
+    source = name
+    if file:
+        source = f"the file that {name}_FILE names"
+        try:
+            value = Path(file).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            raise ConfigError(f"{source} cannot be read") from None
+    elif not value:
+        return None
+    value = strip_edges(value or "")
+    if not is_token(value):
+        raise ConfigError(f"{source} holds no key or token: it may have letters, digits, ._~+/=-")
+    return SecretStr(value)
+
+
+def _read_toml(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"the configuration {file} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the configuration {file} is not TOML: {error}") from None
+
+
+def _problem(error: ErrorDetails) -> str:
+    key = ".".join(map(str, error["loc"]))
+    if error["type"] == "extra_forbidden":
+        return f"{key}: unknown key"
+    return f"{key}: {error['msg'].removeprefix('Value error, ')}"

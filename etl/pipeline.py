@@ -1,0 +1,365 @@
+"""The order of the stages: `update` sends a spreadsheet, `check` only looks at it."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import sqlite3
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from etl.errors import ConfigError, ExitCode, InconsistentError, StoppedError
+from etl.extract.inputs import require_readable
+from etl.extract.table import WORKBOOKS, open_table
+from etl.fields import Field
+from etl.files import replacing
+from etl.load.loader import Loader, Policy
+from etl.load.tokens import TokenRefusedError, TokenUnavailableError
+from etl.load.workers import Workers
+from etl.report.sheets import write_table
+from etl.report.tables import results_table, rework_table
+from etl.rows import Status
+from etl.runs.folder import RunFolder, RunsFolder
+from etl.runs.journal import Journal, JournalReader, Staged, StagingJournal
+from etl.runs.log import logging_to
+from etl.runs.manifest import Manifest
+from etl.validate.checking import ColumnRules, check_records
+from etl.validate.duplicates import duplicate_fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from typing import TypeAlias
+
+    from etl.config import Settings
+    from etl.load.connection import Connection
+    from etl.rows import RowResult
+    from etl.stopping import StopRequest
+
+    # Given the ids of the clients that are to be updated, a way to reach the API.
+    Connect: TypeAlias = Callable[[Iterable[int]], AbstractContextManager[Connection]]
+
+log = logging.getLogger(__name__)
+
+
+class Progress(Protocol):
+    """Somebody who watches a run; nothing that they do may raise."""
+
+    def staging(self, rows: int) -> None:
+        """So many rows have been read and validated."""
+
+    def sending(self, counts: Mapping[Status, int], pending: int) -> None:
+        """Sending begins: what is known of the rows, and how many are to be sent."""
+
+    def sent(self, results: Sequence[RowResult]) -> None:
+        """So these rows ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a run needs beside its file.
+
+    ``limit`` is the most rows to send, None for all; ``again`` sends a file that was processed;
+    ``results`` is where an extra copy of the results goes.
+    """
+
+    settings: Settings
+    connect: Connect
+    stop: StopRequest
+    progress: Progress
+    limit: int | None = None
+    again: bool = False
+    results: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What became of one input; ``sentence`` says it to people.
+
+    ``run`` is None where the input could not be used, and no run was made.
+    """
+
+    input: Path
+    exit_code: ExitCode
+    sentence: str
+    run: str | None = None
+    folder: Path | None = None
+    rows: int = 0
+    blank_rows: int = 0
+    hidden_rows: int = 0
+    counts: Mapping[Status, int] = field(default_factory=dict)
+    results: Path | None = None
+    rework: Path | None = None
+
+
+def update(source: Path, job: Job) -> Summary:
+    """Send a spreadsheet: read, validate, send row by row, write the results.
+
+    The runs folder must be prepared and held. A file that was processed is not sent twice, one
+    whose run left rows is resumed in that run's folder.
+
+    Raises:
+        InputError: the file cannot be used; nothing was sent and no run was made.
+        ConfigError: the API refused the key; nothing was sent.
+        StoppedError: stopped before anything was sent, or the disk is full.
+        InconsistentError: the program contradicts itself; what was done is in the journal.
+    """
+    require_readable(source)
+    runs = RunsFolder(job.settings.runs.dir)
+    with _disk_full_stops(), runs.staging(datetime.now(UTC)) as staging:
+        facts = replace(staging.take_input(source), sheet=job.settings.input.sheet)
+        previous = runs.previous(facts, job.settings.api.url)
+        if previous is not None:
+            folder, manifest = previous
+            if manifest.exit_code is None or _rows_left(folder):
+                return _send(source, folder, manifest, job)
+            if not job.again:
+                return _already_done(source, folder, manifest, job)
+        with StagingJournal(staging.journal) as journal:
+            staged = _stage(staging.input, journal, job.settings, job.stop, job.progress)
+        manifest = Manifest(
+            run=staging.run,
+            api=job.settings.api.url,
+            input=facts,
+            settings=job.settings.model_dump(mode="json"),
+            rows=staged.rows,
+            blank_rows=staged.blank_rows,
+            hidden_rows=staged.hidden_rows,
+        )
+        manifest.write(staging.manifest)
+        return _send(source, runs.publish(staging), manifest, job)
+
+
+@contextmanager
+def checked(
+    source: Path, settings: Settings, stop: StopRequest, progress: Progress
+) -> Iterator[JournalReader]:
+    """Read and validate a spreadsheet, and give the journal of what was found while it lasts.
+
+    Raises:
+        InputError: the file cannot be used.
+        StoppedError: stopped before its end, or the disk is full.
+        InconsistentError: the program contradicts itself.
+    """
+    require_readable(source)
+    with _disk_full_stops(), tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "journal.sqlite3"
+        with StagingJournal(path) as staging:
+            staged = _stage(source, staging, settings, stop, progress)
+        with Journal(path) as journal:
+            journal.explain_unsent("this was only a check; nothing was sent")
+            _counts(journal, staged.rows)
+            yield journal
+
+
+def write_results(path: Path, journal: JournalReader, run: str) -> None:
+    """Write every row and what became of it to a file; its ending picks CSV or a workbook.
+
+    Raises:
+        InconsistentError: not every row was written; what stood there before stays.
+    """
+    staged = journal.staged()
+    with replacing(path) as new:
+        table = results_table(staged.names, journal.rows(), run)
+        written = write_table(new, table, path.suffix.lower())
+        if written != staged.rows:
+            raise InconsistentError(f"{written} of {staged.rows} rows were written to {path.name}")
+
+
+def _stage(
+    source: Path,
+    journal: StagingJournal,
+    settings: Settings,
+    stop: StopRequest,
+    progress: Progress,
+) -> Staged:
+    """Bring every row of the file, validated, into the journal."""
+    columns = settings.columns
+    aliases = {field: columns.of(field).aliases for field in Field}
+    wanted = settings.input
+    with open_table(source, sheet=wanted.sheet, encoding=wanted.encoding, aliases=aliases) as table:
+        rules = ColumnRules(
+            names=table.names,
+            columns=table.columns,
+            max_lengths={field: columns.of(field).max_length for field in Field},
+            cleared=frozenset(field for field in Field if columns.of(field).blank == "clear"),
+        )
+        rows = 0
+        for rows in journal.add(check_records(table.records, rules)):
+            stop.check()
+            progress.staging(rows)
+        id_name = table.names[table.columns[Field.ID]]
+        journal.add_faults(
+            (row, duplicate_fault(id_name, client_id, row, same))
+            for client_id, same in journal.conflicts()
+            for row in same
+        )
+        tally = table.tally
+        staged = Staged(table.names, table.sheet, rows, tally.blank_rows, tally.hidden_rows)
+    journal.seal(staged)
+    return staged
+
+
+def _rows_left(folder: RunFolder) -> bool:
+    with JournalReader(folder.journal) as journal:
+        return any(count and not status.final for status, count in journal.counts().items())
+
+
+def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summary:
+    """Send what is pending in a run's journal, and write the run's files."""
+    manifest = manifest.begin_session(_now())
+    manifest.write(folder.manifest)
+    refused: ConfigError | None = None
+    with logging_to(folder.log, folder.run), Journal(folder.journal) as journal:
+        killed = journal.recover(_now())
+        log.info(
+            "begun", extra={"fields": {"rows": manifest.rows, "under_way_when_killed": killed}}
+        )
+        try:
+            stopped = _load(journal, job)
+        except ConfigError as error:
+            refused, stopped = error, str(error)
+        journal.explain_unsent(stopped or "left for the next run by --limit")
+        counts = _counts(journal, manifest.rows)
+        rework = _write_files(folder, journal)
+        if job.results:
+            write_results(job.results, journal, folder.run)
+        exit_code = _exit_code(counts, stopped)
+        log.info("ended", extra={"fields": {"counts": counts, "exit_code": exit_code}})
+        journal.finish()
+    manifest = replace(
+        manifest.end_session(_now(), stopped),
+        counts={str(status): count for status, count in counts.items()},
+        exit_code=refused.exit_code if refused else exit_code,
+        files=folder.hashes(),
+    )
+    manifest.write(folder.manifest)
+    if refused:
+        raise refused
+    return _summary(source, folder, manifest, _sentence(counts, stopped, rework))
+
+
+def _load(journal: Journal, job: Job) -> str | None:
+    """Send the pending rows; return why that stopped early, if it did."""
+    counts = journal.counts()
+    pending = sum(count for status, count in counts.items() if not status.final)
+    if not pending:
+        return None
+    api, load = job.settings.api, job.settings.load
+    with job.connect(journal.client_ids()) as connection:
+        _sign_in(connection)
+        policy = Policy(
+            workers=load.workers,
+            attempts=api.attempts,
+            rate=load.rate,
+            pause=api.pause,
+            pause_max=api.pause_max,
+            retry_after_max=api.retry_after_max,
+            stop_after=load.stop_after,
+            renewable=connection.tokens.renewable,
+        )
+        job.progress.sending(counts, pending if job.limit is None else min(job.limit, pending))
+        with Workers(load.workers, connection.api) as workers:
+            loader = Loader(journal.pending(job.limit), journal, workers, policy, job.stop)
+            for results in loader.run():
+                job.progress.sent(results)
+        return loader.stopped
+
+
+def _sign_in(connection: Connection) -> None:
+    try:
+        connection.api().sign_in()
+    except TokenRefusedError as error:
+        raise ConfigError(f"the API key was refused, nothing was sent: {error}") from None
+    except TokenUnavailableError:
+        log.warning("no_token_yet")  # each row will ask again, and the loader knows when to stop
+
+
+def _counts(journal: JournalReader, rows: int) -> dict[Status, int]:
+    """Return the rows of each status, which together must be all that were read."""
+    counts = journal.counts()
+    if sum(counts.values()) != rows:
+        raise InconsistentError(f"{rows} rows were read but {sum(counts.values())} accounted for")
+    return counts
+
+
+def _write_files(folder: RunFolder, journal: JournalReader) -> Path | None:
+    """Write the results and, if rows were not updated, what to correct; return where that is."""
+    is_workbook = folder.input.suffix in WORKBOOKS
+    write_results(folder.results(".csv"), journal, folder.run)
+    if is_workbook:
+        write_results(folder.results(".xlsx"), journal, folder.run)
+    rework = folder.rework(".xlsx" if is_workbook else ".csv")
+    if journal.counts()[Status.SUCCESS] == journal.staged().rows:
+        rework.unlink(missing_ok=True)
+        return None
+    with replacing(rework) as new:
+        rows = journal.rows(updated=False)
+        write_table(new, rework_table(journal.staged().names, rows, folder.run), rework.suffix)
+    return rework
+
+
+def _exit_code(counts: Mapping[Status, int], stopped: str | None) -> ExitCode:
+    if stopped or counts[Status.NOT_SENT]:
+        return ExitCode.STOPPED
+    rest = sum(counts.values()) - counts[Status.SUCCESS]
+    return ExitCode.NOT_ALL_UPDATED if rest else ExitCode.DONE
+
+
+def _sentence(counts: Mapping[Status, int], stopped: str | None, rework: Path | None) -> str:
+    rows = sum(counts.values())
+    if rework is None:
+        return f"All {rows} rows were updated." if rows else "The file has no rows to update."
+    left = sum(count for status, count in counts.items() if not status.final)
+    said = [f"{rows - counts[Status.SUCCESS]} of {rows} rows were not updated."]
+    if stopped:
+        said.append(f"The run stopped early: {stopped}.")
+    if counts[Status.INVALID] + counts[Status.REJECTED]:
+        said.append(f"Correct {rework} and run it.")
+    if left:
+        said.append(f"Run the same file again to send the {left} rows that are left.")
+    return " ".join(said)
+
+
+def _already_done(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summary:
+    if job.results:
+        with JournalReader(folder.journal) as journal:
+            write_results(job.results, journal, folder.run)
+    said = f"Nothing new to do: run {folder.run} has processed this file; --again sends it again."
+    return _summary(source, folder, replace(manifest, exit_code=ExitCode.DONE), said)
+
+
+def _summary(source: Path, folder: RunFolder, manifest: Manifest, sentence: str) -> Summary:
+    endings = (".xlsx", ".csv")
+    return Summary(
+        run=folder.run,
+        folder=folder.path,
+        input=source,
+        rows=manifest.rows,
+        blank_rows=manifest.blank_rows,
+        hidden_rows=manifest.hidden_rows,
+        counts={Status(status): count for status, count in manifest.counts.items()},
+        results=next((p for p in map(folder.results, endings) if p.exists()), None),
+        rework=next((p for p in map(folder.rework, endings) if p.exists()), None),
+        exit_code=ExitCode(manifest.exit_code or ExitCode.DONE),
+        sentence=sentence,
+    )
+
+
+@contextmanager
+def _disk_full_stops() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, sqlite3.OperationalError) as error:
+        full = getattr(error, "errno", None) == errno.ENOSPC
+        if full or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+            raise StoppedError("the disk is full: make room and run the same file again") from None
+        raise
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
