@@ -7,22 +7,28 @@ import logging
 import sqlite3
 import tempfile
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from etl.errors import ConfigError, ExitCode, InconsistentError, StoppedError
+from etl.errors import ConfigError, ExitCode, StoppedError
 from etl.extract.inputs import require_readable
-from etl.extract.table import WORKBOOKS, open_table
+from etl.extract.table import open_table
 from etl.fields import Field
-from etl.files import replacing
 from etl.load.loader import Loader, Policy
 from etl.load.tokens import TokenRefusedError, TokenUnavailableError
 from etl.load.workers import Workers
-from etl.report.sheets import write_table
-from etl.report.tables import results_table, rework_table
-from etl.rows import Status
+from etl.outcome import (
+    Summary,
+    checked_counts,
+    exit_code_of,
+    sentence_of,
+    summary_of,
+    write_files,
+    write_results,
+)
+from etl.report.sheets import MOST_ROWS
 from etl.runs.folder import RunFolder, RunsFolder
 from etl.runs.journal import Journal, JournalReader, Staged, StagingJournal
 from etl.runs.log import logging_to
@@ -37,7 +43,7 @@ if TYPE_CHECKING:
 
     from etl.config import Settings
     from etl.load.connection import Connection
-    from etl.rows import RowResult
+    from etl.rows import RowResult, Status
     from etl.stopping import StopRequest
 
     # Given the ids of the clients that are to be updated, a way to reach the API.
@@ -76,26 +82,6 @@ class Job:
     results: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What became of one input; ``sentence`` says it to people.
-
-    ``run`` is None where the input could not be used, and no run was made.
-    """
-
-    input: Path
-    exit_code: ExitCode
-    sentence: str
-    run: str | None = None
-    folder: Path | None = None
-    rows: int = 0
-    blank_rows: int = 0
-    hidden_rows: int = 0
-    counts: Mapping[Status, int] = field(default_factory=dict)
-    results: Path | None = None
-    rework: Path | None = None
-
-
 def update(source: Path, job: Job) -> Summary:
     """Send a spreadsheet: read, validate, send row by row, write the results.
 
@@ -125,7 +111,6 @@ def update(source: Path, job: Job) -> Summary:
             run=staging.run,
             api=job.settings.api.url,
             input=facts,
-            settings=job.settings.model_dump(mode="json"),
             rows=staged.rows,
             blank_rows=staged.blank_rows,
             hidden_rows=staged.hidden_rows,
@@ -152,22 +137,8 @@ def checked(
             staged = _stage(source, staging, settings, stop, progress)
         with Journal(path) as journal:
             journal.explain_unsent("this was only a check; nothing was sent")
-            _counts(journal, staged.rows)
+            checked_counts(journal, staged.rows)
             yield journal
-
-
-def write_results(path: Path, journal: JournalReader, run: str) -> None:
-    """Write every row and what became of it to a file; its ending picks CSV or a workbook.
-
-    Raises:
-        InconsistentError: not every row was written; what stood there before stays.
-    """
-    staged = journal.staged()
-    with replacing(path) as new:
-        table = results_table(staged.names, journal.rows(), run)
-        written = write_table(new, table, path.suffix.lower())
-        if written != staged.rows:
-            raise InconsistentError(f"{written} of {staged.rows} rows were written to {path.name}")
 
 
 def _stage(
@@ -211,6 +182,12 @@ def _rows_left(folder: RunFolder) -> bool:
 
 def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summary:
     """Send what is pending in a run's journal, and write the run's files."""
+    if job.results and job.results.suffix == ".xlsx" and manifest.rows >= MOST_ROWS:
+        raise ConfigError(
+            f"{manifest.rows} rows do not fit into a sheet: let --results end in .csv"
+        )
+    settings = job.settings.model_dump(mode="json")
+    manifest = replace(manifest, settings=settings, api=job.settings.api.url)
     manifest = manifest.begin_session(_now())
     manifest.write(folder.manifest)
     refused: ConfigError | None = None
@@ -224,11 +201,11 @@ def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summ
         except ConfigError as error:
             refused, stopped = error, str(error)
         journal.explain_unsent(stopped or "left for the next run by --limit")
-        counts = _counts(journal, manifest.rows)
-        rework = _write_files(folder, journal)
+        counts = checked_counts(journal, manifest.rows)
+        rework = write_files(folder, journal)
         if job.results:
             write_results(job.results, journal, folder.run)
-        exit_code = _exit_code(counts, stopped)
+        exit_code = exit_code_of(counts, stopped)
         log.info("ended", extra={"fields": {"counts": counts, "exit_code": exit_code}})
         journal.finish()
     manifest = replace(
@@ -240,7 +217,7 @@ def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summ
     manifest.write(folder.manifest)
     if refused:
         raise refused
-    return _summary(source, folder, manifest, _sentence(counts, stopped, rework))
+    return summary_of(source, folder, manifest, sentence_of(counts, stopped, rework))
 
 
 def _load(journal: Journal, job: Job) -> str | None:
@@ -279,75 +256,12 @@ def _sign_in(connection: Connection) -> None:
         log.warning("no_token_yet")  # each row will ask again, and the loader knows when to stop
 
 
-def _counts(journal: JournalReader, rows: int) -> dict[Status, int]:
-    """Return the rows of each status, which together must be all that were read."""
-    counts = journal.counts()
-    if sum(counts.values()) != rows:
-        raise InconsistentError(f"{rows} rows were read but {sum(counts.values())} accounted for")
-    return counts
-
-
-def _write_files(folder: RunFolder, journal: JournalReader) -> Path | None:
-    """Write the results and, if rows were not updated, what to correct; return where that is."""
-    is_workbook = folder.input.suffix in WORKBOOKS
-    write_results(folder.results(".csv"), journal, folder.run)
-    if is_workbook:
-        write_results(folder.results(".xlsx"), journal, folder.run)
-    rework = folder.rework(".xlsx" if is_workbook else ".csv")
-    if journal.counts()[Status.SUCCESS] == journal.staged().rows:
-        rework.unlink(missing_ok=True)
-        return None
-    with replacing(rework) as new:
-        rows = journal.rows(updated=False)
-        write_table(new, rework_table(journal.staged().names, rows, folder.run), rework.suffix)
-    return rework
-
-
-def _exit_code(counts: Mapping[Status, int], stopped: str | None) -> ExitCode:
-    if stopped or counts[Status.NOT_SENT]:
-        return ExitCode.STOPPED
-    rest = sum(counts.values()) - counts[Status.SUCCESS]
-    return ExitCode.NOT_ALL_UPDATED if rest else ExitCode.DONE
-
-
-def _sentence(counts: Mapping[Status, int], stopped: str | None, rework: Path | None) -> str:
-    rows = sum(counts.values())
-    if rework is None:
-        return f"All {rows} rows were updated." if rows else "The file has no rows to update."
-    left = sum(count for status, count in counts.items() if not status.final)
-    said = [f"{rows - counts[Status.SUCCESS]} of {rows} rows were not updated."]
-    if stopped:
-        said.append(f"The run stopped early: {stopped}.")
-    if counts[Status.INVALID] + counts[Status.REJECTED]:
-        said.append(f"Correct {rework} and run it.")
-    if left:
-        said.append(f"Run the same file again to send the {left} rows that are left.")
-    return " ".join(said)
-
-
 def _already_done(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summary:
     if job.results:
         with JournalReader(folder.journal) as journal:
             write_results(job.results, journal, folder.run)
     said = f"Nothing new to do: run {folder.run} has processed this file; --again sends it again."
-    return _summary(source, folder, replace(manifest, exit_code=ExitCode.DONE), said)
-
-
-def _summary(source: Path, folder: RunFolder, manifest: Manifest, sentence: str) -> Summary:
-    endings = (".xlsx", ".csv")
-    return Summary(
-        run=folder.run,
-        folder=folder.path,
-        input=source,
-        rows=manifest.rows,
-        blank_rows=manifest.blank_rows,
-        hidden_rows=manifest.hidden_rows,
-        counts={Status(status): count for status, count in manifest.counts.items()},
-        results=next((p for p in map(folder.results, endings) if p.exists()), None),
-        rework=next((p for p in map(folder.rework, endings) if p.exists()), None),
-        exit_code=ExitCode(manifest.exit_code or ExitCode.DONE),
-        sentence=sentence,
-    )
+    return summary_of(source, folder, replace(manifest, exit_code=ExitCode.DONE), said)
 
 
 @contextmanager

@@ -11,9 +11,11 @@ from etl.commands import options
 from etl.commands.options import settings_of
 from etl.errors import ConfigError, ExitCode, InputError
 from etl.extract.inputs import find_inputs
-from etl.pipeline import checked, write_results
+from etl.outcome import write_results
+from etl.pipeline import checked
 from etl.rows import Status
 from etl.stopping import stop_on_signals
+from etl.text import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -62,9 +64,11 @@ def command(
 
 def _print_problems(file: Path, journal: JournalReader) -> ExitCode:
     staged, counts = journal.staged(), journal.counts()
-    passed_over = f", {staged.blank_rows} blank rows passed over" if staged.blank_rows else ""
     wrong = counts[Status.INVALID]
-    console.say(f"{file}: {staged.rows} rows{passed_over}; {wrong} to correct")
+    read = counted(staged.rows, "row")
+    if staged.blank_rows:
+        read += f", {counted(staged.blank_rows, 'blank row')} passed over"
+    console.say(f"{file}: {read}; {wrong or 'nothing'} to correct")
     for row in journal.rows(updated=False):
         if row.status is Status.INVALID:
             _print_row(row)

@@ -11,7 +11,13 @@ from etl.sandbox.server import Sandbox
 
 
 @click.command(name="sandbox")
-@click.option("--port", type=click.IntRange(0, 65535), default=8042, show_default=True)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8042,
+    show_default=True,
+    help="The port of this machine to answer at; 0: a free one.",
+)
 @click.option(
     "--latency",
     type=click.FloatRange(min=0),

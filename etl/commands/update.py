@@ -20,11 +20,13 @@ from etl.errors import ConfigError, ExitCode, InputError, StoppedError
 from etl.extract.inputs import find_inputs
 from etl.load.connection import Connection
 from etl.load.tokens import ExchangedToken, GivenToken
-from etl.pipeline import Job, Summary, update
+from etl.outcome import Summary
+from etl.pipeline import Job, update
 from etl.runs.folder import RunsFolder
 from etl.runs.lock import locked
 from etl.runs.log import JsonLines
 from etl.stopping import stop_on_signals
+from etl.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -185,9 +187,12 @@ def _log_to_console() -> None:
 
 
 def _print_summary(summary: Summary) -> None:
-    passed_over = f", {summary.blank_rows} blank rows passed over" if summary.blank_rows else ""
-    hidden = f", {summary.hidden_rows} of them hidden" if summary.hidden_rows else ""
-    console.say(f"{summary.input}: {summary.rows} rows{hidden}{passed_over}")
+    read = counted(summary.rows, "row")
+    if summary.hidden_rows:
+        read += f", {summary.hidden_rows} of them hidden"
+    if summary.blank_rows:
+        read += f", {counted(summary.blank_rows, 'blank row')} passed over"
+    console.say(f"{summary.input}: {read}")
     for status, count in summary.counts.items():
         if count:
             console.say(f"  {count:>7}  {status:<8}  {status.meaning}")

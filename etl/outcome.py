@@ -1,0 +1,122 @@
+"""What a run comes to: the files that people read, the counts that add up, the exit code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from etl.errors import ExitCode, InconsistentError
+from etl.extract.table import WORKBOOKS
+from etl.files import replacing
+from etl.report.sheets import write_table
+from etl.report.tables import results_table, rework_table
+from etl.rows import Status
+from etl.text import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from etl.runs.folder import RunFolder
+    from etl.runs.journal import JournalReader
+    from etl.runs.manifest import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What became of one input; ``sentence`` says it to people.
+
+    ``run`` is None where the input could not be used, and no run was made.
+    """
+
+    input: Path
+    exit_code: ExitCode
+    sentence: str
+    run: str | None = None
+    folder: Path | None = None
+    rows: int = 0
+    blank_rows: int = 0
+    hidden_rows: int = 0
+    counts: Mapping[Status, int] = field(default_factory=dict)
+    results: Path | None = None
+    rework: Path | None = None
+
+
+def write_results(path: Path, journal: JournalReader, run: str) -> None:
+    """Write every row and what became of it to a file; its ending picks CSV or a workbook.
+
+    Raises:
+        InconsistentError: not every row was written; what stood there before stays.
+    """
+    staged = journal.staged()
+    with replacing(path) as new:
+        table = results_table(staged.names, journal.rows(), run)
+        written = write_table(new, table, path.suffix.lower())
+        if written != staged.rows:
+            raise InconsistentError(f"{written} of {staged.rows} rows were written to {path.name}")
+
+
+def checked_counts(journal: JournalReader, rows: int) -> dict[Status, int]:
+    """Return the rows of each status, which together must be all that were read."""
+    counts = journal.counts()
+    if sum(counts.values()) != rows:
+        raise InconsistentError(f"{rows} rows were read but {sum(counts.values())} accounted for")
+    return counts
+
+
+def write_files(folder: RunFolder, journal: JournalReader) -> Path | None:
+    """Write the results and, if rows were not updated, what to correct; return where that is."""
+    is_workbook = folder.input.suffix in WORKBOOKS
+    write_results(folder.results(".csv"), journal, folder.run)
+    if is_workbook:
+        write_results(folder.results(".xlsx"), journal, folder.run)
+    rework = folder.rework(".xlsx" if is_workbook else ".csv")
+    if journal.counts()[Status.SUCCESS] == journal.staged().rows:
+        rework.unlink(missing_ok=True)
+        return None
+    with replacing(rework) as new:
+        rows = journal.rows(updated=False)
+        write_table(new, rework_table(journal.staged().names, rows, folder.run), rework.suffix)
+    return rework
+
+
+def exit_code_of(counts: Mapping[Status, int], stopped: str | None) -> ExitCode:
+    """Return the exit code of a run that was not interrupted: by what became of its rows."""
+    if stopped or counts[Status.NOT_SENT]:
+        return ExitCode.STOPPED
+    rest = sum(counts.values()) - counts[Status.SUCCESS]
+    return ExitCode.NOT_ALL_UPDATED if rest else ExitCode.DONE
+
+
+def sentence_of(counts: Mapping[Status, int], stopped: str | None, rework: Path | None) -> str:
+    """Return what the engineer on call and operations need to know, in a few sentences."""
+    rows = sum(counts.values())
+    if rework is None:
+        return f"Everything was updated: {counted(rows, 'row')}." if rows else "There are no rows."
+    left = sum(count for status, count in counts.items() if not status.final)
+    said = [f"Not updated: {rows - counts[Status.SUCCESS]} of {counted(rows, 'row')}."]
+    if stopped:
+        said.append(f"The run stopped early: {stopped}.")
+    if counts[Status.INVALID] + counts[Status.REJECTED]:
+        said.append(f"Correct the rows in {rework} and send that file.")
+    if left:
+        said.append(f"Run the same file again for the {counted(left, 'row')} left.")
+    return " ".join(said)
+
+
+def summary_of(source: Path, folder: RunFolder, manifest: Manifest, sentence: str) -> Summary:
+    """Return the summary of a run, as its manifest and its folder tell it."""
+    endings = (".xlsx", ".csv")
+    return Summary(
+        run=folder.run,
+        folder=folder.path,
+        input=source,
+        rows=manifest.rows,
+        blank_rows=manifest.blank_rows,
+        hidden_rows=manifest.hidden_rows,
+        counts={Status(status): count for status, count in manifest.counts.items()},
+        results=next((p for p in map(folder.results, endings) if p.exists()), None),
+        rework=next((p for p in map(folder.rework, endings) if p.exists()), None),
+        exit_code=ExitCode(manifest.exit_code or ExitCode.DONE),
+        sentence=sentence,
+    )
