@@ -1,0 +1,9 @@
+"""A local stand-in for the Fatora API: a real HTTP server for newcomers and for tests.
+
+It answers as the vendor's pages say (fatora.io/api), their contradictions included: an update takes
+``notes`` and answers ``note``, and an error is a string in one place and an object in another. It
+can be told to be slow, to fail and to throttle (``app.Behaviour``). Like the test cards of payment
+providers, some e-mail addresses are magic: where the part before the ``@`` ends in ``+`` and three
+digits from 400 to 599, the update is answered with that HTTP status and changes nothing, so
+``hessa+409@example.com`` meets a conflict. Clients live in memory and are gone when it stops.
+"""

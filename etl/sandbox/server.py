@@ -1,0 +1,97 @@
+"""Runs the sandbox on this machine, beside the caller's own threads."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import threading
+from typing import TYPE_CHECKING, Self
+
+import uvicorn
+
+from etl.sandbox.app import API_KEY, FAULTLESS, Api, Behaviour
+from etl.sandbox.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Sandbox:
+    """The API on a port of 127.0.0.1, from ``with`` to the end of its block.
+
+    ``client_ids`` are the clients that exist (None: every one of ``store.EVERY_ID``); ``port`` 0
+    takes a free one. ``url`` is known, and the port taken, as soon as the object is made.
+
+    Raises:
+        OSError: the port is taken or not allowed.
+    """
+
+    def __init__(
+        self,
+        client_ids: Iterable[int] | None = None,
+        behaviour: Behaviour = FAULTLESS,
+        port: int = 0,
+    ) -> None:
+        self.api_key = API_KEY
+        self.store = Store(client_ids)
+        self._api = Api(self.store, behaviour)
+        self._socket = socket.create_server(("127.0.0.1", port))
+        # asyncio sets this only on sockets made with an explicit protocol; without it, each answer
+        # on a kept connection waits 40 ms for the caller's delayed acknowledgement (RFC 1122).
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
+        self._server = uvicorn.Server(_settings(self._api))
+        self._thread = threading.Thread(
+            target=self._server.run,
+            kwargs={"sockets": [self._socket]},
+            name="sandbox",
+            daemon=True,
+        )
+
+    @property
+    def requests_seen(self) -> int:
+        """How many requests came in so far, of any kind."""
+        return self._api.requests_seen
+
+    def __enter__(self) -> Self:
+        # The socket listens already: who asks before the thread is ready waits in its queue.
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+
+    def serve_forever(self) -> None:
+        """Waits until Ctrl+C or SIGTERM ends a command; only for the main thread."""
+        with contextlib.suppress(KeyboardInterrupt):
+            previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
+            try:
+                # A signal that another thread takes, or any on Windows, is heard between two waits.
+                while self._thread.is_alive():
+                    self._thread.join(timeout=0.5)
+            finally:
+                signal.signal(signal.SIGTERM, previous)
+
+
+def _settings(api: Api) -> uvicorn.Config:
+    """Uvicorn's settings, none of them left to what happens to be installed or in the environment.
+
+    Idle connections are kept for longer than a caller pauses, lest it meets a closed one; requests
+    that are still under way when the sandbox ends have a second.
+    """
+    return uvicorn.Config(
+        api,
+        loop="asyncio",
+        http="h11",
+        ws="none",
+        lifespan="off",
+        workers=1,
+        proxy_headers=False,
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=1,
+    )

@@ -1,0 +1,568 @@
+"""The sandbox answers as the published API does, and misbehaves exactly as it is told to."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import jwt
+import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl.sandbox.app import ApiError, Behaviour, Throttle, failure_of
+from etl.sandbox.server import Sandbox
+from etl.sandbox.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+UNUSED_IDS = itertools.count(1024)
+
+HESSA = {
+    "name": "حصة المري",
+    "phone": "+97433123456",
+    "email": "hessa@example.com",
+    "address": "Al Wakrah",
+    "notes": "VIP",
+}
+
+
+class Caller:
+    """A program that talks to a sandbox over one connection, about one client of its own."""
+
+    def __init__(self, sandbox: Sandbox, session: requests.Session) -> None:
+        self.client_id = next(UNUSED_IDS)
+        self.sandbox = sandbox
+        self.session = session
+        self.session.headers["Authorization"] = f"Bearer {self.authorize().json()['bearer_token']}"
+
+    def authorize(self, api_key: str = "sandbox-key") -> requests.Response:
+        """Asks for a token."""
+        url = f"{self.sandbox.url}/Authorization/Authorize"
+        return self.session.get(url, headers={"api_key": api_key}, timeout=5)
+
+    def get(self, client_id: object = None) -> requests.Response:
+        """Reads a client."""
+        url = f"{self.sandbox.url}/clients/{client_id or self.client_id}"
+        return self.session.get(url, timeout=5)
+
+    def put(self, body: object, content_type: str = "application/json") -> requests.Response:
+        """Updates the client, with bytes as they are and anything else as JSON."""
+        data = body if isinstance(body, bytes) else json.dumps(body)
+        url = f"{self.sandbox.url}/clients/{self.client_id}"
+        return self.session.put(url, data=data, headers={"Content-Type": content_type}, timeout=5)
+
+    def find(self, **query: str | int) -> requests.Response:
+        """Reads a page of clients."""
+        return self.session.get(f"{self.sandbox.url}/clients", params=query, timeout=5)
+
+    def found(self, **query: str | int) -> list[int]:
+        """The ids of the clients on a page."""
+        return [client["id"] for client in self.find(**query).json()["clients"]]
+
+    def stored(self) -> dict[str, str]:
+        """The client's texts as they are now, seen past the API."""
+        client = self.sandbox.store.get(self.client_id)
+        return {field: getattr(client, field) for field in HESSA}
+
+
+@contextlib.contextmanager
+def calling(sandbox: Sandbox) -> Iterator[Caller]:
+    """A caller of this sandbox, whatever proxy or credentials the environment names."""
+    with requests.Session() as session:
+        session.trust_env = False
+        yield Caller(sandbox, session)
+
+
+@contextlib.contextmanager
+def misbehaving(behaviour: Behaviour) -> Iterator[Caller]:
+    """A caller of a sandbox that behaves like this."""
+    with Sandbox(behaviour=behaviour) as sandbox, calling(sandbox) as caller:
+        yield caller
+
+
+def output_of(program: str) -> str:
+    """All that a program of its own prints, which has to end well."""
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[1],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stdout
+    return ended.stdout
+
+
+def port_of(sandbox: Sandbox) -> int:
+    """The port that a sandbox listens, or listened, on."""
+    return urlsplit(sandbox.url).port or 0
+
+
+@pytest.fixture(scope="module")
+def faultless() -> Iterator[Sandbox]:
+    """One sandbox for all tests that need nothing special, as ending it takes a while."""
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def caller(faultless: Sandbox) -> Iterator[Caller]:
+    """A caller of a faultless sandbox."""
+    with calling(faultless) as caller:
+        yield caller
+
+
+# Updating a client
+
+
+def test_an_update_answers_with_note_though_it_took_notes(caller: Caller) -> None:
+    """The published contradiction: PUT takes ``notes`` and answers with ``note``."""
+    answer = caller.put(HESSA)
+    texts = {**HESSA, "note": HESSA["notes"]}
+    del texts["notes"]
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "SUCCESS", "client": {"id": caller.client_id, **texts}}
+
+
+def test_reading_answers_with_notes(caller: Caller) -> None:
+    """The other half of the contradiction: GET says ``notes``."""
+    caller.put(HESSA)
+    client = {"id": caller.client_id, **HESSA}
+    assert caller.get().json() == {"status": "SUCCESS", "client": client}
+
+
+def test_an_update_keeps_the_fields_that_it_leaves_out(caller: Caller) -> None:
+    """A key that is absent leaves the stored value alone."""
+    caller.put(HESSA)
+    caller.put({"email": "new@example.com"})
+    assert caller.stored() == {**HESSA, "email": "new@example.com"}
+
+
+def test_an_update_with_an_empty_string_clears_the_field(caller: Caller) -> None:
+    """Empty is a value of its own, not the same as absent."""
+    caller.put(HESSA)
+    caller.put({"email": HESSA["email"], "notes": ""})
+    assert caller.stored() == {**HESSA, "notes": ""}
+
+
+def test_an_update_passes_over_keys_that_are_no_text_of_a_client(caller: Caller) -> None:
+    """Neither an unknown key nor an ``id`` in the body has an effect."""
+    answer = caller.put({**HESSA, "id": 5, "Note": "x"})
+    assert answer.json()["client"]["id"] == caller.client_id
+    assert caller.stored() == HESSA
+
+
+def test_a_content_type_may_have_parameters(caller: Caller) -> None:
+    """RFC 9110, 8.3.1: case does not count, and a charset may follow."""
+    assert caller.put(HESSA, "Application/JSON; charset=utf-8").status_code == 200
+
+
+# What is refused
+
+
+@pytest.mark.parametrize("client_id", ["0", "1000000", "abc", "1.5", "-1", "+7", "1_0", "٣", "%20"])
+def test_an_id_that_names_no_client_is_404(caller: Caller, client_id: str) -> None:
+    """Unknown or no integer at all: an error object says which id it was."""
+    answer = caller.get(client_id)
+    assert answer.status_code == 404
+    assert answer.json()["status"] == "ERROR"
+    assert answer.json()["error"]["client_id"] == unquote(client_id)
+
+
+def test_an_id_of_many_thousand_digits_is_404(caller: Caller) -> None:
+    """Python refuses to read such a number, and the sandbox must not fall over it."""
+    assert caller.get("9" * 5000).status_code == 404
+
+
+def test_an_update_without_an_id_is_404(caller: Caller) -> None:
+    """A blank id is no client, and nobody is redirected to the list of all clients."""
+    url = f"{caller.sandbox.url}/clients/"
+    answer = caller.session.put(url, json=HESSA, allow_redirects=False, timeout=5)
+    assert answer.status_code == 404
+
+
+def test_only_seeded_clients_exist() -> None:
+    """A sandbox that is given ids knows no other client."""
+    with Sandbox([7, 9]) as sandbox, calling(sandbox) as caller:
+        assert [caller.get(client_id).status_code for client_id in (7, 8, 9)] == [200, 404, 200]
+
+
+def test_a_body_of_another_content_type_is_415(caller: Caller) -> None:
+    """JSON that does not say so is refused, and changes nothing."""
+    before = caller.stored()
+    assert caller.put(HESSA, "text/plain").status_code == 415
+    assert caller.stored() == before
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[1]", b"null", b'"text"', b"\xff"])
+def test_a_body_that_is_no_json_object_is_400(caller: Caller, body: bytes) -> None:
+    """Whatever it is instead, the error object names the body."""
+    answer = caller.put(body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["field"] == "body"
+
+
+@pytest.mark.parametrize("body", [{"name": "Hessa"}, {"email": ""}, {"email": " \t"}])
+def test_an_update_without_an_email_is_400(caller: Caller, body: dict[str, str]) -> None:
+    """The only required key: absent and blank are the same, and the error object names it."""
+    answer = caller.put(body)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["field"] == "email"
+
+
+@pytest.mark.parametrize("email", ["hessa.example.com", None, 5])
+def test_an_email_that_is_none_is_422(caller: Caller, email: object) -> None:
+    """Understood, but of no use: no string, or one without an ``@``."""
+    answer = caller.put({"email": email})
+    assert answer.status_code == 422
+    assert [problem["field"] for problem in answer.json()["error"]["problems"]] == ["email"]
+
+
+def test_every_unusable_field_is_listed(caller: Caller) -> None:
+    """The error object of a 422 holds a list, and the update is refused as a whole."""
+    before = caller.stored()
+    answer = caller.put({**HESSA, "name": None, "phone": 97433123456, "notes": ["VIP"]})
+    problems = answer.json()["error"]["problems"]
+    assert answer.status_code == 422
+    assert [problem["field"] for problem in problems] == ["name", "phone", "notes"]
+    assert caller.stored() == before
+
+
+def test_an_unknown_path_is_404_with_an_error_object(caller: Caller) -> None:
+    """What the routing refuses is worded like everything else."""
+    answer = caller.session.get(f"{caller.sandbox.url}/invoices", timeout=5)
+    assert (answer.status_code, answer.json()["status"]) == (404, "ERROR")
+
+
+# Magic addresses
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409, 422, 499, 500, 503, 599])
+def test_a_magic_address_is_answered_with_its_status(caller: Caller, status: int) -> None:
+    """The three digits before the ``@`` become the answer, and nothing is applied."""
+    before = caller.stored()
+    answer = caller.put({"email": f"hessa+{status}@example.com"})
+    assert answer.status_code == status
+    assert answer.json()["error"]["message"]
+    assert caller.stored() == before
+
+
+def test_the_magic_401_has_a_string_as_its_error(caller: Caller) -> None:
+    """As on the authentication page, unlike all other errors."""
+    answer = caller.put({"email": "hessa+401@example.com"})
+    assert (answer.status_code, answer.json()["error"]) == (401, "Invalid bearer token")
+
+
+def test_the_magic_429_says_when_to_come_back(caller: Caller) -> None:
+    """It is the answer of the throttle, header included."""
+    answer = caller.put({"email": "hessa+429@example.com"})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
+
+
+@pytest.mark.parametrize("local", ["hessa+399", "hessa+600", "hessa409", "hessa+4090", "+409x"])
+def test_other_tagged_addresses_are_ordinary(caller: Caller, local: str) -> None:
+    """Only ``+`` and three digits from 400 to 599, at the end of the local part, are magic."""
+    assert caller.put({"email": f"{local}@example.com"}).status_code == 200
+
+
+# Tokens
+
+
+def test_a_wrong_api_key_is_401_with_a_string(caller: Caller) -> None:
+    """Word for word what the authentication page says."""
+    answer = caller.authorize("wrong")
+    assert answer.status_code == 401
+    assert answer.json() == {"status": "ERROR", "error": "Invalid API Key"}
+
+
+def test_the_token_is_a_jwt_that_lives_for_a_year(caller: Caller) -> None:
+    """As the vendor's sample: ``nbf`` and ``iat`` are now, ``exp`` is a year later."""
+    answer = caller.authorize().json()
+    claims = jwt.decode(answer["bearer_token"], options={"verify_signature": False})
+    assert answer["success"] is True
+    assert claims["nbf"] == claims["iat"] == pytest.approx(time.time(), abs=5)
+    assert claims["exp"] == pytest.approx(time.time() + 365 * 86_400, abs=5)
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Bearer x.y.z", "Basic eDp5"])
+@pytest.mark.parametrize("path", ["clients/7", "clients"])
+def test_a_call_without_a_good_token_is_401(caller: Caller, path: str, header: str | None) -> None:
+    """Missing or malformed, for one client or many: an error that is a string."""
+    url = f"{caller.sandbox.url}/{path}"
+    answer = caller.session.get(url, headers={"Authorization": header}, timeout=5)
+    assert answer.status_code == 401
+    assert isinstance(answer.json()["error"], str)
+
+
+@pytest.mark.parametrize(("scheme", "status"), [("bearer", 200), ("BEARER", 200), ("Basic", 401)])
+def test_a_token_is_good_as_a_bearer_token_only(caller: Caller, scheme: str, status: int) -> None:
+    """RFC 9110, 11.1: the scheme says what follows, and its case does not count."""
+    token = caller.authorize().json()["bearer_token"]
+    caller.session.headers["Authorization"] = f"{scheme} {token}"
+    assert caller.get().status_code == status
+
+
+def test_an_update_without_a_good_token_changes_nothing(caller: Caller) -> None:
+    """The token is checked before the update is applied."""
+    before = caller.stored()
+    caller.session.headers["Authorization"] = "Bearer x.y.z"
+    assert caller.put(HESSA).status_code == 401
+    assert caller.stored() == before
+
+
+def test_the_token_of_another_sandbox_is_401(caller: Caller) -> None:
+    """A well-formed token is good only if this sandbox signed it."""
+    with Sandbox() as other, calling(other) as stranger:
+        caller.session.headers.update(stranger.session.headers)
+    assert caller.get().status_code == 401
+
+
+def test_an_unsigned_token_is_401(caller: Caller) -> None:
+    """RFC 8725, 3.1: a token does not choose how it is verified."""
+    token = jwt.encode({"exp": time.time() + 60}, None, algorithm="none")
+    caller.session.headers["Authorization"] = f"Bearer {token}"
+    assert caller.get().status_code == 401
+
+
+def test_an_expired_token_is_401_and_says_so() -> None:
+    """The end of a token's life is the setting's, to the second and below."""
+    with misbehaving(Behaviour(token_lifetime=0)) as caller:
+        answer = caller.get()
+    assert answer.status_code == 401
+    assert answer.json() == {"status": "ERROR", "error": "The bearer token has expired"}
+
+
+def test_a_token_may_live_for_less_than_a_second() -> None:
+    """Tests of a token's renewal need not wait for the next full second."""
+    with misbehaving(Behaviour(token_lifetime=0.9)) as caller:
+        assert caller.get().status_code == 200
+
+
+# Lists of clients
+
+
+def test_a_list_has_twenty_clients_of_the_first_page_by_default(caller: Caller) -> None:
+    """The published defaults; a blank filter, as in the published address, filters nothing."""
+    assert caller.found() == list(range(1, 21))
+    assert caller.found(keyword="", email="", page=2) == list(range(21, 41))
+
+
+def test_a_listed_client_has_notes(caller: Caller) -> None:
+    """A list says ``notes``, like GET of one client and unlike an update."""
+    (client,) = caller.find(page=3, page_size=1).json()["clients"]
+    assert client == caller.get(3).json()["client"]
+
+
+def test_a_page_beyond_the_last_is_empty() -> None:
+    """Who turns pages until one is empty comes to an end."""
+    with Sandbox([7, 9]) as sandbox, calling(sandbox) as caller:
+        assert [caller.found(page=page, page_size=2) for page in (1, 2)] == [[7, 9], []]
+
+
+@pytest.mark.parametrize("query", [{"page": "0"}, {"page_size": "-1"}, {"page": "two"}])
+def test_a_page_that_cannot_be_is_400(caller: Caller, query: dict[str, str]) -> None:
+    """The error object names the key, as for an update."""
+    answer = caller.find(**query)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["field"] == next(iter(query))
+
+
+def test_a_list_can_be_searched() -> None:
+    """A keyword is looked for in every text, an address is compared as a whole."""
+    with Sandbox([7, 77, 9]) as sandbox, calling(sandbox) as caller:
+        sandbox.store.update(9, {**HESSA, "email": "Hessa@example.com"})
+        assert caller.found(keyword="wakrah") == caller.found(keyword="حصة") == [9]
+        assert caller.found(email="client-7@example.com") == [7]
+        assert caller.found(email="hessa@EXAMPLE.com") == [9]
+        assert caller.found(email="client-7@example.com", keyword="vip") == []
+
+
+@given(ids=st.sets(st.integers(1, 2**63 - 1), max_size=30), size=st.integers(1, 12))
+def test_pages_show_every_client_once_and_in_order(ids: set[int], size: int) -> None:
+    """Nobody is lost or seen twice between two pages, whatever their size."""
+    store = Store(ids)
+    pages = [store.page(number + 1, size) for number in range(len(ids) // size + 1)]
+    assert [client.id for page in pages for client in page] == sorted(ids)
+
+
+# Misbehaviour
+
+
+def test_latency_delays_an_answer_about_clients() -> None:
+    """A slow API is slow for clients; a token comes at once, so that tests need not wait twice."""
+    with misbehaving(Behaviour(latency=0.3)) as caller:
+        authorizing = caller.authorize().elapsed.total_seconds()
+        reading = caller.get().elapsed.total_seconds()
+    assert authorizing < 0.3 <= reading
+
+
+def test_a_request_above_the_throttle_is_429() -> None:
+    """It is not applied, and Retry-After says when to come back."""
+    with misbehaving(Behaviour(throttle=2)) as caller:
+        answers = [caller.put({"email": f"{name}@example.com"}) for name in "abc"]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert answers[2].headers["Retry-After"] == "1"
+        assert caller.stored()["email"] == "b@example.com"
+
+
+@given(limit=st.integers(1, 5), gaps=st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0]), max_size=40))
+def test_a_request_passes_just_if_the_second_before_it_is_not_full(
+    limit: int, gaps: list[float]
+) -> None:
+    """Neither more than the limit in any one second, nor fewer than could be."""
+    throttle = Throttle(limit)
+    admitted: list[float] = []
+    for now in itertools.accumulate(gaps):
+        if sum(now - earlier < 1 for earlier in admitted) < limit:
+            throttle.admit(now)
+            admitted.append(now)
+        else:
+            with pytest.raises(ApiError):
+                throttle.admit(now)
+
+
+def test_a_share_of_the_requests_fails() -> None:
+    """Three of ten, exactly, and each is a 503 with an error object."""
+    with misbehaving(Behaviour(fail_share=0.3)) as caller:
+        answers = [caller.put(HESSA) for _ in range(10)]
+    failed = [answer for answer in answers if answer.status_code != 200]
+    assert [answer.status_code for answer in failed] == [503, 503, 503]
+    assert failed[0].json()["error"]["message"] == "Service Unavailable"
+
+
+def test_every_second_failure_comes_after_the_update_was_applied() -> None:
+    """The case that makes a 503 ambiguous: it may or may not have had an effect."""
+    with misbehaving(Behaviour(fail_share=1)) as caller:
+        caller.put({"email": "first@example.com"})
+        assert caller.stored()["email"] != "first@example.com"
+        caller.put({"email": "second@example.com"})
+        assert caller.stored()["email"] == "second@example.com"
+
+
+@given(share=st.floats(0, 1), requests_made=st.integers(0, 200))
+def test_failures_keep_to_their_share_and_alternate(share: float, requests_made: int) -> None:
+    """At no time is the share off by a whole request, nor one kind ahead of the other by two."""
+    failures = [failure_of(nth, share) for nth in range(1, requests_made + 1)]
+    turned_away, lost = failures.count("turned away"), failures.count("answer lost")
+    assert abs(turned_away + lost - share * requests_made) <= 1
+    assert turned_away - lost in {0, 1}
+
+
+# The server
+
+
+def test_every_request_is_counted(caller: Caller) -> None:
+    """Also one for a token, a refused one, and one that leads nowhere."""
+    before = caller.sandbox.requests_seen
+    caller.authorize("wrong")
+    caller.get("unknown")
+    caller.session.get(f"{caller.sandbox.url}/nowhere", timeout=5)
+    assert caller.sandbox.requests_seen == before + 3
+
+
+def test_many_callers_are_answered_at_once() -> None:
+    """32 kept connections do not queue behind one another's latency."""
+    with Sandbox(behaviour=Behaviour(latency=0.2)) as sandbox, contextlib.ExitStack() as stack:
+        callers = [stack.enter_context(calling(sandbox)) for _ in range(32)]
+        pool = stack.enter_context(ThreadPoolExecutor(32))
+        began = time.monotonic()
+        statuses = [answer.status_code for answer in pool.map(Caller.get, callers)]
+        assert statuses == [200] * 32
+        assert time.monotonic() - began < 16 * 0.2
+
+
+def test_a_kept_connection_is_answered_at_once(caller: Caller) -> None:
+    """No answer waits for the acknowledgement that a caller's machine holds back for 40 ms."""
+    durations = []
+    for _ in range(4):
+        began = time.monotonic()
+        caller.put(HESSA)
+        durations.append(time.monotonic() - began)
+    assert min(durations) < 0.03
+
+
+def test_a_port_in_use_is_an_os_error(faultless: Sandbox) -> None:
+    """Said at once and in the caller's thread."""
+    with pytest.raises(OSError, match="in use"):
+        Sandbox(port=port_of(faultless))
+
+
+def test_a_port_is_free_again_after_the_sandbox() -> None:
+    """Ending it closes the socket and leaves no thread behind."""
+    threads = set(threading.enumerate())
+    with Sandbox() as sandbox:
+        pass
+    with Sandbox(port=port_of(sandbox)) as again, calling(again) as caller:
+        assert caller.get().status_code == 200
+    assert set(threading.enumerate()) <= threads
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has all of 127.0.0.0/8")
+def test_the_sandbox_listens_on_one_loopback_address_only(faultless: Sandbox) -> None:
+    """Elsewhere its port is free, so that no other machine reaches it."""
+    socket.create_server(("127.0.0.2", port_of(faultless))).close()
+
+
+def test_ending_does_not_wait_for_a_slow_answer() -> None:
+    """A request under way has a second, however long its latency."""
+    with ThreadPoolExecutor(1) as pool:
+        with misbehaving(Behaviour(latency=30)) as caller:
+            answer = pool.submit(caller.get)
+            while caller.sandbox.requests_seen < 2:
+                time.sleep(0.01)
+            began = time.monotonic()
+        assert time.monotonic() - began < 5
+        assert answer.result().status_code == 500
+
+
+def test_the_sandbox_leaves_signals_alone() -> None:
+    """Ctrl+C belongs to the program around it."""
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with Sandbox():
+        assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_the_sandbox_prints_nothing() -> None:
+    """A command's output is its own, even where the sandbox is sent what is no HTTP at all."""
+    program = r"""
+import socket
+from urllib.parse import urlsplit
+from etl.sandbox.server import Sandbox
+with Sandbox() as sandbox:
+    address = urlsplit(sandbox.url)
+    with socket.create_connection((address.hostname, address.port)) as connection:
+        connection.sendall(b"neither verb nor path\r\n\r\n")
+        print(connection.recv(12))
+"""
+    assert output_of(program) == "b'HTTP/1.1 400'\n"
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_signal_ends_serving_cleanly(name: str) -> None:
+    """What follows ``serve_forever`` still runs, and the signal has its old meaning again."""
+    program = f"""
+import signal, threading
+from etl.sandbox.server import Sandbox
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+with Sandbox() as sandbox:
+    threading.Timer(0.2, signal.raise_signal, [signal.{name}]).start()
+    sandbox.serve_forever()
+print("ended", signal.getsignal(signal.SIGTERM) == signal.SIG_DFL)
+"""
+    assert output_of(program) == "ended True\n"
