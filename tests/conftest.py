@@ -1,0 +1,36 @@
+"""What every test may ask for: a sandbox, the program, and a clean environment."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from etl.sandbox.server import Sandbox
+from program import Program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def clean_environ(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep a developer's own credentials, settings and proxies out of every test."""
+    for name in list(os.environ):
+        if name.startswith("FATORA_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A stand-in for the API that knows the clients 1 to 999999."""
+    with Sandbox() as running:
+        yield running
+
+
+@pytest.fixture
+def program(tmp_path: Path, sandbox: Sandbox) -> Program:
+    """The program in an empty folder, with what it needs to talk to the sandbox."""
+    return Program(tmp_path, {"FATORA_API_KEY": sandbox.api_key, "FATORA_API_URL": sandbox.url})

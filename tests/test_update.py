@@ -1,0 +1,400 @@
+"""Whole runs of ``fatora-clients update``: a process, real files, real sockets."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import stat
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from filelock import FileLock
+
+from etl.sandbox.app import Behaviour
+from etl.sandbox.server import Sandbox
+from program import Program
+from spreadsheets import read_csv, read_xlsx, statuses, write_csv, write_xlsx
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEADER = ("Client ID", "E-mail", "Name", "Phone", "Notes", "Account manager")
+GOOD = ("1024", "sara@example.com", "سارة", "+97455550000", "NA", "Mei")
+CONFLICT = ("1025", "omar+409@example.com", "Omar", "0097455550001", "", "Mei")
+BAD_ID = ("1024.7", "lina@example.com", "Lina", "", "", "Dana")
+UNKNOWN_CLIENT = ("1000000", "noor@example.com", "=1+1", "", "two\nlines", "Dana")
+MIXED = (HEADER, GOOD, CONFLICT, BAD_ID, UNKNOWN_CLIENT)
+OUTCOMES = ["SUCCESS", "REJECTED", "INVALID", "REJECTED"]
+
+
+def many(count: int) -> list[tuple[str, ...]]:
+    """Return a header and this many good rows."""
+    return [("id", "email"), *((str(i), f"c{i}@example.com") for i in range(1, count + 1))]
+
+
+def test_results_of_a_csv_hold_every_row_as_it_was(program: Program) -> None:
+    """Each row of the input is in the results once, in order, with its cells untouched."""
+    source = write_csv(program.folder / "clients.csv", MIXED)
+    assert program.run("update", source).returncode == 1
+    results = read_csv(program.only_run() / "results.csv")
+    cells = [tuple(row[name] for name in HEADER) for row in results]
+    guarded = [*UNKNOWN_CLIENT[:2], "'=1+1", *UNKNOWN_CLIENT[3:]]
+    assert cells == [GOOD, CONFLICT, BAD_ID, tuple(guarded)]
+    assert statuses(results) == OUTCOMES
+    assert [row["update_row"] for row in results] == ["2", "3", "4", "5"]
+
+
+def test_results_of_a_workbook_are_a_workbook_too(program: Program) -> None:
+    """A workbook's results are written as CSV and as text cells of a workbook."""
+    source = write_xlsx(program.folder / "clients.xlsx", MIXED)
+    assert program.run("update", source).returncode == 1
+    run = program.only_run()
+    results = read_xlsx(run / "results.xlsx")
+    expected = [tuple(cell or None for cell in row) for row in MIXED[1:]]
+    assert [tuple(row[name] for name in HEADER) for row in results] == expected
+    assert statuses(results) == statuses(read_csv(run / "results.csv")) == OUTCOMES
+    assert statuses(read_xlsx(run / "rework.xlsx")) == OUTCOMES[1:]
+
+
+def test_only_valid_rows_reach_the_api_as_they_stand(program: Program, sandbox: Sandbox) -> None:
+    """What the API stored is what the cells say, and an invalid row changed nobody."""
+    program.run("update", write_csv(program.folder / "clients.csv", MIXED))
+    stored = sandbox.store.get(1024)
+    assert (stored.email, stored.name, stored.phone, stored.notes) == GOOD[1:5]
+    assert sandbox.store.get(1025).email == "client-1025@example.com"
+    assert sandbox.requests_seen == 1 + 3  # the token, and one for each valid row
+
+
+def test_rejected_row_says_what_the_api_returned(program: Program) -> None:
+    """The returned error, its code and its HTTP status are in the results."""
+    program.run("update", write_csv(program.folder / "clients.csv", MIXED))
+    row = read_csv(program.only_run() / "results.csv")[3]
+    assert row["update_error"].startswith("the API answered 404: There is no such client")
+    assert (row["update_code"], row["update_http_status"]) == ("API_NOT_FOUND", "404")
+    assert row["update_fix"]
+
+
+def test_file_without_faults_ends_with_0_and_no_rework(program: Program) -> None:
+    """Where every row was updated there is nothing to correct."""
+    done = program.run("update", write_csv(program.folder / "clients.csv", many(3)))
+    assert done.returncode == 0
+    assert "Everything was updated: 3 rows." in done.stdout
+    assert not list(program.only_run().glob("rework.*"))
+
+
+def test_file_with_a_header_alone_is_done(program: Program) -> None:
+    """No rows are no fault: exit 0, and no request."""
+    done = program.run("update", write_csv(program.folder / "clients.csv", many(0)))
+    assert done.returncode == 0
+    assert read_csv(program.only_run() / "results.csv") == []
+
+
+def test_processed_file_is_not_sent_twice(program: Program, sandbox: Sandbox) -> None:
+    """The same bytes under another name send nothing; the message names the run."""
+    program.run("update", write_csv(program.folder / "clients.csv", MIXED))
+    seen = sandbox.requests_seen
+    again = program.run("update", write_csv(program.folder / "copy.csv", MIXED))
+    assert again.returncode == 0
+    assert program.only_run().name in again.stdout
+    assert sandbox.requests_seen == seen
+
+
+def test_again_sends_a_processed_file_as_a_new_run(program: Program) -> None:
+    """--again overrides that a file has been processed."""
+    source = write_csv(program.folder / "clients.csv", many(2))
+    program.run("update", source)
+    assert program.run("update", source, "--again").returncode == 0
+    assert len(program.runs()) == 2
+
+
+def test_limit_leaves_rows_which_the_next_run_sends(program: Program, sandbox: Sandbox) -> None:
+    """--limit ends with 4; the same command later goes on in the same folder, sending the rest."""
+    source = write_csv(program.folder / "clients.csv", many(5))
+    first = program.run("update", source, "--limit", 2)
+    results = program.only_run() / "results.csv"
+    assert first.returncode == 4
+    assert statuses(read_csv(results)) == ["SUCCESS"] * 2 + ["NOT_SENT"] * 3
+    assert program.run("update", source).returncode == 0
+    assert statuses(read_csv(results)) == ["SUCCESS"] * 5
+    assert program.only_run()
+    assert sandbox.requests_seen == 2 + 5  # a token for each session, one request for each row
+
+
+def test_corrected_rework_can_be_fed_back(program: Program, sandbox: Sandbox) -> None:
+    """The rework file, corrected, is an input like any other; its own columns are dropped."""
+    program.run("update", write_csv(program.folder / "clients.csv", (HEADER, GOOD, BAD_ID)))
+    rework = (program.only_run() / "rework.csv").read_text(encoding="utf-8-sig")
+    corrected = program.folder / "corrected.csv"
+    corrected.write_text(rework.replace("1024.7", "1026"), encoding="utf-8")
+    assert program.run("update", corrected).returncode == 0
+    assert sandbox.store.get(1026).email == "lina@example.com"
+    assert "update_error" in read_csv(program.runs()[1] / "results.csv")[0]
+
+
+def test_unreachable_api_stops_the_run_and_the_next_resumes(tmp_path: Path) -> None:
+    """Nobody listens: rows FAILED, the run stops early; later all of them are sent."""
+    with Sandbox() as gone:
+        port = int(gone.url.split(":")[2].split("/")[0])
+    program = Program(tmp_path, {"FATORA_API_KEY": gone.api_key, "FATORA_API_URL": gone.url})
+    source = write_csv(tmp_path / "clients.csv", many(20))
+    stopped = program.run("update", source, "--attempts", 1, "--workers", 1)
+    assert stopped.returncode == 4
+    assert "could not serve 10 rows in a row" in stopped.stdout
+    results = program.only_run() / "results.csv"
+    assert statuses(read_csv(results)) == ["FAILED"] * 10 + ["NOT_SENT"] * 10
+    with Sandbox(port=port):
+        assert program.run("update", source).returncode == 0
+    assert {row["update_attempts"] for row in read_csv(results)} == {"1", "2"}
+
+
+def test_failing_requests_are_tried_again(tmp_path: Path) -> None:
+    """An API that fails every third request still has every row updated in the end."""
+    config = tmp_path / "job.toml"
+    config.write_text("[api]\npause = 0.01\n", encoding="utf-8")
+    with Sandbox(behaviour=Behaviour(fail_share=0.34)) as sandbox:
+        environment = {"FATORA_API_KEY": sandbox.api_key, "FATORA_API_URL": sandbox.url}
+        program = Program(tmp_path, {**environment, "FATORA_CONFIG": str(config)})
+        done = program.run("update", write_csv(tmp_path / "clients.csv", many(30)))
+    assert done.returncode == 0
+    attempts = [int(row["update_attempts"]) for row in read_csv(program.only_run() / "results.csv")]
+    assert sum(attempts) > 30
+
+
+def test_throttling_api_is_waited_for(tmp_path: Path) -> None:
+    """A 429 holds the job as long as Retry-After says, and no row is lost to it."""
+    with Sandbox(behaviour=Behaviour(throttle=10)) as sandbox:
+        environment = {"FATORA_API_KEY": sandbox.api_key, "FATORA_API_URL": sandbox.url}
+        program = Program(tmp_path, environment)
+        done = program.run("update", write_csv(tmp_path / "clients.csv", many(15)))
+    assert done.returncode == 0
+
+
+def test_sigterm_ends_with_a_complete_report(tmp_path: Path) -> None:
+    """Stopped politely: what was under way is recorded, the rest NOT_SENT, and it resumes."""
+    with Sandbox(behaviour=Behaviour(latency=0.1)) as sandbox:
+        environment = {"FATORA_API_KEY": sandbox.api_key, "FATORA_API_URL": sandbox.url}
+        program = Program(tmp_path, environment)
+        source = write_csv(tmp_path / "clients.csv", many(200))
+        process = program.start("update", source, "--workers", 2)
+        while sandbox.requests_seen < 10:
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        out, _ = process.communicate(timeout=30)
+        assert process.returncode == 4
+        assert "stopped by SIGTERM" in out
+        found = statuses(read_csv(program.only_run() / "results.csv"))
+        assert found == sorted(found, key=str, reverse=True)
+        assert set(found) == {"SUCCESS", "NOT_SENT"}
+        assert found.count("SUCCESS") == sandbox.requests_seen - 1
+        assert program.run("update", source, "--workers", 32).returncode == 0
+
+
+def test_killed_run_is_taken_up_where_it_was(tmp_path: Path) -> None:
+    """After kill -9 the same command finishes the run in its folder, and all rows are updated."""
+    with Sandbox(behaviour=Behaviour(latency=0.05)) as sandbox:
+        environment = {"FATORA_API_KEY": sandbox.api_key, "FATORA_API_URL": sandbox.url}
+        program = Program(tmp_path, environment)
+        source = write_csv(tmp_path / "clients.csv", many(100))
+        process = program.start("update", source, "--workers", 4)
+        while sandbox.requests_seen < 20:
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.kill()
+        process.communicate()
+        assert program.run("update", source, "--workers", 32).returncode == 0
+    results = read_csv(program.only_run() / "results.csv")
+    assert statuses(results) == ["SUCCESS"] * 100
+    assert sum(int(row["update_attempts"]) for row in results) <= 100 + 4
+
+
+def test_refused_key_ends_with_2_before_any_row(program: Program, sandbox: Sandbox) -> None:
+    """A key that Authorize refuses is said at once; nothing was sent."""
+    program.environment["FATORA_API_KEY"] = "another-key"
+    refused = program.run("update", write_csv(program.folder / "clients.csv", many(2)))
+    assert refused.returncode == 2
+    assert "the API key was refused" in refused.stderr
+    assert sandbox.requests_seen == 1
+
+
+def test_refused_token_stops_the_run(program: Program, sandbox: Sandbox) -> None:
+    """A bearer token cannot be renewed: the first 401 ends the run."""
+    program.environment["FATORA_BEARER_TOKEN"] = "worn-out"
+    del program.environment["FATORA_API_KEY"]
+    stopped = program.run(
+        "update", write_csv(program.folder / "clients.csv", many(9)), "--workers", 1
+    )
+    assert stopped.returncode == 4
+    assert "renew the key or token" in stopped.stdout
+    assert sandbox.requests_seen == 1
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"FATORA_API_KEY": ""}, "no credentials"),
+        ({"FATORA_BEARER_TOKEN": "other"}, "both FATORA_API_KEY and FATORA_BEARER_TOKEN"),
+        ({"FATORA_API_URL": "http://api.example.com/v1"}, "https://"),
+        ({"FATORA_CONFIG": "nowhere.toml"}, "nowhere.toml"),
+    ],
+)
+def test_wrong_environment_ends_with_2(
+    program: Program, environment: dict[str, str], said: str
+) -> None:
+    """Wrong credentials or settings are named, and no run is made."""
+    program.environment.update(environment)
+    wrong = program.run("update", write_csv(program.folder / "clients.csv", many(1)))
+    assert (wrong.returncode, program.runs()) == (2, [])
+    assert said in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("clients.csv", b"id,name\n1,Sara\n", "no column for email"),
+        ("clients.csv", b'id,email\n1,"a@example.com\n', "line 2"),
+        ("clients.xls", b"old", "save it as .xlsx"),
+        ("clients.xlsx", b"no zip", "damaged"),
+        ("clients.csv", b"", "empty"),
+    ],
+)
+def test_unusable_input_ends_with_3_and_no_run(
+    program: Program, name: str, content: bytes, said: str
+) -> None:
+    """One sentence says what is wrong with the file; nothing is sent and no folder is left."""
+    (program.folder / name).write_bytes(content)
+    unusable = program.run("update", name)
+    assert (unusable.returncode, program.runs()) == (3, [])
+    assert said in unusable.stderr
+    assert len(unusable.stderr.splitlines()) == 1
+
+
+def test_missing_input_ends_with_3(program: Program) -> None:
+    """A file that is not there is an unusable input."""
+    missing = program.run("update", "nothing.csv")
+    assert missing.returncode == 3
+    assert "nothing.csv: there is no such file" in missing.stderr
+
+
+def test_held_runs_folder_ends_with_75(program: Program, sandbox: Sandbox) -> None:
+    """While another run holds the runs folder, nothing is sent."""
+    source = write_csv(program.folder / "clients.csv", many(1))
+    (program.folder / "runs").mkdir()
+    with FileLock(program.folder / "runs" / ".lock"):
+        assert program.run("update", source).returncode == 75
+    assert sandbox.requests_seen == 0
+    assert program.run("update", source).returncode == 0
+
+
+def test_folder_is_taken_file_by_file(program: Program) -> None:
+    """Every spreadsheet of a folder is a run; an unusable one does not keep the others from it."""
+    folder = program.folder / "in"
+    folder.mkdir()
+    write_csv(folder / "b.csv", many(1))
+    write_csv(folder / "a.csv", [("name",), ("Sara",)])
+    write_csv(folder / "~$b.csv", many(2))
+    for file in folder.iterdir():
+        os.utime(file, (0, 0))
+    write_csv(folder / "fresh.csv", many(3))
+    done = program.run("update", "in", "--json")
+    told = json.loads(done.stdout)
+    assert done.returncode == told["exit_code"] == 3
+    assert [(run["input"], run["exit_code"]) for run in told["runs"]] == [
+        ("in/a.csv", 3),
+        ("in/b.csv", 0),
+    ]
+
+
+def test_json_summary_is_the_only_thing_on_stdout(program: Program) -> None:
+    """--json prints one object with what the contract names."""
+    done = program.run("update", write_csv(program.folder / "clients.csv", MIXED), "--json")
+    told = json.loads(done.stdout)
+    assert told["run"] == program.only_run().name
+    assert told["folder"] == f"runs/{told['run']}"
+    assert told["results"] == f"runs/{told['run']}/results.csv"
+    assert (told["rows"], told["blank_rows"], told["exit_code"]) == (4, 0, 1)
+    assert told["counts"] == {
+        "SUCCESS": 1,
+        "INVALID": 1,
+        "REJECTED": 2,
+        "FAILED": 0,
+        "UNKNOWN": 0,
+        "NOT_SENT": 0,
+    }
+
+
+def test_extra_copy_of_the_results_goes_where_it_is_asked_for(program: Program) -> None:
+    """--results writes a copy whose ending picks its kind, also of a run that is done."""
+    source = write_csv(program.folder / "clients.csv", MIXED)
+    program.run("update", source, "--results", "out.xlsx")
+    program.run("update", source, "--results", "out.csv")
+    assert statuses(read_xlsx(program.folder / "out.xlsx")) == OUTCOMES
+    assert (program.folder / "out.csv").read_bytes() == (
+        program.only_run() / "results.csv"
+    ).read_bytes()
+
+
+def test_run_folder_is_private(program: Program) -> None:
+    """Folders are 0700 and files 0600, whatever the umask."""
+    program.run("update", write_xlsx(program.folder / "clients.xlsx", MIXED))
+    run = program.only_run()
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in run.iterdir()}
+    assert modes == dict.fromkeys(
+        [
+            "input.xlsx",
+            "journal.sqlite3",
+            "manifest.json",
+            "results.csv",
+            "results.xlsx",
+            "rework.xlsx",
+            "run.log",
+        ],
+        0o600,
+    )
+    assert stat.S_IMODE(run.stat().st_mode) == 0o700
+
+
+def test_token_and_personal_data_stay_out_of_log_and_output(program: Program) -> None:
+    """Not even --verbose shows the key, or a cell of a client."""
+    done = program.run("update", write_csv(program.folder / "clients.csv", MIXED), "--verbose")
+    run = program.only_run()
+    told = done.stdout + done.stderr + (run / "run.log").read_text(encoding="utf-8")
+    told += (run / "manifest.json").read_text(encoding="utf-8")
+    cells = [cell for row in MIXED[1:] for cell in row[1:5] if len(cell) > 2]
+    secrets = [program.environment["FATORA_API_KEY"], "Bearer"]
+    assert [value for value in cells + secrets if value in told] == []
+    assert '"event": "attempt"' in told
+
+
+def test_no_reader_of_the_output_is_needed(program: Program) -> None:
+    """A closed standard output changes neither the work nor the exit code."""
+    source = write_csv(program.folder / "clients.csv", many(3))
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = program.start("update", source, stdout=writer)
+    os.close(writer)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert statuses(read_csv(program.only_run() / "results.csv")) == ["SUCCESS"] * 3
+
+
+def test_quiet_prints_nothing(program: Program) -> None:
+    """--quiet leaves the exit code to speak."""
+    done = program.run("update", write_csv(program.folder / "clients.csv", MIXED), "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+
+
+def test_cron_sees_neither_bar_nor_colour(program: Program) -> None:
+    """Without a terminal there is no control character in the output."""
+    done = program.run("update", write_csv(program.folder / "clients.csv", MIXED))
+    told = done.stdout + done.stderr
+    assert [char for char in told if not char.isprintable() and char != "\n"] == []
+
+
+def test_sandbox_option_needs_no_account(tmp_path: Path) -> None:
+    """--sandbox starts its own API that knows the file's clients, and sends to it."""
+    program = Program(tmp_path)
+    source = write_csv(tmp_path / "clients.csv", [("id", "email"), ("77777777", "s@example.com")])
+    assert program.run("update", source, "--sandbox").returncode == 0
