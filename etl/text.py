@@ -16,10 +16,15 @@ _LONGEST_LINE = 500
 # the line and paragraph separators: what could forge a line of a log or hide in an address.
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
-# str.strip() takes off white space alone; these have no width either: soft hyphen, Arabic letter
-# mark, Mongolian vowel separator, zero-width and bidi characters, word joiner, byte order mark.
-_MARKS = "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff"
-_EDGES = re.compile(rf"\A[\s{_MARKS}]+|[\s{_MARKS}]+\Z")
+_WHITE_SPACE = "".join(filter(str.isspace, map(chr, range(0x3001))))  # U+3000 is the last
+# These have no width either: soft hyphen, Arabic letter mark, Mongolian vowel separator, zero-width
+# and bidi characters, word joiner and invisible operators, byte order mark.
+_MARKS = (
+    "\u00ad\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
+    "\u2060\u2061\u2062\u2063\u2064\u2066\u2067\u2068\u2069"
+    "\u206a\u206b\u206c\u206d\u206e\u206f\ufeff"
+)
+_EDGES = _WHITE_SPACE + _MARKS
 
 # A cell that a spreadsheet program would run, and one that is such a cell behind apostrophes:
 # OWASP ASVS 5.0, 1.2.10. A phone number is none: nothing in it can be called.
@@ -31,7 +36,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")  # RFC 6750, 2.1: b64token
 
 def strip_edges(text: str) -> str:
     """Return the text without white space and unseen marks at its ends."""
-    return _EDGES.sub("", text)
+    return text.strip(_EDGES)
 
 
 def is_blank(text: str) -> bool:
@@ -58,6 +63,11 @@ def one_line(text: str) -> str:
     """Return text from outside as one readable line of at most 500 characters."""
     line = visible(" ".join(text[: 4 * _LONGEST_LINE].split()))
     return line if len(line) <= _LONGEST_LINE else line[:_LONGEST_LINE] + "…"
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 row, 2 rows."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def guard_formula(text: str) -> str:

@@ -44,13 +44,12 @@ def to_text(cell: RawCell, field: Field | None) -> tuple[str, Code | None]:
 
 
 def _number(value: float, number_format: str, field: Field | None) -> tuple[str, Code | None]:
-    if value != int(value):
-        return f"{value:.15g}", None
-    digits = str(int(value))
-    if field is Field.PHONE:
-        digits = _as_dialled(digits, number_format)
     lost = field in {Field.ID, Field.PHONE} and abs(value) > _LARGEST_EXACT
-    return digits, Code.TEXT_DAMAGED if lost else None
+    code = Code.TEXT_DAMAGED if lost else None
+    if value % 1:  # infinity too: a number of a damaged file that is too large for a float
+        return f"{value:.15g}", code
+    digits = str(int(value))
+    return _as_dialled(digits, number_format) if field is Field.PHONE else digits, code
 
 
 def _as_dialled(digits: str, number_format: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import re
 from functools import partial
 from typing import TYPE_CHECKING
@@ -26,9 +27,14 @@ _BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-_SEP_LINE = re.compile(r'"?sep=(.)"?[\r\n]*', re.IGNORECASE)
+_SEP_LINE = re.compile(r'"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE)
+_LINE_END = re.compile(r"\r\n?|\n")
 _END_OF_FILE = "\x1a"  # Ctrl-Z, with which DOS programs end a text
 _CHUNK = 1 << 20
+_NAME_IT = (
+    "save the file in Excel as 'CSV UTF-8', or name its encoding, for example"
+    " --encoding cp1256 (Arabic Windows) or cp1252 (Western Windows)"
+)
 
 
 def layouts(path: Path, encoding: str | None) -> list[Layout]:
@@ -110,7 +116,7 @@ def _read(path: Path, codec: str, delimiter: str, skipped: int) -> Iterator[RawR
 
 def _undecodable(path: Path, codec: str) -> str:
     """Return the sentence that names the first byte that is not in this encoding."""
-    decoder = codecs.getincrementaldecoder(codec)()
+    decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(codec)(), translate=True)
     line = 1
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
@@ -118,9 +124,9 @@ def _undecodable(path: Path, codec: str) -> str:
                 line += decoder.decode(chunk).count("\n")
             except UnicodeDecodeError as error:
                 good = error.object[: error.start].decode(codec, errors="ignore")
-                return (
-                    f"line {line + good.count(chr(10))}: the byte 0x{error.object[error.start]:02X}"
-                    f" is not {codec}; save the file in Excel as 'CSV UTF-8', or name its encoding,"
-                    " for example --encoding cp1256 (Arabic Windows) or cp1252 (Western Windows)"
-                )
+                line += len(_LINE_END.findall(good))
+                byte = error.object[error.start]
+                return f"line {line}: the byte 0x{byte:02X} is not {codec}; {_NAME_IT}"
+            except UnicodeError as error:  # no byte order mark, where the encoding requires one
+                return f"line {line}: the file is not {codec} ({error}); {_NAME_IT}"
     return f"line {line}: the file ends in the middle of a character; it is not {codec}, or cut"

@@ -41,11 +41,15 @@ _OWN_COLUMNS = frozenset(column.header for column in ResultColumn)
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The header of a table: its names as they stand, and the column index of each field found."""
+    """The header of a table: its names as they stand, and the column index of each field found.
+
+    ``clash`` is a field that has a second column, and that column's index.
+    """
 
     row: int
     names: tuple[str, ...]
     columns: Mapping[Field, int]
+    clash: tuple[Field, int] | None = None
 
     @property
     def missing(self) -> list[Field]:
@@ -60,6 +64,20 @@ class Header:
             for index, name in enumerate(self.names)
             if name.strip().casefold() not in _OWN_COLUMNS
         ]
+
+    def require_distinct(self) -> None:
+        """Check that no field has two columns.
+
+        Raises:
+            InputError: one has, and it is not clear which of them to send.
+        """
+        if self.clash is None:
+            return
+        field, second = self.clash
+        raise InputError(
+            f"two columns hold the {field}: {quote(self.names[self.columns[field]])} and"
+            f" {quote(self.names[second])} (row {self.row}); rename the one that is not to be sent"
+        )
 
 
 def header_key(name: str) -> str:
@@ -78,24 +96,12 @@ def known_names(extra: Mapping[Field, Sequence[str]]) -> dict[str, Field]:
 
 
 def match(row: int, names: Iterable[str], known: Mapping[str, Field]) -> Header:
-    """Return the header that this row would be.
-
-    Raises:
-        InputError: two columns feed one field, and the row has all that are required: it is the
-            header, but it is not clear which column to send.
-    """
+    """Return the header that this row would be."""
     header = tuple(names)
     columns: dict[Field, int] = {}
-    clashes: list[tuple[Field, int]] = []
+    clash: tuple[Field, int] | None = None
     for index, name in enumerate(header):
         field = known.get(header_key(name))
         if field is not None and columns.setdefault(field, index) != index:
-            clashes.append((field, index))
-    found = Header(row, header, columns)
-    if clashes and not found.missing:
-        field, second = clashes[0]
-        raise InputError(
-            f"two columns hold the {field}: {quote(header[columns[field]])} and"
-            f" {quote(header[second])} (row {row}); rename the one that is not to be sent"
-        )
-    return found
+            clash = clash or (field, index)
+    return Header(row, header, columns, clash)

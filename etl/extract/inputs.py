@@ -40,7 +40,7 @@ def find_inputs(named: Iterable[Path], settle: float) -> Inputs:
         for file in sorted(path.iterdir(), key=lambda each: each.name):
             if not _is_spreadsheet(file):
                 continue
-            recent = time.time() - file.stat().st_mtime < settle
+            recent = abs(time.time() - file.stat().st_mtime) < settle
             (inputs.unsettled if recent else inputs.files).append(file)
     return inputs
 

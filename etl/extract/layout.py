@@ -25,6 +25,11 @@ class RawRow(NamedTuple):
     hidden: bool = False
 
     @property
+    def delimited(self) -> bool:
+        """Whether the row says where it ends; that of a workbook goes on with blank cells."""
+        return self.line is not None
+
+    @property
     def place(self) -> str:
         """Where the row stands, for messages."""
         return f"row {self.row}" if self.line is None else f"line {self.line}"

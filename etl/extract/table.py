@@ -102,6 +102,7 @@ def _choose(layouts: Sequence[Layout], known: Mapping[str, Field]) -> tuple[Layo
         names = ", ".join(repr(layout.name) for layout, _ in found)
         raise InputError(f"several sheets have the columns: {names}; pick one with --sheet")
     if found:
+        found[0][1].require_distinct()
         return found[0]
     if failure is not None and (best is None or len(best.names) == 1):
         raise failure
@@ -163,7 +164,8 @@ def _record(raw: RawRow, header: Header, fields: Mapping[int, Field]) -> Record:
         if index < len(raw.cells):
             text, mark = to_text(raw.cells[index], field)
         else:
-            text, mark = "", Code.ROW_MALFORMED if field and field.required else None
+            required = field is not None and field.required
+            text, mark = "", Code.ROW_MALFORMED if required and raw.delimited else None
         if mark:
             marks[len(cells)] = mark
         cells.append(text)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,19 @@ if TYPE_CHECKING:
 
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")  # ECMA-376 part 1, 22.9.2.19 (ST_Xstring)
 _SURROGATES = range(0xD800, 0xE000)
+_TRIPPED_OVER = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _DAMAGED = "the workbook is damaged or is none; open it in Excel and save it again as .xlsx"
 
 
@@ -37,16 +51,17 @@ def layouts(path: Path, sheet: str | None) -> Iterator[list[Layout]]:
     Raises:
         InputError: it is no workbook, it is damaged, or has no sheet of that name.
     """
-    with _damage_in_one_sentence():
-        workbook = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    with closing(workbook):
-        shown = [each for each in workbook.worksheets if each.sheet_state == "visible"]
-        if sheet is not None:
-            names = ", ".join(repr(each.title) for each in shown)
-            shown = [each for each in shown if each.title == sheet]
-            if not shown:
-                raise InputError(f"there is no sheet {sheet!r}; the file has {names}")
-        yield [Layout(each.title, partial(_read, each)) for each in shown]
+    with path.open("rb") as file:
+        with _damage_in_one_sentence():
+            workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
+        with closing(workbook):
+            shown = [each for each in workbook.worksheets if each.sheet_state == "visible"]
+            if sheet is not None:
+                names = ", ".join(repr(each.title) for each in shown)
+                shown = [each for each in shown if each.title == sheet]
+                if not shown:
+                    raise InputError(f"there is no sheet {sheet!r}; the file has {names}")
+            yield [Layout(each.title, partial(_read, each)) for each in shown]
 
 
 def _read(sheet: ReadOnlyWorksheet) -> Iterator[RawRow]:
@@ -61,7 +76,7 @@ def _damage_in_one_sentence() -> Iterator[None]:
     """Whatever the library trips over in a damaged file, operations read the same sentence."""
     try:
         yield
-    except (zipfile.BadZipFile, KeyError, ValueError, AttributeError, TypeError, SyntaxError):
+    except _TRIPPED_OVER:
         raise InputError(_DAMAGED) from None
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import xlsxwriter
 
 from etl.errors import InconsistentError
-from etl.text import guard_formula
+from etl.text import guard_formula, unguard_formula
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,8 +61,13 @@ def _write_workbook(path: Path, table: ReportTable) -> int:
 
 def _write_row(sheet: Worksheet, row: int, cells: Sequence[str], style: Format) -> None:
     for column, text in enumerate(cells):
-        if text and sheet.write_string(row, column, _fitting(text), style) != 0:
+        if text and sheet.write_string(row, column, _fitting(_as_read(text)), style) != 0:
             raise InconsistentError(f"row {row + 1} of a workbook could not be written")
+
+
+def _as_read(text: str) -> str:
+    """Return the text with one more apostrophe where reading takes one off."""
+    return text if unguard_formula(text) == text else "'" + text
 
 
 def _fitting(text: str) -> str:

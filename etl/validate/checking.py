@@ -10,7 +10,7 @@ import pandas as pd
 
 from etl.fields import Field
 from etl.rows import CheckedRow, Fault, Record
-from etl.text import is_blank, quote
+from etl.text import quote
 from etl.validate.clean import Cleaned, clean
 from etl.validate.schema import ClientSchema
 
@@ -100,7 +100,7 @@ def _sent(values: Mapping[Field, Cleaned], rules: ColumnRules) -> Iterator[tuple
     for field, value in values.items():
         if field is Field.ID:
             continue
-        if not is_blank(value.text):
+        if value.text:
             yield field.value, value.text
         elif field in rules.cleared:
             yield field.value, ""

@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from etl.fields import Field
-from etl.text import quote, strip_edges
+from etl.text import is_blank, quote, strip_edges
 
 # Fields that are looked up or dialled; in names, addresses and notes everything stays as it stands.
 _STRIPPED = frozenset({Field.ID, Field.EMAIL, Field.PHONE})
@@ -19,7 +19,7 @@ _ASCII_DIGITS = str.maketrans(
         for digit in range(10)
     }
 )
-_WHOLE = re.compile(r"([0-9]+)\.0+")
+_WHOLE = re.compile(r"([0-9]+)(?:\.0+)?")
 
 
 class Cleaned(NamedTuple):
@@ -30,7 +30,9 @@ class Cleaned(NamedTuple):
 
 
 def clean(text: str, field: Field) -> Cleaned:
-    """Return what is sent for a cell of this field."""
+    """Return what is sent for a cell of this field; for a blank cell, an empty text."""
+    if is_blank(text):
+        return Cleaned("")
     if field not in _STRIPPED:
         return Cleaned(text)
     trimmed = strip_edges(text)
@@ -43,5 +45,5 @@ def clean(text: str, field: Field) -> Cleaned:
             change = f"the digits of {quote(trimmed)} were mapped to {quote(mapped)}"
             trimmed = mapped
     if field is Field.ID and (whole := _WHOLE.fullmatch(trimmed)):
-        trimmed = whole[1]
+        trimmed = whole[1].lstrip("0") or "0"
     return Cleaned(trimmed, change)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pandera.pandas as pa
 from email_validator import EmailNotValidError, validate_email
-from pandera.config import config_context
+from pandera.config import ValidationDepth, config_context
 from pandera.errors import SchemaErrors
 
 from etl.codes import Code
@@ -67,7 +67,7 @@ def _is_integer(text: str) -> bool:
 def _is_in_range(text: str) -> bool:
     if not _is_integer(text):
         return True
-    return len(text.lstrip("0")) <= len(str(_LARGEST_ID)) and 1 <= int(text) <= _LARGEST_ID
+    return len(text) <= len(str(_LARGEST_ID)) and 1 <= int(text) <= _LARGEST_ID
 
 
 def _is_email(text: str) -> bool:
@@ -146,7 +146,9 @@ class ClientSchema:
 
     def _failures(self, frame: pd.DataFrame) -> Iterator[tuple[int, Field, Code]]:
         try:
-            with config_context(validation_enabled=True):
+            with config_context(
+                validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_AND_DATA
+            ):
                 self._schema.validate(frame, lazy=True)
         except SchemaErrors as errors:
             cases = errors.failure_cases.sort_values("check_number", kind="stable")

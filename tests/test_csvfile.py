@@ -1,0 +1,166 @@
+"""A CSV is read with certainty, or refused in one sentence that says where to look."""
+
+from __future__ import annotations
+
+import codecs
+from typing import TYPE_CHECKING
+
+import pytest
+
+from etl.errors import InputError
+from etl.extract.csvfile import layouts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from etl.extract.layout import RawRow
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Where a test puts its spreadsheet."""
+    return tmp_path / "clients.csv"
+
+
+def read(
+    file: Path, data: bytes, delimiter: str = "comma", encoding: str | None = None
+) -> list[RawRow]:
+    """Writes a file and returns its rows as they are with this delimiter."""
+    file.write_bytes(data)
+    by_name = {layout.name: layout for layout in layouts(file, encoding)}
+    return list(by_name[delimiter].rows())
+
+
+def cells(rows: list[RawRow]) -> list[list[object]]:
+    """Returns the cells alone."""
+    return [list(row.cells) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "char"), [("comma", ","), ("semicolon", ";"), ("tab", "\t"), ("pipe", "|")]
+)
+def test_each_delimiter_is_a_way_to_read_the_file(file: Path, delimiter: str, char: str) -> None:
+    """Comma, semicolon, tab and pipe separate cells, and text is kept to the letter."""
+    rows = read(file, f'000123{char}"a{char} ""b"""{char} NA \n'.encode(), delimiter)
+    assert cells(rows) == [["000123", f'a{char} "b"', " NA "]]
+
+
+@pytest.mark.parametrize("line", [b"sep=^\r\n", b'"SEP=^"\n', b"sep=^\r"])
+def test_declared_delimiter_is_the_only_one(file: Path, line: bytes) -> None:
+    """A `sep=` line settles the delimiter, and Excel does not count it as a row."""
+    rows = read(file, line + b"id^email\n1^a\n", "^")
+    assert [layout.name for layout in layouts(file, None)] == ["^"]
+    assert [(row.row, row.line) for row in rows] == [(1, 2), (2, 3)]
+
+
+@pytest.mark.parametrize("line", [b"sep=", b'sep="', b"sep=;;"])
+def test_line_that_declares_no_delimiter_is_a_row(file: Path, line: bytes) -> None:
+    """What only resembles a `sep=` line settles nothing."""
+    file.write_bytes(line + b"\r\nid,email\r\n")
+    assert len(layouts(file, None)) == 4
+
+
+@pytest.mark.parametrize(
+    ("codec", "mark"),
+    [
+        ("utf-8", b""),
+        ("utf-8", codecs.BOM_UTF8),
+        ("utf-16-le", codecs.BOM_UTF16_LE),
+        ("utf-16-be", codecs.BOM_UTF16_BE),
+    ],
+)
+def test_unicode_is_read_and_the_mark_is_no_text(file: Path, codec: str, mark: bytes) -> None:
+    """UTF-8 with or without a byte order mark and UTF-16 with one need no settings."""
+    rows = read(file, mark + "id,الاسم\r\n1,سارة\r\n".encode(codec))
+    assert cells(rows) == [["id", "الاسم"], ["1", "سارة"]]
+
+
+def test_named_encoding_is_used(file: Path) -> None:
+    """Any other encoding is read where it is named."""
+    assert cells(read(file, "سارة,é\n".encode("cp1256"), encoding="cp1256")) == [["سارة", "é"]]
+
+
+def test_byte_order_mark_wins_over_the_named_encoding(file: Path) -> None:
+    """A mark is certain; a setting may be meant for other files."""
+    rows = read(file, codecs.BOM_UTF8 + "سارة\n".encode(), encoding="cp1256")
+    assert cells(rows) == [["سارة"]]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("filler", [0, 1_200])
+def test_undecodable_byte_is_named_with_its_line(file: Path, end: str, filler: int) -> None:
+    """An encoding is never guessed: the sentence says which byte, where, and what to do."""
+    good = f"id,name{end}" + f"1,{'x' * 1000}{end}" * filler
+    with pytest.raises(InputError, match=rf"^line {filler + 2}: the byte 0xD3 is not utf-8; save"):
+        read(file, good.encode() + "2,سارة".encode("cp1256"))
+
+
+@pytest.mark.parametrize(
+    ("data", "encoding", "message"),
+    [
+        ("id,é\n".encode("utf-16-le"), None, "line 1: the byte 0xE9"),
+        ("id,a\n".encode("utf-16-le"), None, "line 1 holds a NUL"),
+        ("id,a\n".encode("utf-32"), None, "line 1 holds a NUL"),
+        ("id,a\n".encode("utf-16-le"), "utf-16", "line 1: the file is not utf-16"),
+        (b"id,a\n1,\0\n", None, "line 2 holds a NUL"),
+        (b"sep=,\nid,a\n\n1,\0\n", None, "line 4 holds a NUL"),
+        ("id,a\n1,é".encode()[:-1], None, "line 2: the file ends in the middle of a character"),
+        (b"", None, "the file is empty"),
+        (codecs.BOM_UTF8, None, "the file is empty"),
+    ],
+)
+def test_file_that_is_no_text_in_its_encoding_is_refused(
+    file: Path, data: bytes, encoding: str | None, message: str
+) -> None:
+    """UTF-16 without a mark, NUL characters, a character cut in two: one sentence each."""
+    with pytest.raises(InputError, match=f"^{message}"):
+        read(file, data, encoding=encoding)
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (b'id,name\n1,"Ali\n2,Sara\n', 2),
+        (b'id,name\n1,"Ali,x\n2,"Sara"\n', 2),
+        (b'id,name\n1,"a\nb"\n2,"Ali" x\n', 4),
+        (b'sep=,\nid,name\n1,"Ali', 3),
+    ],
+)
+def test_quote_that_is_not_closed_is_refused(file: Path, data: bytes, line: int) -> None:
+    """A stray quotation mark never swallows rows; the line where the record begins is named."""
+    with pytest.raises(InputError, match=rf"^line {line}: .*quotation mark"):
+        read(file, data)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_quoted_line_breaks_belong_to_the_cell(file: Path, end: str) -> None:
+    """A record counts as one row, as in Excel, and its line is the one on which it begins."""
+    rows = read(file, f'id,notes{end}1,"a{end}{end}b"{end}2,c{end}'.encode())
+    assert cells(rows) == [["id", "notes"], ["1", f"a{end}{end}b"], ["2", "c"]]
+    assert [(row.row, row.place) for row in rows] == [(1, "line 1"), (2, "line 2"), (3, "line 5")]
+
+
+def test_blank_line_is_a_row(file: Path) -> None:
+    """An empty line has a row number in Excel too."""
+    assert [(row.row, list(row.cells)) for row in read(file, b"a\n\nb\n")] == [
+        (1, ["a"]),
+        (2, []),
+        (3, ["b"]),
+    ]
+
+
+def test_last_line_without_an_end_may_have_been_cut(file: Path) -> None:
+    """Only the last row can lack its line end, and is marked for it."""
+    assert [row.whole for row in read(file, b"a\nb\nc")] == [True, True, False]
+
+
+def test_end_of_file_character_of_dos_is_no_row(file: Path) -> None:
+    """A Ctrl-Z after the last line is passed over; inside the text it is a character."""
+    assert cells(read(file, b"a\x1a\nb\n\x1a")) == [["a\x1a"], ["b"]]
+
+
+def test_rows_can_be_read_anew(file: Path) -> None:
+    """Looking for the header does not use up the rows."""
+    file.write_bytes(b"a\nb\n")
+    layout = layouts(file, None)[0]
+    assert list(layout.rows()) == list(layout.rows()) != []

@@ -1,0 +1,107 @@
+"""The spreadsheets are found among what was named, and nothing half-written is taken."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from etl.errors import InputError
+from etl.extract.inputs import Inputs, find_inputs, require_readable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An empty folder."""
+    return tmp_path
+
+
+def put(folder: Path, *names: str, age: float = 3600) -> list[Path]:
+    """Puts files into a folder that were changed so many seconds ago."""
+    files = [folder / name for name in names]
+    for file in files:
+        file.touch()
+        os.utime(file, (time.time() - age, time.time() - age))
+    return files
+
+
+def test_folder_gives_its_spreadsheets_in_order(folder: Path) -> None:
+    """They are sorted by name, endings match in any case, and subfolders are left alone."""
+    put(folder, "b.xlsx", "c.CSV", "a.xlsm", "d.tsv", "e.txt", "readme.md", "csv")
+    (folder / "old.csv").mkdir()
+    put(folder / "old.csv", "z.csv")
+    names = ["a.xlsm", "b.xlsx", "c.CSV", "d.tsv", "e.txt"]
+    assert find_inputs([folder], settle=0) == Inputs([folder / name for name in names])
+
+
+@pytest.mark.parametrize(
+    "name", ["~$clients.xlsx", ".clients.csv", "a.csv.tmp", "a.csv.part", "a.xlsx.crdownload"]
+)
+def test_what_programs_leave_behind_is_passed_over(folder: Path, name: str) -> None:
+    """Lock files, dot files and unfinished downloads are no inputs."""
+    put(folder, name)
+    assert find_inputs([folder], settle=0) == Inputs()
+
+
+@pytest.mark.parametrize("name", ["a.xls", "a.xlsb", "a.ods"])
+def test_spreadsheet_of_another_kind_is_not_passed_over_in_silence(folder: Path, name: str) -> None:
+    """It is found, so that it is refused with a sentence."""
+    files = put(folder, name)
+    assert find_inputs([folder], settle=5).files == files
+
+
+@pytest.mark.parametrize(
+    ("age", "settle", "settled"),
+    [(60, 5, True), (1, 5, False), (1, 0, True), (-2, 5, False), (-60, 5, True), (-60, 0, True)],
+)
+def test_file_that_just_changed_is_left_for_later(
+    folder: Path, age: float, settle: float, *, settled: bool
+) -> None:
+    """A file in a folder must have rested; one that is dated ahead by a wrong clock may be read."""
+    files = put(folder, "a.csv", age=age)
+    expected = Inputs(files=files) if settled else Inputs(unsettled=files)
+    assert find_inputs([folder], settle) == expected
+
+
+def test_named_file_is_taken_as_it_is(folder: Path) -> None:
+    """Who names a file means it: however new, of whatever kind, in the order given."""
+    files = put(folder, "b.csv", "~$a.md", age=0)
+    files.append(folder / "absent.csv")
+    assert find_inputs(files, settle=60).files == files
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.TSV", "a.txt", "a.xlsx", "a.XlsM"])
+def test_spreadsheet_is_readable(folder: Path, name: str) -> None:
+    """The kinds of files that the job reads pass."""
+    (file,) = put(folder, name)
+    require_readable(file)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("a.xls", ".xls files are not read; open it in Excel and save it as .xlsx"),
+        ("a.XLSB", ".xlsb files are not read; open it in Excel and save it as .xlsx"),
+        ("a.ods", ".ods files are not read; open it in Excel and save it as .xlsx"),
+        ("a.pdf", ".pdf is no spreadsheet that is read"),
+        ("clients", "a file without an ending is no spreadsheet that is read"),
+    ],
+)
+def test_file_of_another_kind_is_refused(folder: Path, name: str, sentence: str) -> None:
+    """The sentence says what to do about it."""
+    (file,) = put(folder, name)
+    with pytest.raises(InputError, match=f"^{re.escape(sentence)}$"):
+        require_readable(file)
+
+
+@pytest.mark.parametrize("name", ["absent.csv", "."])
+def test_file_that_is_not_there_is_refused(folder: Path, name: str) -> None:
+    """A folder is no file either."""
+    with pytest.raises(InputError, match=r"^there is no such file$"):
+        require_readable(folder / name)

@@ -1,0 +1,145 @@
+"""What is promised of every table and every row, tried on many that nobody would think of."""
+
+from __future__ import annotations
+
+import tempfile
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from etl.codes import Code
+from etl.extract.header import header_key, known_names
+from etl.extract.table import open_table
+from etl.fields import Field, ResultColumn
+from etl.report.sheets import write_table
+from etl.report.tables import ReportTable
+from etl.rows import Record
+from etl.text import guard_formula, is_blank, strip_edges, unguard_formula
+from etl.validate.checking import ColumnRules, check_records
+
+# A spreadsheet that was read holds neither: a NUL in a CSV is refused, a half of a pair is no text.
+CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
+# What formats of spreadsheets give a meaning: quotes, delimiters, line ends, formulas, escapes.
+TRICKY = st.text(st.sampled_from("'\"=+-@\t\r\n\x1a,;| _x000D<&>\uff1d\ufeff\u200b\u2028٩7aس"))
+TEXTS = st.text(CHARACTERS, max_size=12) | TRICKY
+OWN = {header_key(column.header) for column in ResultColumn}
+KNOWN = known_names({})
+UNSENT = TEXTS.filter(lambda name: header_key(name) not in OWN | KNOWN.keys())
+
+NAMES = ("Client ID", "E-mail", "Name", "Phone", "Branch")
+RULES = ColumnRules(
+    names=NAMES,
+    columns={Field.ID: 0, Field.EMAIL: 1, Field.NAME: 2, Field.PHONE: 3},
+    max_lengths=dict.fromkeys(Field, 30),
+)
+GOOD = ("1024", "sara@example.com", "Sara", "+97433123456", "Doha")
+BAD = {
+    0: ["", "abc", "0", "1024.7", "-3", "1e3", "#N/A", "9" * 31],
+    1: ["", "sara", "sa ra@example.com", "#REF!", "sara@example.com, a@example.com"],
+    2: ["\ufffd", "\0", "#VALUE!", "x" * 31],
+    3: ["9.74E+11", "97\u200b4", "\x07"],
+}
+FAULTY_CELLS = st.sampled_from([(column, text) for column, texts in BAD.items() for text in texts])
+FAULTY_MARKS = st.sampled_from([(column, None) for column in BAD])
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[list[str], list[list[str]]]:
+    """Headers, of which two are required ones, and rows that have a cell for each."""
+    header = ["id", *draw(st.lists(UNSENT, max_size=4)), "email"]
+    row = st.lists(TEXTS, min_size=len(header), max_size=len(header))
+    return header, draw(st.lists(row, max_size=6))
+
+
+@st.composite
+def records(draw: st.DrawFn) -> tuple[Record, set[int]]:
+    """A record, and the columns of it that were made bad."""
+    cells = [*GOOD[:4], draw(TEXTS)]
+    marks = {}
+    bad = draw(st.lists(FAULTY_CELLS | FAULTY_MARKS, max_size=3, unique_by=lambda each: each[0]))
+    for column, text in bad:
+        if text is None:
+            marks[column] = Code.CELL_MERGED
+        else:
+            cells[column] = text
+    return Record(2, tuple(cells), marks), {column for column, _ in bad}
+
+
+def numbered(drawn: list[tuple[Record, set[int]]]) -> list[Record]:
+    """Returns the records with row numbers as a file has them."""
+    return [
+        Record(row, record.cells, record.marks) for row, (record, _) in enumerate(drawn, start=2)
+    ]
+
+
+@given(TEXTS)
+@example("'=1")
+@example("''+974")
+def test_guard_comes_off_again(text: str) -> None:
+    """Whatever is written as a CSV cell is read as the text that it was."""
+    assert unguard_formula(guard_formula(text)) == text
+
+
+@pytest.mark.parametrize("ending", [".csv", ".xlsx"])
+@settings(deadline=None, max_examples=60)
+@given(table=tables())
+@example(table=(["id", "'=x", "email"], [["'=1", "''+974", "'+974"], ["_x000D_", "\r", "\r\n"]]))
+def test_table_that_is_written_is_read_as_the_same_cells(
+    ending: str, table: tuple[list[str], list[list[str]]]
+) -> None:
+    """Results can be fed back: every header and cell of every row, at its row's number."""
+    header, rows = table
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"results{ending}"
+        assert write_table(path, ReportTable(header, iter(rows)), ending) == len(rows)
+        with open_table(path) as read:
+            found = {record.row: list(record.cells) for record in read.records}
+    assert list(read.names) == header
+    assert found == {
+        number: row for number, row in enumerate(rows, 2) if not all(map(is_blank, row))
+    }
+
+
+@settings(deadline=None, max_examples=25)
+@given(drawn=st.lists(records(), max_size=20))
+def test_every_record_comes_out_once_and_in_order(drawn: list[tuple[Record, set[int]]]) -> None:
+    """No fault of a row, and no number of them, loses, doubles or moves a row."""
+    given_records = numbered(drawn)
+    assert [row.record for row in check_records(given_records, RULES)] == given_records
+
+
+@settings(deadline=None, max_examples=25)
+@given(drawn=st.lists(records(), min_size=1, max_size=20))
+def test_rows_have_faults_exactly_where_a_sent_cell_is_bad(
+    drawn: list[tuple[Record, set[int]]],
+) -> None:
+    """Each bad cell is told by its column's name, and no good row is held back for another's."""
+    rows = check_records(numbered(drawn), RULES)
+    told = [
+        {name for fault in row.faults for name in NAMES if fault.text.startswith(name)}
+        for row in rows
+    ]
+    assert told == [{NAMES[column] for column in bad} for _, bad in drawn]
+
+
+@settings(deadline=None, max_examples=25)
+@given(ids=st.lists(st.text(st.sampled_from("0012٣۴\uff15.,-+_eE x\u200f")), max_size=20))
+def test_accepted_id_is_the_number_in_its_cell(ids: list[str]) -> None:
+    """However an id is spelt, a row is never sent to another client than the one it names."""
+    rows = [Record(row, (text, *GOOD[1:])) for row, text in enumerate(ids, 2)]
+    for checked, text in zip(check_records(rows, RULES), ids, strict=True):
+        if checked.client_id is not None and not checked.faults:
+            assert Decimal(strip_edges(text)) == checked.client_id > 0
+
+
+@settings(deadline=None, max_examples=25)
+@given(names=st.lists(TEXTS, max_size=20))
+def test_accepted_name_is_sent_as_it_stands(names: list[str]) -> None:
+    """No character of a free text is lost, mapped or composed on its way to the API."""
+    rows = [Record(row, (*GOOD[:2], text, *GOOD[3:])) for row, text in enumerate(names, 2)]
+    for checked, text in zip(check_records(rows, RULES), names, strict=True):
+        if not checked.faults:
+            assert checked.body.get("name", "") == ("" if is_blank(text) else text)

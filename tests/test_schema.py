@@ -1,0 +1,281 @@
+"""The schema finds every bad cell, blames no other, and stops the job when it is not in force."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pandera.pandas as pa
+import pytest
+
+from etl.codes import Code
+from etl.errors import InconsistentError
+from etl.fields import Field
+from etl.validate.schema import ClientSchema
+
+ROOT = Path(__file__).parents[1]
+GOOD = {
+    Field.ID: "1024",
+    Field.EMAIL: "sara@example.com",
+    Field.NAME: "سارة Sara",
+    Field.PHONE: "+97433123456",
+    Field.ADDRESS: "West Bay\nDoha",
+    Field.NOTES: "",
+}
+BAD_ROW = """
+import pandas as pd
+from etl.fields import Field
+from etl.validate.schema import ClientSchema
+frame = pd.DataFrame({field: ["no"] for field in Field}, index=[2], dtype=str)
+for (row, field), code in sorted(ClientSchema({}).faults(frame).items()):
+    print(row, field, code.name)
+"""
+
+
+def frame(*changes: dict[Field, str]) -> pd.DataFrame:
+    """Returns good rows, numbered from 2, with these changes."""
+    return pd.DataFrame(
+        [{**GOOD, **change} for change in changes], index=range(2, 2 + len(changes)), dtype=str
+    )
+
+
+def fault(field: Field, text: str, max_length: int = 1000) -> Code | None:
+    """Returns what is wrong with a cell of a row that is good but for it."""
+    schema = ClientSchema(dict.fromkeys(Field, max_length))
+    faults = schema.faults(frame({field: text}))
+    assert faults.keys() <= {(2, field)}
+    return faults.get((2, field))
+
+
+@pytest.mark.parametrize("text", ["1", "1024", "9223372036854775807"])
+def test_positive_integer_is_an_id(text: str) -> None:
+    """From 1 to the largest that 63 bits hold."""
+    assert fault(Field.ID, text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("", Code.ID_MISSING),
+        ("0", Code.ID_OUT_OF_RANGE),
+        ("-3", Code.ID_OUT_OF_RANGE),
+        ("9223372036854775808", Code.ID_OUT_OF_RANGE),
+        ("9" * 10_000, Code.ID_OUT_OF_RANGE),
+        ("-" + "9" * 10_000, Code.ID_OUT_OF_RANGE),
+        ("1024.5", Code.ID_NOT_INTEGER),
+        ("1,024", Code.ID_NOT_INTEGER),
+        ("1_024", Code.ID_NOT_INTEGER),
+        ("+7", Code.ID_NOT_INTEGER),
+        ("1e3", Code.ID_NOT_INTEGER),
+        ("0x10", Code.ID_NOT_INTEGER),
+        ("TRUE", Code.ID_NOT_INTEGER),
+        ("10 24", Code.ID_NOT_INTEGER),
+        ("10\u200b24", Code.ID_NOT_INTEGER),
+        ("١٠٢٤", Code.ID_NOT_INTEGER),
+        ("²", Code.ID_NOT_INTEGER),
+        ("1024\n", Code.ID_NOT_INTEGER),
+        ("2024-01-05", Code.ID_NOT_INTEGER),
+        ("1024/../1", Code.ID_NOT_INTEGER),
+        ("9.74E+11", Code.TEXT_DAMAGED),
+        ("#N/A", Code.CELL_ERROR),
+    ],
+)
+def test_anything_else_is_no_id(text: str, code: Code) -> None:
+    """No text but digits reaches the path of a request, and each fault has its own code."""
+    assert fault(Field.ID, text, max_length=20_000) is code
+
+
+@pytest.mark.parametrize(
+    "text", ["a@example.com", "A.b+c@sub.example.com", "سارة@example.com", "a@" + "b" * 63 + ".com"]
+)
+def test_address_is_an_email(text: str) -> None:
+    """Addresses are judged as email-validator does, those in Arabic letters included."""
+    assert fault(Field.EMAIL, text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("", Code.EMAIL_MISSING),
+        ("sara", Code.EMAIL_INVALID),
+        ("sara@example", Code.EMAIL_INVALID),
+        ("sara@@example.com", Code.EMAIL_INVALID),
+        ("sara..h@example.com", Code.EMAIL_INVALID),
+        ("Sara <sara@example.com>", Code.EMAIL_INVALID),
+        ("mailto:sara@example.com", Code.EMAIL_INVALID),
+        ("a@example.com, b@example.com", Code.EMAIL_INVALID),
+        ("sara\uff20example.com", Code.EMAIL_INVALID),
+        ("sa ra@example.com", Code.EMAIL_INVALID),
+        ("sa\u200fra@example.com", Code.EMAIL_INVALID),
+        ("sara@exam\u200bple.com", Code.EMAIL_INVALID),
+        ("sara@example.com\n", Code.EMAIL_INVALID),
+        ("2024-01-05", Code.EMAIL_INVALID),
+        ("a" * 10_000 + "@example.com", Code.EMAIL_INVALID),
+        ("#REF!", Code.CELL_ERROR),
+        ("sara\ufffd@example.com", Code.TEXT_DAMAGED),
+    ],
+)
+def test_anything_else_is_no_email(text: str, code: Code) -> None:
+    """Display names, unseen characters, a line end, two addresses: none is an address."""
+    assert fault(Field.EMAIL, text, max_length=20_000) is code
+
+
+def test_address_is_judged_without_the_network() -> None:
+    """No name server is asked: a domain that nobody has is as good as any."""
+    assert fault(Field.EMAIL, "sara@nobody-has-this.example.com") is None
+
+
+@pytest.mark.parametrize("text", ["+97433123456", "00974 33 12-34 (56)", "33123456 / 44", "1e5"])
+def test_phone_may_be_written_in_any_way(text: str) -> None:
+    """What the API makes of a phone is its business."""
+    assert fault(Field.PHONE, text) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["9.74331E+11", "9,74E+11", "9E+11", "974\u200b33", "+974\u202d33", "974\x0033"]
+)
+def test_phone_that_cannot_be_dialled_is_damaged(text: str) -> None:
+    """Digits that Excel rounded off and marks between them are not what was typed."""
+    assert fault(Field.PHONE, text) is Code.TEXT_DAMAGED
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["NA", "None", "nan", "a\r\nb\tc", "می\u200cکنم", "\u202bليلى\u202c", "9.74E+11", "# N/A"],
+)
+def test_free_text_may_hold_what_people_write(text: str) -> None:
+    """Words for nothing, line breaks, joiners and bidi marks are part of a text."""
+    row = dict.fromkeys([Field.NAME, Field.ADDRESS, Field.NOTES], text)
+    assert ClientSchema({}).faults(frame(row)) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("#N/A", Code.CELL_ERROR),
+        ("#REF!", Code.CELL_ERROR),
+        ("#VALUE!", Code.CELL_ERROR),
+        ("#DIV/0!", Code.CELL_ERROR),
+        ("#NAME?", Code.CELL_ERROR),
+        ("#NUM!", Code.CELL_ERROR),
+        ("#NULL!", Code.CELL_ERROR),
+        ("#GETTING_DATA", Code.CELL_ERROR),
+        ("#SPILL!", Code.CELL_ERROR),
+        ("#CALC!", Code.CELL_ERROR),
+        ("#FIELD!", Code.CELL_ERROR),
+        ("#BLOCKED!", Code.CELL_ERROR),
+        ("a\ufffd", Code.TEXT_DAMAGED),
+        ("a\0", Code.TEXT_DAMAGED),
+        ("a\x1b[0m", Code.TEXT_DAMAGED),
+        ("a\x85", Code.TEXT_DAMAGED),
+        ("a" + chr(0xD800), Code.TEXT_DAMAGED),
+    ],
+)
+def test_error_or_damage_is_found_in_every_column(text: str, code: Code) -> None:
+    """Errors of the spreadsheet program, replacement and control characters are never sent."""
+    faults = ClientSchema({}).faults(frame(dict.fromkeys(Field, text)))
+    assert faults == {(2, field): code for field in Field}
+
+
+def test_text_is_as_long_as_the_configuration_allows() -> None:
+    """Characters are counted, not bytes, and the limit itself is allowed."""
+    optional = [field for field in Field if not field.required]
+    fits, too_long = dict.fromkeys(optional, "س" * 30), dict.fromkeys(optional, "س" * 31)
+    faults = ClientSchema(dict.fromkeys(Field, 30)).faults(frame(fits, too_long))
+    assert faults == {(3, field): Code.TEXT_TOO_LONG for field in optional}
+
+
+def test_each_bad_cell_is_reported_once() -> None:
+    """A cell that fails several checks has one fault, and each bad cell of a row has its own."""
+    bad = {Field.EMAIL: "\ufffd" * 300, Field.PHONE: "9E+11", Field.NOTES: "#N/A"}
+    assert ClientSchema(dict.fromkeys(Field, 30)).faults(frame({}, bad, {})) == {
+        (3, Field.EMAIL): Code.TEXT_DAMAGED,
+        (3, Field.PHONE): Code.TEXT_DAMAGED,
+        (3, Field.NOTES): Code.CELL_ERROR,
+    }
+
+
+def test_one_bad_id_does_not_disable_the_checks_of_other_rows() -> None:
+    """Every row is judged by itself, whatever stands in the others."""
+    ids = ["abc", "-3", "1024", "", "1e400", "0" * 5000 + "7"]
+    assert ClientSchema({}).faults(frame(*({Field.ID: text} for text in ids))) == {
+        (2, Field.ID): Code.ID_NOT_INTEGER,
+        (3, Field.ID): Code.ID_OUT_OF_RANGE,
+        (5, Field.ID): Code.ID_MISSING,
+        (6, Field.ID): Code.ID_NOT_INTEGER,
+        (7, Field.ID): Code.ID_OUT_OF_RANGE,
+    }
+
+
+def test_the_environment_cannot_switch_validation_off() -> None:
+    """Variables that pandera reads when it is imported change nothing."""
+    off = {"PANDERA_VALIDATION_ENABLED": "False", "PANDERA_VALIDATION_DEPTH": "SCHEMA_ONLY"}
+    ended = subprocess.run(
+        [sys.executable, "-c", BAD_ROW],
+        env={**os.environ, **off},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.stdout == "2 email EMAIL_INVALID\n2 id ID_NOT_INTEGER\n", ended.stderr
+
+
+@pytest.mark.parametrize(
+    "passing",
+    [
+        pa.DataFrameSchema(),
+        pa.DataFrameSchema({field: pa.Column(str) for field in Field}),
+        pa.DataFrameSchema({Field.ID: pa.Column(str, pa.Check(lambda ids: ids == "1024"))}),
+    ],
+)
+def test_schema_that_lets_rows_pass_stops_the_job(
+    passing: pa.DataFrameSchema, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bad row goes along with every frame; unless each of its cells fails, no row is believed."""
+    schema = ClientSchema({})
+    monkeypatch.setattr(schema, "_schema", passing)
+    with pytest.raises(InconsistentError):
+        schema.faults(frame({}))
+
+
+def _raises(_: pd.Series[str]) -> bool:
+    raise TypeError
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        pa.Check(lambda _: False, error=Code.TEXT_DAMAGED.name),
+        pa.Check(_raises, error=Code.TEXT_DAMAGED.name),
+        pa.Check(lambda column: column == "", error="NO_SUCH_CODE"),
+    ],
+)
+def test_failure_without_its_row_stops_the_job(
+    check: pa.Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failure that cannot be laid at a row's door, or has no code, is one of all rows."""
+    schema = ClientSchema({})
+    strict = pa.DataFrameSchema({Field.NAME: pa.Column(str, check)})
+    monkeypatch.setattr(schema, "_schema", strict)
+    with pytest.raises(InconsistentError, match="validation failed as a whole"):
+        schema.faults(frame({}))
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        frame({}, {}).set_axis([2, 2]),
+        frame({}).drop(columns=Field.NAME),
+        frame({}).assign(more="x"),
+        frame({}).assign(**{Field.ID: 1024}),
+    ],
+)
+def test_frame_that_is_not_as_agreed_stops_the_job(broken: pd.DataFrame) -> None:
+    """Rows with one number, a column less or more, numbers in place of text: nothing is sent."""
+    with pytest.raises(InconsistentError):
+        ClientSchema({}).faults(broken)

@@ -1,0 +1,237 @@
+"""A workbook is read as a person sees it, and whatever is wrong with it is one sentence."""
+
+from __future__ import annotations
+
+import io
+import re
+import zipfile
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import openpyxl
+import pytest
+
+from etl.errors import InputError
+from etl.extract.cells import TypedCell
+from etl.extract.workbook import layouts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from etl.extract.layout import RawRow
+
+    Save = Callable[[Mapping[str, Sequence[Sequence[object]]]], Path]
+
+SHEET = "xl/worksheets/sheet1.xml"
+CLIENTS = {"Clients": [["id", "email"], ["1", "sara@example.com"]]}
+
+
+@pytest.fixture
+def save(tmp_path: Path) -> Save:
+    """Saves a workbook with these rows in these sheets."""
+
+    def _save(sheets: Mapping[str, Sequence[Sequence[object]]]) -> Path:
+        book = openpyxl.Workbook(write_only=True)
+        for title, rows in sheets.items():
+            sheet = book.create_sheet(title)
+            for row in rows:
+                sheet.append(row)
+        path = tmp_path / "clients.xlsx"
+        book.save(path)
+        return path
+
+    return _save
+
+
+def edit(path: Path, part: str, old: str, new: str) -> None:
+    """Replaces the first thing that matches in one part of a workbook."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    text = parts[part].decode()
+    parts[part] = re.sub(old, new, text, count=1).encode()
+    assert parts[part].decode() != text
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in parts.items():
+            archive.writestr(name, data)
+
+
+def read(path: Path, sheet: str | None = None) -> list[RawRow]:
+    """Returns the rows of the first sheet."""
+    with layouts(path, sheet) as found:
+        return list(found[0].rows())
+
+
+def names(path: Path, sheet: str | None = None) -> list[str]:
+    """Returns the names of the sheets."""
+    with layouts(path, sheet) as found:
+        return [layout.name for layout in found]
+
+
+def test_text_is_kept_to_the_letter(save: Save) -> None:
+    """Zeros, signs, blanks and words for nothing are text."""
+    row = ["000123", "+974", " NA ", "TRUE", "1e5", "سارة"]
+    assert list(read(save({"A": [row]}))[0].cells) == row
+
+
+def test_what_is_no_text_comes_with_its_format(save: Save) -> None:
+    """Numbers, truth values and dates stay what they are until the column is known."""
+    moment = datetime(2024, 1, 5)  # noqa: DTZ001 - cells have no time zone
+    cells = read(save({"A": [[1024, 97433123456.0, True, moment, None, "x"]]}))[0].cells
+    assert list(cells) == [
+        TypedCell(1024),
+        TypedCell(97433123456.0),
+        TypedCell(value=True),
+        TypedCell(moment, "yyyy-mm-dd h:mm:ss"),
+        "",
+        "x",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stored", "text"),
+    [
+        ("a_x000D_b", "a\rb"),
+        ("_x0041__x0042_", "AB"),
+        ("_x005F_x000D_", "_x000D_"),
+        ("_xD800_", "_xD800_"),
+        ("_x00_ _xyz_", "_x00_ _xyz_"),
+    ],
+)
+def test_escaped_characters_are_decoded(save: Save, stored: str, text: str) -> None:
+    """What XML cannot hold is read as the character it stands for, once, and only if it is one."""
+    assert read(save({"A": [[stored]]}))[0].cells == [text]
+
+
+def test_formula_is_the_value_that_was_calculated(save: Save) -> None:
+    """A person sees the result, not the formula."""
+    path = save({"A": [[1]]})
+    edit(path, SHEET, "<v>1</v>", "<f>1+1</f><v>2</v>")
+    assert read(path)[0].cells == [TypedCell(2)]
+
+
+def test_rows_have_the_numbers_that_excel_shows(save: Save) -> None:
+    """Rows that the file leaves out count too."""
+    path = save({"A": [["a"], [], [None], ["b"]]})
+    assert [(row.row, row.place) for row in read(path) if any(row.cells)] == [
+        (1, "row 1"),
+        (4, "row 4"),
+    ]
+
+
+def test_claimed_size_of_a_sheet_is_not_believed(save: Save) -> None:
+    """A sheet that claims a million rows of 16384 cells is as large as its cells are."""
+    path = save(CLIENTS)
+    edit(path, SHEET, "<sheetData>", '<dimension ref="A1:XFD1048576"/><sheetData>')
+    assert [len(row.cells) for row in read(path)] == [2, 2]
+
+
+@pytest.mark.parametrize("state", ["hidden", "veryHidden"])
+def test_hidden_sheet_is_not_read(save: Save, state: str) -> None:
+    """Only the sheets that a person sees are read, also where a hidden one is asked for."""
+    path = save({"OLD": [["id"]], "Clients": [["id"]]})
+    edit(
+        path,
+        "xl/workbook.xml",
+        r'name="OLD"( sheetId="1") state="visible"',
+        rf'name="OLD"\1 state="{state}"',
+    )
+    assert names(path) == ["Clients"]
+    with pytest.raises(InputError, match="no sheet 'OLD'; the file has 'Clients'"):
+        names(path, "OLD")
+
+
+def test_named_sheet_is_the_only_one(save: Save) -> None:
+    """Of several sheets the one that was asked for is read."""
+    path = save({"2024": [["a"]], "2025": [["b"]]})
+    assert names(path) == ["2024", "2025"]
+    assert read(path, "2025")[0].cells == ["b"]
+
+
+def test_sheet_that_is_not_there_is_refused(save: Save) -> None:
+    """The sentence names the sheets that there are."""
+    with pytest.raises(InputError, match="no sheet 'clients'; the file has 'Clients'"):
+        names(save(CLIENTS), "clients")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"id,email\n1,a@example.com\n", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"<html></html>"],
+)
+def test_file_that_is_no_workbook_is_refused(tmp_path: Path, data: bytes) -> None:
+    """Text, an old or an encrypted workbook, a web page: all are told apart from a workbook."""
+    path = tmp_path / "clients.xlsx"
+    path.write_bytes(data)
+    with pytest.raises(InputError, match="damaged or is none"):
+        read(path)
+
+
+def test_archive_of_something_else_is_refused(tmp_path: Path) -> None:
+    """A zip that holds no workbook is none."""
+    path = tmp_path / "clients.xlsx"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    with pytest.raises(InputError, match="damaged or is none"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("part", "old", "new"),
+    [
+        (SHEET, "</sheetData>", ""),
+        (SHEET, "</t>", ""),
+        (SHEET, 't="inlineStr"><is><t>1</t></is>', 't="s"><v>99</v>'),
+        (SHEET, 't="inlineStr"><is><t>1</t></is>', "><v>12..5</v>"),
+        (SHEET, 'r="A2"', 'r="2A"'),
+        ("xl/styles.xml", "<fonts", "<fnots"),
+        ("xl/styles.xml", 'numFmtId="0"', 'numFmtId="99999999999999999999"'),
+        ("xl/workbook.xml", "<sheets>", "<sheets"),
+        ("xl/workbook.xml", 'name="Clients" ', ""),
+        ("_rels/.rels", "<Relationship ", "<Relation "),
+        ("[Content_Types].xml", "sheet.main", "sheet.mian"),
+    ],
+)
+def test_damaged_part_is_one_sentence(save: Save, part: str, old: str, new: str) -> None:
+    """Whatever the library trips over in a damaged workbook, operations read the same."""
+    path = save(CLIENTS)
+    edit(path, part, re.escape(old), new)
+    with pytest.raises(InputError, match="damaged or is none"):
+        read(path)
+
+
+def test_encrypted_part_is_one_sentence(save: Save) -> None:
+    """A workbook whose parts need a password is refused like one that is damaged."""
+    path = save(CLIENTS)
+    flagged = re.sub(rb"(PK\x01\x02.{4})\x00", rb"\1\x01", path.read_bytes(), flags=re.DOTALL)
+    path.write_bytes(flagged)
+    with pytest.raises(InputError, match="damaged or is none"):
+        read(path)
+
+
+def test_one_flipped_bit_in_a_sheet_is_noticed(save: Save) -> None:
+    """Of a sheet that was damaged on its way not one row is believed."""
+    path = save({"Clients": [[str(row), f"client{row}@example.com"] for row in range(200)]})
+    good = path.read_bytes()
+    with zipfile.ZipFile(io.BytesIO(good)) as archive:
+        sheet = archive.getinfo(SHEET)
+    begin = sheet.header_offset + 30 + len(SHEET)
+    for place in range(begin, begin + sheet.compress_size, 31):
+        path.write_bytes(good[:place] + bytes([good[place] ^ 0x10]) + good[place + 1 :])
+        with pytest.raises(InputError, match="damaged or is none"):
+            read(path)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
+def test_half_copied_workbook_is_refused(save: Save, share: float) -> None:
+    """A workbook is read whole or not at all."""
+    path = save(CLIENTS)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(InputError, match="damaged or is none"):
+        read(path)
+
+
+def test_rows_can_be_read_anew(save: Save) -> None:
+    """Looking for the header does not use up the rows."""
+    with layouts(save(CLIENTS), None) as found:
+        assert list(found[0].rows()) == list(found[0].rows()) != []
