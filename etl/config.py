@@ -27,7 +27,7 @@ from pydantic import (
 
 from etl.errors import ConfigError
 from etl.text import is_token, strip_edges
-from etl.urls import checked_url
+from etl.urls import checked_url, is_proxy
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +49,12 @@ def _checked_encoding(name: str) -> str:
     return name
 
 
+def _checked_proxy(proxy: SecretStr) -> SecretStr:
+    if not is_proxy(proxy.get_secret_value()):
+        raise ValueError("must look like http://proxy.example:3128")
+    return proxy
+
+
 Seconds = Annotated[float, Setting(gt=0, allow_inf_nan=False)]
 
 
@@ -65,7 +71,7 @@ class ApiSettings(_Section):
     pause: Seconds = 0.5
     pause_max: Seconds = 60
     retry_after_max: Seconds = 120
-    proxy: SecretStr | None = None  # it may hold a password
+    proxy: Annotated[SecretStr, AfterValidator(_checked_proxy)] | None = None
     ca_bundle: Annotated[FilePath, Strict(strict=False)] | None = None
 
 
@@ -142,7 +148,8 @@ def load_settings(file: Path | None, overrides: Mapping[str, Any]) -> Settings:
     values = _read_toml(file) if file else {}
     for key, value in overrides.items():
         section, name = key.split(".")
-        values.setdefault(section, {})[name] = value
+        if isinstance(values.setdefault(section, {}), dict):
+            values[section][name] = value
     try:
         return Settings.model_validate(values)
     except ValidationError as error:

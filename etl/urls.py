@@ -7,10 +7,11 @@ from ipaddress import ip_address
 
 # Narrower than RFC 3986 on purpose: no user info, backslash, percent sign, query or letter beyond
 # ASCII, on which parsers disagree about the host. What is left every parser reads alike.
-_API_URL = re.compile(
-    r"(?P<scheme>https?)://(?P<host>[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?"
-    r"(?:/[A-Za-z0-9._-]+)*/?"
-)
+_HOST = r"(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*|\[[0-9A-Fa-f:]+\])"
+_PORT = r"(?::(?P<port>[1-9][0-9]{0,4}))?"
+_API_URL = re.compile(rf"(?P<scheme>https?)://{_HOST}{_PORT}(?:/[A-Za-z0-9._-]+)*/?")
+_PROXY_URL = re.compile(rf"https?://(?:[^\s@/\\]+@)?{_HOST}{_PORT}/?")
+_LAST_PORT = 65_535
 
 
 def checked_url(url: str) -> str:
@@ -20,11 +21,17 @@ def checked_url(url: str) -> str:
         ValueError: the address is malformed, or plain HTTP would carry the token over a network.
     """
     parts = _API_URL.fullmatch(url)
-    if parts is None or "/.." in url:
+    if parts is None or "/." in url or int(parts["port"] or 1) > _LAST_PORT:
         raise ValueError("must look like https://api.fatora.io/v1")
     if parts["scheme"] == "http" and not is_loopback(url):
         raise ValueError("must begin with https://; plain http is for this machine alone")
     return url.rstrip("/")
+
+
+def is_proxy(url: str) -> bool:
+    """Whether the address can be that of a proxy; it may hold a name and a password."""
+    parts = _PROXY_URL.fullmatch(url)
+    return parts is not None and int(parts["port"] or 1) <= _LAST_PORT
 
 
 def is_loopback(url: str) -> bool:

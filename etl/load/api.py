@@ -9,6 +9,9 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from etl.load.tokens import TokenUnavailableError
+from etl.load.transport import NotConnectedError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -45,7 +48,7 @@ class Api:
         )
         if answer.http_status == _UNAUTHORIZED:
             self._tokens.reject(token)
-        return replace(answer, body=answer.body.replace(token.encode(), b"***"))
+        return replace(answer, body=_blotted(answer.body, token))
 
     def sign_in(self) -> None:
         """Get a token before anything is sent.
@@ -53,4 +56,13 @@ class Api:
         Raises:
             TokenRefusedError, TokenUnavailableError: there is none.
         """
-        self._tokens.current(self._transport)
+        try:
+            self._tokens.current(self._transport)
+        except NotConnectedError as error:
+            raise TokenUnavailableError(str(error)) from None
+
+
+def _blotted(body: bytes, token: str) -> bytes:
+    for spelling in (token, token.replace("/", "\\/")):  # the second is how PHP writes JSON
+        body = body.replace(spelling.encode(), b"***")
+    return body

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from etl.codes import Code
 from etl.rows import Status
 
 if TYPE_CHECKING:
@@ -27,12 +26,14 @@ class Breaker:
         """Take note of how a row ended, and return why the run must stop, if it must."""
         if verdict.halt:
             return verdict.halt
-        self._forbidden = self._forbidden + 1 if verdict.http_status == _FORBIDDEN else 0
+        forbidden = verdict.http_status == _FORBIDDEN
+        self._forbidden = self._forbidden + 1 if forbidden else 0
         if self._forbidden == _FORBIDDEN_IN_A_ROW:
             return "the API forbids the account this (403): the account or key may be inactive"
-        served = verdict.status in {Status.SUCCESS, Status.REJECTED}
-        served = served or verdict.code is Code.API_AUTH
-        self._unserved = 0 if served else self._unserved + 1
+        if verdict.status in {Status.SUCCESS, Status.REJECTED}:
+            self._unserved = 0
+        elif not forbidden:
+            self._unserved += 1
         if self._unserved == self._stop_after:
             why = verdict.code.meaning if verdict.code else verdict.status.meaning
             return f"the API could not serve {self._unserved} rows in a row: {why}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from etl.load.api import Api
@@ -21,7 +21,7 @@ class Connection:
     url: str
     tokens: Tokens
     timeout: float
-    proxy: str | None = None
+    proxy: str | None = field(default=None, repr=False)  # it may hold a password
     ca_bundle: Path | None = None
 
     def api(self) -> Api:

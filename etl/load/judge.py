@@ -37,7 +37,7 @@ from urllib3.exceptions import TimeoutError as AnswerTimeoutError
 from etl.codes import Code
 from etl.load.tokens import TokenRefusedError, TokenUnavailableError
 from etl.load.transport import Answer, NotConnectedError
-from etl.rows import Status
+from etl.rows import SEPARATOR, Status
 from etl.text import one_line, quote
 
 if TYPE_CHECKING:
@@ -65,18 +65,20 @@ _MEANINGS: list[tuple[Container[int], Status, Code]] = [
 
 _NEVER_SENT = (
     requests.ConnectTimeout,
-    requests.exceptions.InvalidHeader,
     requests.exceptions.InvalidURL,
     requests.exceptions.InvalidSchema,
     requests.exceptions.MissingSchema,
-    requests.exceptions.ProxyError,
     requests.URLRequired,
 )
 _TIMEOUTS = (requests.Timeout, AnswerTimeoutError, TimeoutError)
 
-_WEB_PAGE = re.compile(rb"\s*<(?:!doctype|html|head|body|\?xml)", re.IGNORECASE)
+_WEB_PAGE = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|!--|html|head|body|\?xml)", re.IGNORECASE
+)
 _TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
+_BEGINNING = 10_000  # characters of a web page in which its title is looked for
 _DEEPEST = 6  # levels of an error object that are read out
+_NAMES = {"notes": ["notes", "note"]}  # of a field in an answer, where it is not its own
 _SAYING = ("description", "message", "error", "detail")
 
 
@@ -109,7 +111,9 @@ def judge(reply: Reply, sent: PendingRow) -> Verdict:
 def _judge_failure(error: Exception) -> Verdict:
     halt = _halt_of_failure(error)
     status, code = _meaning_of_failure(error)
-    return Verdict(status, code, halt or code.meaning, again=halt is None, halt=halt)
+    retry_after = error.retry_after if isinstance(error, TokenUnavailableError) else None
+    said = halt or code.meaning
+    return Verdict(status, code, said, again=halt is None, retry_after=retry_after, halt=halt)
 
 
 def _meaning_of_failure(error: Exception) -> tuple[Status, Code]:
@@ -178,7 +182,8 @@ def _judge_ok(answer: Answer, sent: PendingRow) -> Verdict:
     client = facts.get("client")
     echo = client if isinstance(client, dict) else {}
     answered_for = echo.get("id")
-    if answered_for is not None and str(answered_for) != str(sent.client_id):
+    same = answered_for in (None, sent.client_id, str(sent.client_id))
+    if not same or isinstance(answered_for, bool):  # True equals 1
         return Verdict(
             Status.UNKNOWN,
             Code.API_MISMATCH,
@@ -199,9 +204,11 @@ def _differences(body: Mapping[str, str], echo: Mapping[str, Any]) -> Iterator[s
     The request's ``notes`` comes back as ``note``, on another page of the vendor's as ``notes``.
     """
     for key, value in body.items():
-        stored = echo.get(key, echo.get("note") if key == "notes" else None)
-        if stored is not None and _nfc(str(stored)) != _nfc(value):
-            yield f"{key}: the API stored {quote(str(stored))} where {quote(value)} was sent"
+        told = [echo[name] for name in _NAMES.get(key, [key]) if name in echo]
+        known = [str(each) for each in told if each is not None]
+        stored = known[0] if known else ""  # null is how JSON may say that there is nothing
+        if told and _nfc(stored) != _nfc(value):
+            yield f"{key}: the API stored {quote(stored)} where {quote(value)} was sent"
 
 
 def _nfc(text: str) -> str:
@@ -239,13 +246,13 @@ def _said(answer: Answer) -> str:
         return "an answer of more than 1 MiB"
     text = answer.body.decode("utf-8-sig", errors="replace")
     if _WEB_PAGE.match(answer.body):
-        title = _TITLE.search(text)
+        title = _TITLE.search(text[:_BEGINNING])
         return f"a web page, {quote(one_line(title[1]))}" if title else "a web page"
     try:
         facts = json.loads(text)
     except (ValueError, RecursionError):
         return one_line(text) or "nothing"
-    told = facts.get("error", facts) if isinstance(facts, dict) else facts
+    told = (facts.get("error") or facts) if isinstance(facts, dict) else facts
     return one_line(_read_out(told)) or "no reason"
 
 
@@ -253,11 +260,17 @@ def _read_out(value: Any, depth: int = 0) -> str:  # noqa: ANN401 - whatever JSO
     if depth == _DEEPEST:
         return "…"
     if isinstance(value, dict):
-        return "; ".join(
-            _read_out(each, depth + 1) if key in _SAYING else f"{key}: {_read_out(each, depth + 1)}"
+        said = (
+            _read_out(each, depth + 1) if key in _SAYING else _named(key, each, depth + 1)
             for key, each in value.items()
-            if each is not None
         )
-    if isinstance(value, list):
-        return "; ".join(_read_out(each, depth + 1) for each in value)
-    return "" if value is None else str(value)
+    elif isinstance(value, list):
+        said = (_read_out(each, depth + 1) for each in value)
+    else:
+        return "" if value is None else str(value)
+    return SEPARATOR.join(filter(None, said))
+
+
+def _named(key: str, value: Any, depth: int) -> str:  # noqa: ANN401 - whatever JSON holds
+    said = _read_out(value, depth)
+    return f"{key}: {said}" if said else ""

@@ -92,8 +92,8 @@ class Loader:
     _waiting: list[tuple[float, int, _Task]] = field(default_factory=list)
     _order: Iterator[int] = field(default_factory=count)
     _breaker: Breaker = field(init=False)
+    _ahead: PendingRow | None = None
     _not_before: float = 0.0
-    _exhausted: bool = False
 
     def __post_init__(self) -> None:
         self._breaker = Breaker(self.policy.stop_after)
@@ -112,7 +112,7 @@ class Loader:
                 self.sender.submit(task.row)
             if done:
                 yield done
-            if not self._under_way and (self._is_stopping or not self._in_hand):
+            if not self._under_way and (self._is_stopping or self._is_done):
                 return
             ended, done = self._take_in(self.sender.collect(self._patience()))
 
@@ -127,8 +127,18 @@ class Loader:
         return len(self._in_hand) - len(self._waiting)
 
     @property
+    def _is_done(self) -> bool:
+        return not self._in_hand and self._look_ahead() is None
+
+    @property
     def _has_room(self) -> bool:
-        return len(self._in_hand) < self.policy.workers and not self._exhausted
+        return len(self._in_hand) < self.policy.workers and self._look_ahead() is not None
+
+    def _look_ahead(self) -> PendingRow | None:
+        """Return the next new row, if there is one, and leave it where it is."""
+        if self._ahead is None:
+            self._ahead = next(self.rows, None)
+        return self._ahead
 
     def _next_to_send(self) -> list[_Task]:
         """Return what is to be sent now: first what waits for another attempt, then new rows."""
@@ -140,17 +150,18 @@ class Loader:
             begun.append(task)
             if self.policy.rate:
                 # Counted from when the row was due, not from now, or each late waking would add up.
-                due = max(self._not_before, self.clock.ticks() - _LATEST_WAKING)
+                now = self.clock.ticks()
+                due = self._not_before if now - self._not_before < _LATEST_WAKING else now
                 self._not_before = due + 1 / self.policy.rate
         return begun
 
     def _next_task(self) -> _Task | None:
         if self._waiting and self._waiting[0][0] <= self.clock.ticks():
             return heapq.heappop(self._waiting)[-1]
-        if self._has_room and (row := next(self.rows, None)):
+        if self._has_room and (row := self._look_ahead()):
+            self._ahead = None
             task = self._in_hand[row.row] = _Task(row)
             return task
-        self._exhausted = self._exhausted or self._has_room
         return None
 
     def _patience(self) -> float | None:

@@ -6,9 +6,11 @@ Source: fatora.io/api/authentication.php.
 from __future__ import annotations
 
 import json
+import time
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
+from etl.load.transport import NotConnectedError
 from etl.text import is_token
 
 if TYPE_CHECKING:
@@ -26,7 +28,14 @@ class TokenRefusedError(Exception):
 
 
 class TokenUnavailableError(Exception):
-    """The Authorize endpoint could not be asked now; nothing was sent for any client."""
+    """The Authorize endpoint could not be asked now; nothing was sent for any client.
+
+    ``retry_after`` is the header as it came, if it did.
+    """
+
+    def __init__(self, reason: str, retry_after: str | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
 
 
 class Tokens(Protocol):
@@ -68,6 +77,7 @@ class ExchangedToken:
         self._api_key = api_key
         self._url = f"{base_url}/Authorization/Authorize"
         self._token: str | None = None
+        self._failure: tuple[float, Exception] | None = None  # the latest, and when
         self._lock = Lock()
 
     def current(self, transport: Transport) -> str:
@@ -75,11 +85,18 @@ class ExchangedToken:
 
         Raises:
             TokenRefusedError: the API refused the key.
-            TokenUnavailableError: the API could not be asked.
+            TokenUnavailableError, NotConnectedError: the API could not be asked.
         """
+        asked = time.monotonic()
         with self._lock:
             if self._token is None:
-                self._token = self._exchange(transport)
+                if self._failure and self._failure[0] > asked:
+                    raise self._failure[1]  # it failed while this worker waited for it
+                try:
+                    self._token = self._exchange(transport)
+                except Exception as error:
+                    self._failure = time.monotonic(), error
+                    raise
             return self._token
 
     def reject(self, token: str) -> None:
@@ -95,6 +112,8 @@ class ExchangedToken:
         }
         try:
             answer = transport.send("GET", self._url, headers)
+        except NotConnectedError:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever it was, there is no token now
             raise TokenUnavailableError(type(error).__name__) from None
         token = _token_in(answer)
@@ -103,7 +122,7 @@ class ExchangedToken:
         said = f"the Authorize endpoint answered {answer.http_status} and no token"
         if answer.http_status in {_OK, *_REFUSALS} - _SLOW_DOWN:
             raise TokenRefusedError(said)
-        raise TokenUnavailableError(said)
+        raise TokenUnavailableError(said, answer.retry_after)
 
 
 def _token_in(answer: Answer) -> str | None:

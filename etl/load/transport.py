@@ -9,24 +9,26 @@ or repeated behind the caller's back, and of an answer at most 1 MiB is read.
 from __future__ import annotations
 
 import io
+import socket
 import ssl
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPResponse
+from http import HTTPStatus
+from http.client import HTTPResponse, RemoteDisconnected
 from typing import TYPE_CHECKING, Any
 
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import SSLError
+from urllib3.exceptions import IncompleteRead, SSLError
+from urllib3.util.connection import create_connection
 from urllib3.util.ssl_match_hostname import CertificateError
 
 from etl import __version__
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
@@ -53,20 +55,23 @@ class Answer:
 
 
 class _DeadlineReader(io.RawIOBase):
-    """Reads a socket, of which ``raw`` is the file, until a point in time and no longer."""
+    """Reads a socket, of which ``raw`` is the file, until a point in time and no longer.
+
+    ``ended`` tells whether the other side has hung up.
+    """
 
     def __init__(self, sock: socket.socket, raw: io.RawIOBase, deadline: float) -> None:
         self._socket, self._raw, self._deadline = sock, raw, deadline
+        self.ended = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the answer was not complete in time")
-        self._socket.settimeout(left)
-        return self._raw.readinto(buffer)
+        self._socket.settimeout(_left_until(self._deadline))
+        count = self._raw.readinto(buffer)
+        self.ended = count == 0
+        return count
 
     def close(self) -> None:
         self._raw.close()
@@ -78,11 +83,30 @@ class _DeadlineResponse(HTTPResponse):
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        timeout = sock.gettimeout()
-        if timeout is not None:
-            self.fp.close()
-            raw: Any = sock.makefile("rb", buffering=0)
-            self.fp = io.BufferedReader(_DeadlineReader(sock, raw, time.monotonic() + timeout))
+        deadline = time.monotonic() + (sock.gettimeout() or 0)
+        self.fp.close()
+        raw: Any = sock.makefile("rb", buffering=0)
+        self._reader = _DeadlineReader(sock, raw, deadline)
+        self.fp = io.BufferedReader(self._reader)
+
+    def begin(self) -> None:
+        """Read as far as the body, past interim answers: of these http.client knows but one.
+
+        Besides, it takes a connection that ends for the end of the headers.
+        """
+        super().begin()
+        while self.status < HTTPStatus.OK:
+            self.headers = None  # type: ignore[assignment]
+            super().begin()
+        if self._reader.ended:
+            raise RemoteDisconnected("the answer ended inside its headers")
+
+
+def _left_until(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError("the attempt was not over in time")
+    return left
 
 
 @contextmanager
@@ -96,19 +120,41 @@ def _connecting() -> Iterator[None]:
 
 
 class _Connection(HTTPConnection):
+    """A connection that is made, and takes a request, within one timeout all told."""
+
     response_class = _DeadlineResponse
 
     def connect(self) -> None:
         with _connecting():
+            deadline = time.monotonic() + (self.timeout or 0)
             super().connect()
+            self.timeout = _left_until(deadline)
+            self.sock.settimeout(self.timeout)
+
+    def _new_conn(self) -> socket.socket:
+        """Connect to the first address of the host that answers.
+
+        urllib3 gives a whole timeout to each; here those still to be tried share what is left.
+        """
+        deadline = time.monotonic() + (self.timeout or 0)
+        found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
+        addresses = [str(address[0]) for *_, address in found]
+        while addresses:
+            share = _left_until(deadline) / len(addresses)
+            address = (addresses.pop(0), self.port)
+            try:
+                sock = create_connection(address, share, socket_options=self.socket_options)
+            except OSError:
+                if not addresses:
+                    raise
+            else:
+                sock.settimeout(_left_until(deadline))
+                return sock
+        raise OSError("the host has no address")
 
 
-class _SecureConnection(HTTPSConnection):
-    response_class = _DeadlineResponse
-
-    def connect(self) -> None:
-        with _connecting():
-            super().connect()
+class _SecureConnection(_Connection, HTTPSConnection):
+    """The same over TLS."""
 
 
 class _Pool(HTTPConnectionPool):
@@ -173,9 +219,13 @@ class Transport:
             stream=True,
         ) as response:
             read = response.raw.read(_LONGEST_BODY + 1, decode_content=False)
+            too_long = len(read) > _LONGEST_BODY
+            missing = response.raw.length_remaining
+            if missing and not too_long:  # urllib3 would only see it when asked for more
+                raise IncompleteRead(len(read), missing)
             return Answer(
                 response.status_code,
                 read[:_LONGEST_BODY],
                 response.headers.get("Retry-After"),
-                too_long=len(read) > _LONGEST_BODY,
+                too_long=too_long,
             )

@@ -82,6 +82,8 @@ class RunFolder:
                 os.fsync(copy.fileno())
         except PermissionError:
             raise InputError("the file may not be read by this user") from None
+        except FileNotFoundError:
+            raise InputError("the file has just been taken away") from None
         return InputFacts(source.name, size, digest.hexdigest())
 
     def hashes(self) -> dict[str, str]:
@@ -143,7 +145,7 @@ class RunsFolder:
         """Return every run, the newest first."""
         try:
             folders = sorted(self.path.iterdir(), key=lambda folder: folder.name, reverse=True)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         runs = (RunFolder(folder) for folder in folders if not folder.name.startswith("."))
         return [run for run in runs if run.manifest.is_file()]

@@ -50,10 +50,10 @@ class Manifest:
     run: str
     api: str
     input: InputFacts
-    settings: Mapping[str, Any]
     rows: int
     blank_rows: int
     hidden_rows: int
+    settings: Mapping[str, Any] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     exit_code: int | None = None
     sessions: tuple[Session, ...] = ()
@@ -73,8 +73,10 @@ class Manifest:
         """Write the manifest with its own SHA-256: of its JSON, keys sorted, without that entry."""
         facts = asdict(self)
         facts["sha256"] = hashlib.sha256(_canonical(facts)).hexdigest()
+        text = json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
         with replacing(path) as new:
-            new.write_text(json.dumps(facts, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+            # A file's name may hold what is no UTF-8; a backslash and its number is JSON for it.
+            new.write_text(text, encoding="utf-8", errors="backslashreplace")
 
     def begin_session(self, begun: str) -> Self:
         """Return the manifest of a run that goes on now, by this user on this host."""

@@ -1,0 +1,119 @@
+"""A server that follows a script: it answers with exactly these bytes, at exactly this pace."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    Script = Iterable[bytes | float]  # what to send, and for how many seconds to wait
+
+SUCCESS = b'{"status": "SUCCESS", "client": {"id": 1024}}'
+
+
+def reply(body: bytes = SUCCESS, *headers: bytes, status: bytes = b"200 OK") -> bytes:
+    """A whole answer with its length."""
+    lines = [b"HTTP/1.1 " + status, b"Content-Length: %d" % len(body), *headers]
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+def dripping(data: bytes, pause: float) -> Iterator[bytes | float]:
+    """The bytes one by one, with a pause after each."""
+    for each in data:
+        yield bytes([each])
+        yield pause
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as it came: on which connection, counted from 0, its head and its body."""
+
+    connection: int
+    head: bytes
+    body: bytes
+
+
+class ScriptedServer:
+    """Answers the n-th request by the n-th script, and any further one not at all.
+
+    Use as a context manager, which ends it and everything that is under way. A connection stays
+    open until its client closes it, unless ``hang_up`` is set; ``greeting`` is sent on each before
+    anything else, and None hangs up at once.
+    """
+
+    def __init__(
+        self, scripts: Sequence[Script], *, hang_up: bool = False, greeting: bytes | None = b""
+    ) -> None:
+        self.requests: list[Request] = []
+        self._scripts = iter(scripts)
+        self._hang_up = hang_up
+        self._greeting = greeting
+        self._ended = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(0.01)
+        self._threads = [threading.Thread(target=self._accept)]
+        self.port: int = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Self:
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        for thread in self._threads:
+            thread.join()
+
+    def _accept(self) -> None:
+        with self._listener:
+            while not self._ended.is_set():
+                with contextlib.suppress(TimeoutError):
+                    connection, _ = self._listener.accept()
+                    number = len(self._threads) - 1
+                    thread = threading.Thread(target=self._serve, args=(connection, number))
+                    self._threads.append(thread)
+                    thread.start()
+
+    def _serve(self, connection: socket.socket, number: int) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            connection.settimeout(0.01)
+            if self._greeting is None:
+                return
+            connection.sendall(self._greeting)
+            while (request := self._read(connection, number)) is not None:
+                self.requests.append(request)
+                self._follow(next(self._scripts, ()), connection)
+                if self._hang_up:
+                    return
+
+    def _follow(self, script: Script, connection: socket.socket) -> None:
+        for each in script:
+            if isinstance(each, bytes):
+                connection.sendall(each)
+            elif self._ended.wait(each):
+                return
+
+    def _read(self, connection: socket.socket, number: int) -> Request | None:
+        """The next request, or None where there is no more."""
+        data = b""
+        while not self._ended.is_set():
+            head, end, body = data.partition(b"\r\n\r\n")
+            if end and len(body) >= _length(head):
+                return Request(number, head, body)
+            with contextlib.suppress(TimeoutError):
+                more = connection.recv(1 << 16)
+                if not more:
+                    return None
+                data += more
+        return None
+
+
+def _length(head: bytes) -> int:
+    lines = [line.partition(b":") for line in head.lower().split(b"\r\n")]
+    return next((int(value) for name, _, value in lines if name == b"content-length"), 0)

@@ -1,0 +1,84 @@
+"""When to give up: an API that refuses the account, or serves nobody, is left alone."""
+
+from __future__ import annotations
+
+from itertools import cycle, islice
+
+import pytest
+
+from etl.codes import Code
+from etl.load.breaker import Breaker
+from etl.load.judge import Verdict
+from etl.rows import Status
+
+UPDATED = Verdict(Status.SUCCESS, http_status=200)
+REFUSED = Verdict(Status.REJECTED, Code.API_NOT_FOUND, http_status=404)
+FORBIDDEN = Verdict(Status.FAILED, Code.API_AUTH, http_status=403)
+PROXY_AUTH = Verdict(Status.FAILED, Code.API_AUTH, http_status=407)
+THROTTLED = Verdict(Status.FAILED, Code.API_THROTTLED, http_status=429)
+UNREACHABLE = Verdict(Status.FAILED, Code.NETWORK_UNREACHABLE)
+BROKEN = Verdict(Status.UNKNOWN, Code.API_UNAVAILABLE, http_status=500)
+UNREADABLE = Verdict(Status.UNKNOWN, Code.API_UNREADABLE, http_status=200)
+
+
+def stops_at(stop_after: int, *verdicts: Verdict) -> int | None:
+    """The number of the row, counted from 1, after which the run must stop, if it must."""
+    breaker = Breaker(stop_after)
+    return next((n for n, each in enumerate(verdicts, 1) if breaker.watch(each)), None)
+
+
+@pytest.mark.parametrize("verdict", [THROTTLED, UNREACHABLE, BROKEN, UNREADABLE, PROXY_AUTH])
+@pytest.mark.parametrize("stop_after", [1, 3, 10])
+def test_the_run_stops_after_so_many_rows_that_were_not_served(
+    stop_after: int, verdict: Verdict
+) -> None:
+    """At that row and not before, whatever kept the API from serving it."""
+    assert stops_at(stop_after, *[verdict] * 20) == stop_after
+
+
+def test_reasons_for_not_serving_a_row_add_up() -> None:
+    """What counts is that no row got through, not that all failed alike."""
+    assert stops_at(4, THROTTLED, UNREACHABLE, BROKEN, UNREADABLE) == 4
+
+
+@pytest.mark.parametrize("served", [UPDATED, REFUSED])
+def test_a_row_that_was_served_begins_the_count_anew(served: Verdict) -> None:
+    """A refusal is an answer: the API works."""
+    assert stops_at(3, BROKEN, BROKEN, served, BROKEN, BROKEN, served) is None
+    assert stops_at(3, BROKEN, BROKEN, served, BROKEN, BROKEN, BROKEN) == 6
+
+
+@pytest.mark.parametrize("served", [UPDATED, REFUSED])
+def test_rows_that_are_served_never_stop_the_run(served: Verdict) -> None:
+    """A file whose every row is refused is refused to its end."""
+    assert stops_at(1, *[served] * 100) is None
+
+
+def test_the_third_403_in_a_row_stops_the_run() -> None:
+    """The account or its key is inactive, for every row."""
+    assert stops_at(10, FORBIDDEN, FORBIDDEN, FORBIDDEN) == 3
+
+
+@pytest.mark.parametrize("other", [UPDATED, REFUSED, BROKEN])
+def test_403s_that_are_not_in_a_row_do_not_stop_the_run(other: Verdict) -> None:
+    """It was this client alone, twice."""
+    assert stops_at(10, FORBIDDEN, FORBIDDEN, other, FORBIDDEN, FORBIDDEN) is None
+
+
+def test_a_403_between_failures_does_not_hide_them() -> None:
+    """An API that now fails and now forbids has served nobody."""
+    assert stops_at(5, *islice(cycle([BROKEN, FORBIDDEN]), 30)) is not None
+
+
+def test_the_reason_says_what_is_wrong() -> None:
+    """It is what operations read in the summary."""
+    breaker = Breaker(2)
+    assert breaker.watch(UNREACHABLE) is None
+    said = breaker.watch(UNREACHABLE)
+    assert said == "the API could not serve 2 rows in a row: the API could not be reached"
+
+
+def test_a_verdict_that_halts_stops_the_run_in_its_own_words() -> None:
+    """At once, whatever came before."""
+    halting = Verdict(Status.FAILED, Code.API_REDIRECT, http_status=302, halt="a redirect")
+    assert Breaker(10).watch(halting) == "a redirect"

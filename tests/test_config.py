@@ -1,0 +1,315 @@
+"""Settings and credentials: every wrong one is named, and no secret is ever shown."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etl.config import Credentials, Settings, load_settings, read_credentials
+from etl.errors import ConfigError
+from etl.fields import Field
+
+SHIPPED = Path(__file__).parents[1] / "configs" / "job.toml"
+SECRET = "invented-secret"
+KEY, TOKEN = "FATORA_API_KEY", "FATORA_BEARER_TOKEN"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a configuration or a secret is to be."""
+    return tmp_path / "job.toml"
+
+
+def settings_from(path: Path, text: str, **overrides: object) -> Settings:
+    """The settings of a configuration with this text."""
+    path.write_text(text, encoding="utf-8")
+    return load_settings(path, {key.replace("__", "."): value for key, value in overrides.items()})
+
+
+def complaint(path: Path, text: str, **overrides: object) -> str:
+    """What is said about a configuration that is wrong."""
+    with pytest.raises(ConfigError) as raised:
+        settings_from(path, text, **overrides)
+    return str(raised.value)
+
+
+# Where a value comes from
+
+
+def test_without_a_file_all_is_at_its_default() -> None:
+    """The numbers of the contract."""
+    api, load = load_settings(None, {}).api, load_settings(None, {}).load
+    assert (api.url, api.timeout, api.attempts) == ("https://api.fatora.io/v1", 30, 5)
+    assert (api.pause, api.pause_max, api.retry_after_max) == (0.5, 60, 120)
+    assert (api.proxy, api.ca_bundle) == (None, None)
+    assert (load.workers, load.rate, load.stop_after) == (8, 0, 10)
+
+
+def test_without_a_file_spreadsheets_are_read_as_agreed() -> None:
+    """The other numbers of the contract."""
+    settings = load_settings(None, {})
+    assert (settings.input.sheet, settings.input.encoding, settings.input.settle) == (None, None, 5)
+    assert settings.runs.dir == Path("runs")
+    for field in Field:
+        column = settings.columns.of(field)
+        assert (column.aliases, column.blank, column.max_length) == ((), "keep", 32_767)
+
+
+def test_the_shipped_configuration_has_every_key_at_its_default() -> None:
+    """It documents the defaults, so it must not differ from them."""
+    shipped = load_settings(SHIPPED, {})
+    assert shipped == Settings()
+    stated = tomllib.loads(SHIPPED.read_text(encoding="utf-8"))
+    commented = SHIPPED.read_text(encoding="utf-8")
+    for section, keys in Settings().model_dump().items():
+        assert section in stated or f"# [{section}]" in commented
+        for key in keys:
+            assert key in stated[section] or f"# {key} = " in commented
+
+
+def test_a_value_of_the_file_replaces_the_default(path: Path) -> None:
+    """The others stay."""
+    settings = settings_from(path, '[api]\ntimeout = 7\n[columns.notes]\nblank = "clear"\n')
+    assert (settings.api.timeout, settings.api.attempts) == (7, 5)
+    assert settings.columns.of(Field.NOTES).blank == "clear"
+    assert settings.columns.of(Field.NAME).blank == "keep"
+
+
+def test_an_override_replaces_the_value_of_the_file(path: Path) -> None:
+    """Key by key: the rest of the section is still the file's."""
+    settings = settings_from(path, "[api]\ntimeout = 7\nattempts = 2\n", api__timeout=9.5)
+    assert (settings.api.timeout, settings.api.attempts) == (9.5, 2)
+
+
+def test_an_override_needs_no_section_in_the_file(path: Path) -> None:
+    """Nor a file."""
+    assert settings_from(path, "", load__workers=3).load.workers == 3
+    assert load_settings(None, {"runs.dir": "elsewhere"}).runs.dir == Path("elsewhere")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_file(path: Path) -> None:
+    """Windows' editors write one."""
+    assert settings_from(path, "\ufeff[api]\ntimeout = 7\n").api.timeout == 7
+
+
+def test_aliases_may_be_in_any_script(path: Path) -> None:
+    """They are headers."""
+    settings = settings_from(path, '[columns.id]\naliases = ["رقم", "Customer No."]\n')
+    assert settings.columns.of(Field.ID).aliases == ("رقم", "Customer No.")
+
+
+@pytest.mark.parametrize("value", ["https://api.example.com/v1/", "https://api.example.com/v1"])
+def test_a_url_is_taken_without_the_slash_at_its_end(path: Path, value: str) -> None:
+    """Paths are put behind it."""
+    assert settings_from(path, f'[api]\nurl = "{value}"\n').api.url == "https://api.example.com/v1"
+
+
+# What is wrong
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("[api]\ntimeuot = 7", "api.timeuot"),
+        ("[apis]\ntimeout = 7", "apis"),
+        ("timeout = 7", "timeout"),
+        ('[columns.fax]\nblank = "keep"', "columns.fax"),
+        ("[columns.id]\nalias = []", "columns.id.alias"),
+        (f'[api]\ntoken = "{SECRET}"', "api.token"),
+        (f'[api]\nbearer_token = "{SECRET}"', "api.bearer_token"),
+    ],
+)
+def test_an_unknown_key_is_named(path: Path, text: str, key: str) -> None:
+    """A misspelt setting would otherwise be a default in disguise."""
+    assert complaint(path, text) == f"wrong settings: {key}: unknown key"
+
+
+WRONG: list[tuple[str, Any]] = [
+    *[("api.url", value) for value in ("", "api.fatora.io", "http://api.fatora.io/v1", 5)],
+    *[("api.url", value) for value in ("https://u:p@api.fatora.io", "https://api.fatora.io:99999")],
+    *[("api.timeout", value) for value in (0, -1, "30", True, float("inf"), float("nan"))],
+    *[("api.attempts", value) for value in (0, -1, 1.5, "5", True)],
+    *[("api.pause", value) for value in (0, -0.5, "1")],
+    *[("api.pause_max", value) for value in (0, -1, float("inf"))],
+    *[("api.retry_after_max", value) for value in (0, -1, "1", float("nan"))],
+    *[("api.proxy", value) for value in ("", "proxy.example.com", "ftp://proxy.example.com", 5)],
+    *[("api.proxy", value) for value in ("http://", "socks5://proxy.example.com", "http://a:x")],
+    *[("api.ca_bundle", value) for value in ("/nowhere/ca.pem", "/", 5)],
+    *[("load.workers", value) for value in (0, -1, 257, 1.5, "8", True)],
+    *[("load.rate", value) for value in (-1, "1", float("inf"), float("nan"))],
+    *[("load.stop_after", value) for value in (0, -1, 1.5)],
+    *[("input.sheet", value) for value in (5, ["a"])],
+    *[("input.encoding", value) for value in ("utf-9", "", "base64", "rot13", 5)],
+    *[("input.settle", value) for value in (-1, "5", float("inf"))],
+    *[("columns.id.aliases", value) for value in ("id", [5], {"a": "b"})],
+    *[("columns.id.blank", value) for value in ("", "KEEP", "delete", True)],
+    *[("columns.id.max_length", value) for value in (0, -1, 1.5, "10")],
+    *[("runs.dir", value) for value in (5, ["runs"])],
+]
+
+
+def toml_of(value: object) -> str:
+    """A value as TOML writes it."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case dict():
+            return "{" + ", ".join(f"{key} = {toml_of(each)}" for key, each in value.items()) + "}"
+        case _:
+            return repr(value)
+
+
+@pytest.mark.parametrize(("key", "value"), WRONG, ids=[f"{key}={value!r}" for key, value in WRONG])
+def test_a_wrong_value_is_named(path: Path, key: str, value: object) -> None:
+    """Of the wrong kind, out of range, or not what the setting is for."""
+    section, _, name = key.rpartition(".")
+    said = complaint(path, f"[{section}]\n{name} = {toml_of(value)}\n")
+    assert said.startswith(f"wrong settings: {key}")
+    assert said.isprintable()
+
+
+def test_everything_that_is_wrong_is_named_at_once(path: Path) -> None:
+    """Nobody should have to find one error after the other."""
+    said = complaint(path, "[api]\ntimeout = 0\nx = 1\n[load]\nworkers = 0\n", load__rate=-1.0)
+    assert all(key in said for key in ("api.timeout", "api.x", "load.workers", "load.rate"))
+
+
+@pytest.mark.parametrize("text", ["load = 3", 'load = "x"', "load = [1]", "[[load]]\nworkers = 3"])
+def test_a_section_that_is_none_is_named(path: Path, text: str) -> None:
+    """With an override of one of its keys too."""
+    assert complaint(path, text).startswith("wrong settings: load")
+    assert complaint(path, text, load__workers=3).startswith("wrong settings: load")
+
+
+@pytest.mark.parametrize(
+    "data", [b"[api", b"timeout", b"[api]\n[api]\n", b"\xff\xfe[", b"[api]\nurl = 'a\xe9'", b"\x00"]
+)
+def test_a_file_that_is_not_toml_is_named(path: Path, data: bytes) -> None:
+    """Wherever the fault in it is."""
+    path.write_bytes(data)
+    with pytest.raises(ConfigError, match="is not TOML: "):
+        load_settings(path, {})
+
+
+@pytest.mark.parametrize("name", ["missing.toml", ".", "job.toml/x"])
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
+    """It is there for a reason, so its absence is no default."""
+    (tmp_path / "job.toml").touch()
+    with pytest.raises(ConfigError, match="cannot be read: "):
+        load_settings(tmp_path / name, {})
+
+
+def test_a_proxys_password_is_never_shown(path: Path) -> None:
+    """Neither by the settings nor by what the manifest keeps of them, nor by a complaint."""
+    proxy = f"http://somebody:{SECRET}@proxy.example.com:3128"
+    settings = settings_from(path, f'[api]\nproxy = "{proxy}"\n')
+    assert settings.api.proxy is not None
+    assert settings.api.proxy.get_secret_value() == proxy
+    assert SECRET not in repr(settings)
+    assert SECRET not in settings.model_dump_json()
+    assert SECRET not in complaint(path, f'[api]\nproxy = "ftp://x:{SECRET}@proxy.example.com"\n')
+
+
+# Credentials
+
+
+@pytest.mark.parametrize(("name", "is_api_key"), [(KEY, True), (TOKEN, False)])
+def test_a_credential_comes_from_the_environment(name: str, is_api_key: bool) -> None:  # noqa: FBT001
+    """The one as a key that is exchanged, the other as the token itself."""
+    credentials = read_credentials({name: SECRET, "PATH": "/bin"})
+    assert credentials.secret.get_secret_value() == SECRET
+    assert credentials.is_api_key == is_api_key
+
+
+@pytest.mark.parametrize(("name", "is_api_key"), [(KEY, True), (TOKEN, False)])
+def test_a_credential_comes_from_a_file(path: Path, name: str, is_api_key: bool) -> None:  # noqa: FBT001
+    """That the environment names."""
+    path.write_text(f"{SECRET}\n", encoding="utf-8")
+    credentials = read_credentials({f"{name}_FILE": str(path)})
+    assert credentials.secret.get_secret_value() == SECRET
+    assert credentials.is_api_key == is_api_key
+
+
+EDGES = ["\n", "\r\n", " ", "\t", "\u00a0", "\ufeff", "\u200b", "\u200e", "\u200f", "\u202c"]
+
+
+@pytest.mark.parametrize("edge", EDGES, ids=ascii)
+def test_what_is_unseen_around_a_credential_comes_off(path: Path, edge: str) -> None:
+    """It comes along when something is copied from a web page or an editor."""
+    assert read_credentials({KEY: f"{edge}{SECRET}{edge}"}).secret.get_secret_value() == SECRET
+    path.write_bytes(f"{edge}{SECRET}{edge}\n".encode())
+    found = read_credentials({f"{TOKEN}_FILE": str(path)})
+    assert found.secret.get_secret_value() == SECRET
+
+
+@pytest.mark.parametrize(
+    "inside", ["\n", "\r\n", " ", "\u200f", "\ufeff", "é", "س", '"', ":", "\\"]
+)
+@pytest.mark.parametrize("name", [KEY, TOKEN])
+def test_a_credential_with_other_characters_is_refused(name: str, inside: str, path: Path) -> None:
+    """Sent as a header it would be another one, or two; the message shows nothing of it."""
+    secret = f"invented{inside}secret"
+    path.write_bytes(secret.encode())
+    for environment in ({name: secret}, {f"{name}_FILE": str(path)}):
+        with pytest.raises(ConfigError, match="holds no key or token") as raised:
+            read_credentials(environment)
+        assert name in str(raised.value)
+        assert "invented" not in str(raised.value)
+        assert raised.value.__suppress_context__ or raised.value.__context__ is None
+
+
+@pytest.mark.parametrize("environment", [{}, {KEY: ""}, {TOKEN: "", f"{KEY}_FILE": ""}])
+def test_without_credentials_the_ways_to_give_them_are_named(environment: dict[str, str]) -> None:
+    """A variable that is set to nothing is as good as none."""
+    with pytest.raises(ConfigError, match="no credentials") as raised:
+        read_credentials(environment)
+    for name in (KEY, TOKEN):
+        assert name in str(raised.value)
+        assert f"{name}_FILE" in str(raised.value)
+
+
+@pytest.mark.parametrize("key", [KEY, f"{KEY}_FILE"])
+@pytest.mark.parametrize("token", [TOKEN, f"{TOKEN}_FILE"])
+def test_a_key_and_a_token_at_once_are_refused(path: Path, key: str, token: str) -> None:
+    """Nobody can tell which is meant."""
+    path.write_text(SECRET, encoding="utf-8")
+    values = {name: str(path) if name.endswith("_FILE") else SECRET for name in (key, token)}
+    with pytest.raises(ConfigError, match="both FATORA_API_KEY and FATORA_BEARER_TOKEN") as raised:
+        read_credentials(values)
+    assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", [KEY, TOKEN])
+def test_a_credential_and_a_file_of_it_at_once_are_refused(path: Path, name: str) -> None:
+    """Even if they say the same today."""
+    path.write_text(SECRET, encoding="utf-8")
+    with pytest.raises(ConfigError, match=f"both {name} and {name}_FILE are set"):
+        read_credentials({name: SECRET, f"{name}_FILE": str(path)})
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b" \xef\xbb\xbf\r\n"])
+def test_an_empty_file_of_a_credential_is_refused(path: Path, content: bytes) -> None:
+    """It is not the same as none: somebody meant it to hold one."""
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=f"the file that {KEY}_FILE names holds no key or token"):
+        read_credentials({f"{KEY}_FILE": str(path)})
+
+
+@pytest.mark.parametrize("content", [None, SECRET.encode("utf-16")])
+def test_a_file_of_a_credential_that_cannot_be_read_is_refused(
+    path: Path, content: bytes | None
+) -> None:
+    """Because it is not there, or not text; the message names the variable."""
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigError, match=f"the file that {TOKEN}_FILE names cannot be read"):
+        read_credentials({f"{TOKEN}_FILE": str(path)})
+
+
+def test_a_credential_is_never_shown() -> None:
+    """Not in a repr, a message, or a format."""
+    credentials: Credentials = read_credentials({KEY: SECRET})
+    assert SECRET not in f"{credentials} {credentials!r} {credentials.secret}"

@@ -1,0 +1,153 @@
+"""Files are whole or not there, and private."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from etl.files import create, replacing, sync_folder
+
+
+def mode_of(path: Path) -> int:
+    """A file's permissions."""
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def names_in(folder: Path) -> list[str]:
+    """What is in a folder, hidden files too."""
+    return sorted(file.name for file in folder.iterdir())
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a file is to be."""
+    return tmp_path / "results.csv"
+
+
+@pytest.fixture(params=[0o000, 0o022, 0o077])
+def _umask(request: pytest.FixtureRequest) -> object:
+    before = os.umask(request.param)
+    yield
+    os.umask(before)
+
+
+@pytest.mark.usefixtures("_umask")
+def test_a_new_file_is_empty_and_private(path: Path) -> None:
+    """Whatever the user's umask."""
+    create(path)
+    assert (path.read_bytes(), mode_of(path)) == (b"", 0o600)
+
+
+@pytest.mark.parametrize("kind", ["file", "link", "broken link", "folder"])
+def test_a_file_is_never_created_over_something(kind: str, tmp_path: Path, path: Path) -> None:
+    """Nor through a link that somebody put there."""
+    target = tmp_path / "target"
+    match kind:
+        case "file":
+            path.write_bytes(b"there")
+        case "link":
+            target.write_bytes(b"there")
+            path.symlink_to(target)
+        case "broken link":
+            path.symlink_to(target)
+        case _:
+            path.mkdir()
+    before = names_in(tmp_path)
+    with pytest.raises(FileExistsError):
+        create(path)
+    assert names_in(tmp_path) == before
+
+
+@pytest.mark.usefixtures("_umask")
+def test_a_file_is_replaced_as_a_whole(path: Path) -> None:
+    """The new one takes its place, is private, and nothing else is left."""
+    path.write_bytes(b"old")
+    path.chmod(0o644)
+    with replacing(path) as new:
+        new.write_bytes(b"new")
+        assert (path.read_bytes(), mode_of(new)) == (b"old", 0o600)
+    assert (path.read_bytes(), mode_of(path)) == (b"new", 0o600)
+    assert names_in(path.parent) == [path.name]
+
+
+def test_a_file_that_was_not_there_is_made(path: Path) -> None:
+    """It appears when it is whole."""
+    with replacing(path) as new:
+        new.write_bytes(b"new")
+        assert not path.exists()
+    assert path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left"), ValueError(), KeyboardInterrupt()])
+@pytest.mark.parametrize("before", [b"old", None])
+def test_after_an_error_all_is_as_it_was(
+    path: Path, before: bytes | None, error: BaseException
+) -> None:
+    """The old file, or none, and nothing half written beside it."""
+    if before is not None:
+        path.write_bytes(before)
+    names = names_in(path.parent)
+
+    def fail() -> None:
+        with replacing(path) as new:
+            new.write_bytes(b"half")
+            raise error
+
+    with pytest.raises(type(error)):
+        fail()
+    assert names_in(path.parent) == names
+    assert (path.read_bytes() if path.exists() else None) == before
+
+
+def test_what_a_killed_program_left_is_no_obstacle(path: Path) -> None:
+    """Its half-written file is thrown away."""
+    path.with_name(f".{path.name}.new").write_bytes(b"half, and longer than the whole")
+    with replacing(path) as new:
+        assert new.read_bytes() == b""
+        new.write_bytes(b"new")
+    assert path.read_bytes() == b"new"
+    assert names_in(path.parent) == [path.name]
+
+
+def test_a_writer_may_put_another_file_in_the_place(path: Path) -> None:
+    """Libraries that write by renaming are served too."""
+    with replacing(path) as new:
+        other = new.with_name("other")
+        other.write_bytes(b"new")
+        other.replace(new)
+    assert path.read_bytes() == b"new"
+
+
+def test_a_file_is_flushed_before_it_is_renamed_and_its_folder_after(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In any other order a power cut could leave an empty file, or the old name."""
+    steps: list[str] = []
+    fsync, rename = os.fsync, Path.replace
+
+    def noted_fsync(descriptor: int) -> None:
+        steps.append("folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "file")
+        fsync(descriptor)
+
+    def noted_rename(self: Path, target: Path) -> Path:
+        steps.append("rename")
+        return rename(self, target)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(Path, "replace", noted_rename)
+    with replacing(path) as new:
+        new.write_bytes(b"new")
+    assert steps == ["file", "rename", "folder"]
+
+
+def test_flushing_a_folder_needs_one(tmp_path: Path) -> None:
+    """A folder that is gone is an error, and no descriptor stays open."""
+    descriptors = Path("/dev/fd")
+    before = names_in(descriptors)
+    sync_folder(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        sync_folder(tmp_path / "gone")
+    assert names_in(descriptors) == before

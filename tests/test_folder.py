@@ -1,0 +1,278 @@
+"""The folder of a run, and the folder of all runs."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from etl.errors import ConfigError, InputError
+from etl.runs.folder import RunFolder, RunsFolder
+from etl.runs.manifest import InputFacts, Manifest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NOON = datetime(2026, 1, 1, 12, 0, 0, 123_456, tzinfo=UTC)
+API = "https://api.example.com/v1"
+SANDBOX = "http://127.0.0.1/v1"
+FACTS = InputFacts("clients.csv", 10, "ab" * 32)
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> RunsFolder:
+    """The folder of all runs, ready."""
+    folder = RunsFolder(tmp_path / "data" / "runs")
+    folder.prepare()
+    return folder
+
+
+def publish(
+    runs: RunsFolder, begun: datetime = NOON, facts: InputFacts = FACTS, api: str = API
+) -> RunFolder:
+    """A run that was staged and published."""
+    with runs.staging(begun) as staged:
+        Manifest(staged.run, api, facts, 1, 0, 0).write(staged.manifest)
+        return runs.publish(staged)
+
+
+def mode_of(path: Path) -> int:
+    """A file's permissions."""
+    return path.stat().st_mode & 0o777
+
+
+# The folder of all runs
+
+
+def test_the_runs_folder_is_made_and_private(runs: RunsFolder) -> None:
+    """With those above it; the probe that showed that it can be written is gone."""
+    assert mode_of(runs.path) == 0o700
+    assert list(runs.path.iterdir()) == []
+
+
+def test_preparing_again_leaves_everything(runs: RunsFolder) -> None:
+    """Every night does."""
+    run = publish(runs)
+    runs.prepare()
+    assert [each.run for each in runs.all()] == [run.run]
+
+
+def test_a_runs_folder_that_cannot_be_written_is_wrong_usage(tmp_path: Path) -> None:
+    """Found out before anything is sent, and the message says what to do."""
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"cannot be written .* nothing was sent: .*--runs-dir"):
+        RunsFolder(tmp_path / "file" / "runs").prepare()
+
+
+@pytest.mark.parametrize("name", ["missing", "file"])
+def test_where_there_is_no_runs_folder_there_are_no_runs(tmp_path: Path, name: str) -> None:
+    """Asking for the history makes none, and is no error."""
+    (tmp_path / "file").touch()
+    runs = RunsFolder(tmp_path / name)
+    assert runs.all() == []
+    with pytest.raises(ConfigError, match="there is no run 'latest'"):
+        runs.find("latest")
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+def test_runs_are_listed_the_newest_first(runs: RunsFolder) -> None:
+    """Their names sort by time, also across a month's end and within a second."""
+    times = [NOON + timedelta(milliseconds=n) for n in (0, 1, 999, 1_000, 31 * 86_400_000)]
+    made = [publish(runs, begun).run for begun in times]
+    assert [each.run for each in runs.all()] == made[::-1] == sorted(made, reverse=True)
+
+
+def test_only_folders_of_runs_are_listed(runs: RunsFolder) -> None:
+    """Not the lock, a folder of somebody's own, or a run that is still being staged."""
+    run = publish(runs)
+    (runs.path / ".lock").touch()
+    (runs.path / "notes.txt").touch()
+    (runs.path / "old").mkdir()
+    with runs.staging(NOON) as staged:
+        Manifest(staged.run, API, FACTS, 1, 0, 0).write(staged.manifest)
+        assert [each.run for each in runs.all()] == [run.run]
+
+
+# Staging
+
+
+def test_ids_are_told_apart_within_a_millisecond(runs: RunsFolder) -> None:
+    """Each begins with the UTC time of its start, and ends with chance."""
+    ids = {publish(runs, NOON).run for _ in range(5)}
+    assert len(ids) == 5
+    assert all(re.fullmatch(r"20260101T120000\.123Z-[0-9a-f]{6}", each) for each in ids)
+
+
+def test_a_staged_run_becomes_a_run_as_a_whole(runs: RunsFolder) -> None:
+    """Its folder is private, has the same id, and all that was in it."""
+    with runs.staging(NOON) as staged:
+        (staged.path / "input.csv").write_bytes(b"id,email\n")
+        Manifest(staged.run, API, FACTS, 1, 0, 0).write(staged.manifest)
+        assert runs.all() == []
+        run = runs.publish(staged)
+    assert (run.run, run.path.name) == (staged.run, staged.run)
+    assert (run.path / "input.csv").read_bytes() == b"id,email\n"
+    assert mode_of(run.path) == 0o700
+    assert list(runs.path.iterdir()) == [run.path]
+
+
+@pytest.mark.parametrize("error", [InputError("unusable"), KeyboardInterrupt(), None])
+def test_a_run_that_is_not_published_leaves_nothing(
+    runs: RunsFolder, error: BaseException | None
+) -> None:
+    """Of a file that cannot be used there is no run."""
+
+    def stage() -> None:
+        with runs.staging(NOON) as staged:
+            (staged.path / "input.csv").touch()
+            if error:
+                raise error
+
+    if error:
+        with pytest.raises(type(error)):
+            stage()
+    else:
+        stage()
+    assert list(runs.path.iterdir()) == []
+
+
+def test_what_a_killed_program_staged_is_cleared_away(runs: RunsFolder) -> None:
+    """It holds personal data and is of no use; runs are left alone."""
+    run = publish(runs)
+    left = runs.path / ".staging-20251231T120000.000Z-abcdef"
+    left.mkdir()
+    (left / "input.csv").touch()
+    with runs.staging(NOON):
+        assert not left.exists()
+    assert [each.run for each in runs.all()] == [run.run]
+
+
+# Finding
+
+
+def test_a_run_is_found_by_its_id_a_beginning_of_it_or_as_the_latest(runs: RunsFolder) -> None:
+    """The beginning must be unique."""
+    first = publish(runs, NOON)
+    second = publish(runs, NOON + timedelta(days=1))
+    assert runs.find(first.run) == runs.find("20260101") == first
+    assert runs.find(second.run) == runs.find("20260102") == runs.find("latest") == second
+
+
+def test_a_run_whose_id_begins_another_is_found(runs: RunsFolder) -> None:
+    """A whole id is never ambiguous."""
+    run = publish(runs)
+    longer = runs.path / f"{run.run}-copy"
+    longer.mkdir()
+    (longer / "manifest.json").write_bytes(run.manifest.read_bytes())
+    assert runs.find(run.run) == run
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [("2026", "2 runs begin with '2026'"), ("2025", "there is no run '2025'"), ("x", "no run 'x'")],
+)
+def test_a_run_that_cannot_be_told_is_wrong_usage(
+    runs: RunsFolder, name: str, problem: str
+) -> None:
+    """None, or several; the message says where to look."""
+    publish(runs, NOON)
+    publish(runs, NOON + timedelta(days=1))
+    with pytest.raises(ConfigError, match=f"{problem} in .*; see fatora-clients history"):
+        runs.find(name)
+
+
+def test_the_latest_run_of_the_same_bytes_is_found(runs: RunsFolder) -> None:
+    """Whatever the file is called today; other bytes are another matter."""
+    publish(runs, NOON)
+    latest = publish(runs, NOON + timedelta(days=1))
+    publish(runs, NOON + timedelta(days=2), InputFacts("clients.csv", 10, "cd" * 32))
+    found = runs.previous(InputFacts("renamed.csv", 10, FACTS.sha256), API)
+    assert found is not None
+    assert found[0] == latest
+    assert found[1].run == latest.run
+
+
+def test_another_sheet_of_the_same_bytes_is_another_input(runs: RunsFolder) -> None:
+    """What was sent of one says nothing about the other."""
+    publish(runs, NOON, InputFacts("clients.xlsx", 10, FACTS.sha256, "North"))
+    assert runs.previous(InputFacts("clients.xlsx", 10, FACTS.sha256, "South"), API) is None
+    assert runs.previous(InputFacts("clients.xlsx", 10, FACTS.sha256, None), API) is None
+    assert runs.previous(InputFacts("clients.xlsx", 10, FACTS.sha256, "North"), API) is not None
+
+
+@pytest.mark.parametrize(("made", "asked"), [(API, SANDBOX), (SANDBOX, API)])
+def test_a_run_against_the_sandbox_is_no_run_against_the_api(
+    runs: RunsFolder, made: str, asked: str
+) -> None:
+    """Trying a file out must not keep it from being sent."""
+    publish(runs, api=made)
+    assert runs.previous(FACTS, asked) is None
+    assert runs.previous(FACTS, made) is not None
+
+
+# The folder of one run
+
+
+@pytest.mark.parametrize("name", ["clients.csv", "CLIENTS.XLSX", "عملاء 2026.xlsm", "a.b.tsv"])
+def test_the_input_is_copied_byte_by_byte(runs: RunsFolder, tmp_path: Path, name: str) -> None:
+    """Its ending stays, and its facts are those of the bytes that were copied."""
+    content = bytes(range(256)) * 9_000
+    source = tmp_path / name
+    source.write_bytes(content)
+    with runs.staging(NOON) as staged:
+        facts = staged.take_input(source)
+        assert staged.input.read_bytes() == content
+        assert staged.input.name == f"input{source.suffix.lower()}"
+        assert mode_of(staged.input) == 0o600
+    assert facts == InputFacts(name, len(content), hashlib.sha256(content).hexdigest())
+    assert source.read_bytes() == content
+
+
+def test_an_input_that_is_gone_cannot_be_used(runs: RunsFolder, tmp_path: Path) -> None:
+    """It was there a moment ago; the next file is sent all the same."""
+    with runs.staging(NOON) as staged, pytest.raises(InputError):
+        staged.take_input(tmp_path / "gone.csv")
+
+
+def test_an_input_that_may_not_be_read_cannot_be_used(
+    runs: RunsFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the user that cron runs the job as; the superuser of a container may read anything."""
+    source = tmp_path / "clients.csv"
+    source.touch()
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with runs.staging(NOON) as staged:
+        monkeypatch.setattr(type(source), "open", refuse)
+        with pytest.raises(InputError, match="may not be read by this user"):
+            staged.take_input(source)
+
+
+def test_the_files_of_a_run_have_the_names_of_the_contract(tmp_path: Path) -> None:
+    """Operations, cron and auditors look for them."""
+    run = RunFolder(tmp_path / "20260101T120000.123Z-abcdef")
+    files = [run.journal, run.log, run.manifest, run.results(".csv"), run.rework(".xlsx")]
+    assert [file.name for file in files] == [
+        "journal.sqlite3",
+        "run.log",
+        "manifest.json",
+        "results.csv",
+        "rework.xlsx",
+    ]
+    assert {file.parent for file in files} == {run.path}
+
+
+def test_every_file_but_the_manifest_is_hashed(runs: RunsFolder) -> None:
+    """By name, in order."""
+    run = publish(runs)
+    for name in ("results.csv", "input.csv", "run.log"):
+        (run.path / name).write_text(name, encoding="utf-8")
+    assert list(run.hashes().items()) == [
+        (name, hashlib.sha256(name.encode()).hexdigest())
+        for name in ("input.csv", "results.csv", "run.log")
+    ]

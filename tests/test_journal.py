@@ -1,0 +1,499 @@
+"""The journal, in real SQLite files: what is written in it is there, whatever happens next."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from etl.codes import Code
+from etl.rows import CheckedRow, Fault, PendingRow, Record, RowResult, Status
+from etl.runs.journal import Journal, JournalReader, Staged, StagingJournal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+NOW = "2026-01-01T00:00:00.000+00:00"
+LATER = "2026-01-01T00:00:05.000+00:00"
+BODY = {"email": "sara@example.com", "name": "سارة"}
+BAD_EMAIL = Fault(Code.EMAIL_INVALID, "email `sara@`: the e-mail address is not valid")
+BAD_ID = Fault(Code.ID_NOT_INTEGER, "id `1.5`: the id is not a whole number")
+
+
+def checked(
+    row: int, *faults: Fault, client_id: int | None = None, body: dict[str, str] = BODY
+) -> CheckedRow:
+    """A row that was validated, about a client of its own unless one is named."""
+    cells = (str(row), "sara@example.com", " سارة ", "")
+    return CheckedRow(Record(row, cells), client_id or row + 1_000, body, faults)
+
+
+def staged_journal(path: Path, rows: Iterable[CheckedRow]) -> Path:
+    """A journal with these rows staged, as a run begins with it."""
+    with StagingJournal(path) as journal:
+        *_, count = [0, *journal.add(rows)]
+        journal.seal(Staged(("id", "email", "name", "notes"), ",", count, 3, 1))
+    return path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a journal is to be."""
+    return tmp_path / "journal.sqlite3"
+
+
+def result(row: int, status: Status, attempts: int = 1, fault: Fault | None = None) -> RowResult:
+    """What became of an attempt."""
+    return RowResult(row, row + 1_000, status, attempts, LATER, 120, fault, http_status=200)
+
+
+def statuses(path: Path) -> dict[int, Status]:
+    """The status of every row."""
+    with JournalReader(path) as journal:
+        return {row.row: row.status for row in journal.rows()}
+
+
+# Staging
+
+
+def test_a_staged_row_reads_back_as_it_was(path: Path) -> None:
+    """Cells to the last blank, Arabic letters and line breaks included."""
+    cells = ("7", 'a "quoted" cell', "سطر\r\nآخر\u200f", " ", "", "0")
+    row = CheckedRow(Record(2, cells), 7, BODY, (), ("phone: digits were mapped",))
+    staged_journal(path, [row])
+    with JournalReader(path) as journal:
+        (read,) = journal.rows()
+    assert tuple(read.cells) == cells
+    assert (read.row, read.client_id, read.status) == (2, 7, Status.NOT_SENT)
+    assert (read.faults, read.warning) == ((), "phone: digits were mapped")
+    assert (read.http_status, read.attempts, read.time, read.ms) == (None, 0, "", None)
+
+
+def test_a_row_with_faults_is_invalid_and_keeps_them_all(path: Path) -> None:
+    """In their order, each with its code."""
+    staged_journal(path, [checked(2, BAD_ID, BAD_EMAIL)])
+    with JournalReader(path) as journal:
+        (read,) = journal.rows()
+    assert (read.status, read.faults) == (Status.INVALID, (BAD_ID, BAD_EMAIL))
+
+
+@pytest.mark.parametrize("client_id", [None, 1, 9_223_372_036_854_775_807])
+def test_any_usable_id_and_none_at_all_can_be_staged(path: Path, client_id: int | None) -> None:
+    """The largest id is SQLite's largest integer, and is not rounded."""
+    staged_journal(path, [replace(checked(2), client_id=client_id)])
+    with JournalReader(path) as journal:
+        assert [row.client_id for row in journal.rows()] == [client_id]
+
+
+def test_what_is_known_of_the_input_reads_back(path: Path) -> None:
+    """The operator's columns, the sheet and the counts."""
+    staged_journal(path, map(checked, range(2, 7)))
+    with JournalReader(path) as journal:
+        assert journal.staged() == Staged(("id", "email", "name", "notes"), ",", 5, 3, 1)
+
+
+def test_staging_tells_how_far_it_is(path: Path) -> None:
+    """Now and then, and at the end with the number of all rows."""
+    with StagingJournal(path) as journal:
+        assert list(journal.add(map(checked, range(2, 2_502)))) == [1_000, 2_000, 2_500]
+
+
+def test_rows_are_taken_as_they_are_written(path: Path) -> None:
+    """Not all at once: memory does not grow with the file."""
+    taken = []
+
+    def rows() -> Iterable[CheckedRow]:
+        for number in range(2, 5_002):
+            taken.append(number)
+            yield checked(number)
+
+    with StagingJournal(path) as journal:
+        assert next(iter(journal.add(rows()))) == len(taken) == 1_000
+
+
+def test_an_existing_journal_is_never_staged_over(path: Path) -> None:
+    """It is the record of another run."""
+    staged_journal(path, [checked(2)])
+    with pytest.raises(FileExistsError):
+        StagingJournal(path)
+    assert statuses(path) == {2: Status.NOT_SENT}
+
+
+def test_a_journal_is_private(path: Path) -> None:
+    """It holds all that is personal, as do the files that SQLite puts beside it."""
+    staged_journal(path, [checked(2)])
+    with Journal(path) as journal:
+        journal.record([], list(journal.pending()), NOW)
+        modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+    assert len(modes) > 1
+    assert set(modes.values()) == {0o600}
+
+
+# Rows that contradict one another
+
+
+def test_rows_of_one_client_that_differ_are_conflicts(path: Path) -> None:
+    """All rows of that client, those that agree with one another too; nobody else's."""
+    other = {**BODY, "name": "Sara"}
+    with StagingJournal(path) as journal:
+        rows = [
+            checked(2, client_id=7),
+            checked(3, client_id=8),
+            checked(4, client_id=7, body=other),
+            checked(5, client_id=7),
+            checked(6, client_id=9),
+        ]
+        list(journal.add(rows))
+        assert list(journal.conflicts()) == [(7, [2, 4, 5])]
+
+
+def test_rows_of_one_client_that_agree_are_no_conflict(path: Path) -> None:
+    """Sending the same values twice is harmless."""
+    with StagingJournal(path) as journal:
+        list(journal.add(checked(row, client_id=7) for row in range(2, 5)))
+        assert list(journal.conflicts()) == []
+
+
+def test_rows_without_a_usable_id_are_no_conflict(path: Path) -> None:
+    """They are nobody's, however they differ."""
+    with StagingJournal(path) as journal:
+        rows = [checked(row, BAD_ID, body={"email": f"{row}@example.com"}) for row in range(2, 5)]
+        list(journal.add(replace(row, client_id=None) for row in rows))
+        assert list(journal.conflicts()) == []
+
+
+def test_faults_found_late_are_added_to_those_of_the_row(path: Path) -> None:
+    """While the conflicts are still being read, as the pipeline does it."""
+    fault = Fault(Code.ID_DUPLICATE, 'id `7`: see also row "3"\n')
+    with StagingJournal(path) as journal:
+        rows = [checked(2, BAD_EMAIL, client_id=7, body={}), checked(3, client_id=7), checked(4)]
+        list(journal.add(rows))
+        journal.add_faults((row, fault) for _, same in journal.conflicts() for row in same)
+        journal.seal(Staged((), "", 3, 0, 0))
+    with JournalReader(path) as reader:
+        faults = {row.row: (row.status, row.faults) for row in reader.rows()}
+    assert faults == {
+        2: (Status.INVALID, (BAD_EMAIL, fault)),
+        3: (Status.INVALID, (fault,)),
+        4: (Status.NOT_SENT, ()),
+    }
+
+
+# What is pending
+
+
+def test_rows_that_are_not_final_are_pending_in_order(path: Path) -> None:
+    """Each with what is known of it from earlier tries."""
+    staged_journal(path, [*map(checked, range(2, 7)), checked(7, BAD_ID)])
+    with Journal(path) as journal:
+        journal.record([], list(journal.pending()), NOW)
+        outcomes = [Status.SUCCESS, Status.REJECTED, Status.FAILED, Status.UNKNOWN]
+        journal.record([result(row, each) for row, each in enumerate(outcomes, 2)], [], LATER)
+        assert list(journal.pending()) == [
+            PendingRow(4, 1_004, BODY, Status.FAILED, 1),
+            PendingRow(5, 1_005, BODY, Status.UNKNOWN, 1),
+            PendingRow(6, 1_006, BODY, Status.NOT_SENT, 0),
+        ]
+
+
+@pytest.mark.parametrize("rows", [0, 1, 999, 1_000, 1_001, 2_000, 2_345])
+def test_pending_rows_come_once_each_over_all_pages(path: Path, rows: int) -> None:
+    """A page ends somewhere, and no row is lost or repeated there."""
+    staged_journal(path, map(checked, range(2, rows + 2)))
+    with Journal(path) as journal:
+        assert [row.row for row in journal.pending()] == list(range(2, rows + 2))
+
+
+@pytest.mark.parametrize("limit", [1, 999, 1_000, 1_001, 1_500, 9_999])
+def test_a_limit_is_the_most_that_are_pending(path: Path, limit: int) -> None:
+    """Over pages too; rows that are final do not count."""
+    staged_journal(path, [checked(row, *[BAD_ID] * (row % 2)) for row in range(2, 3_002)])
+    with Journal(path) as journal:
+        found = [row.row for row in journal.pending(limit)]
+    assert found == list(range(2, 3_002, 2))[:limit]
+
+
+def test_what_is_done_meanwhile_does_not_disturb_what_is_pending(path: Path) -> None:
+    """The loader records outcomes while it takes rows; none comes twice, none is passed over."""
+    staged_journal(path, map(checked, range(2, 2_502)))
+    seen = []
+    with Journal(path) as journal:
+        for row in journal.pending():
+            seen.append(row)
+            if len(seen) % 250 == 0:
+                ended = [result(each.row, Status.FAILED) for each in seen[-250:]]
+                ended[::3] = [replace(each, status=Status.SUCCESS) for each in ended[::3]]
+                journal.record([], seen[-250:], NOW)
+                journal.record(ended, [], LATER)
+    assert [row.row for row in seen] == list(range(2, 2_502))
+
+
+def test_clients_that_are_to_be_updated_are_listed_once(path: Path) -> None:
+    """Not those of rows that are never sent."""
+    rows = [checked(2, client_id=7), checked(3, client_id=7), checked(4, BAD_EMAIL), checked(5)]
+    staged_journal(path, rows)
+    with Journal(path) as journal:
+        assert sorted(journal.client_ids()) == [7, 1_005]
+
+
+# What is recorded
+
+
+def test_an_outcome_reads_back(path: Path) -> None:
+    """Everything that the results file shows."""
+    fault = Fault(Code.API_CONFLICT, "the API answered 409: البريد مستخدم")
+    staged_journal(path, [checked(2)])
+    with Journal(path) as journal:
+        journal.record([], list(journal.pending()), NOW)
+        outcome = RowResult(2, 1_002, Status.REJECTED, 1, LATER, 120, fault, "", 409)
+        journal.record([outcome], [], LATER)
+        (read,) = journal.rows()
+    assert (read.status, read.faults, read.warning) == (Status.REJECTED, (fault,), "")
+    assert (read.http_status, read.attempts, read.time, read.ms) == (409, 1, LATER, 120)
+
+
+@pytest.mark.parametrize(
+    ("staged", "stored", "shown"),
+    [
+        ((), "", ""),
+        (("phone: mapped",), "", "phone: mapped"),
+        ((), "name: the API stored `a`", "name: the API stored `a`"),
+        (("phone: mapped",), "name: `a`", "phone: mapped; name: `a`"),
+    ],
+)
+def test_warnings_add_up(path: Path, staged: tuple[str, ...], stored: str, shown: str) -> None:
+    """What was mapped on the way, and what was stored otherwise."""
+    staged_journal(path, [replace(checked(2), warnings=staged)])
+    with Journal(path) as journal:
+        journal.record([], list(journal.pending()), NOW)
+        journal.record([replace(result(2, Status.SUCCESS), warning=stored)], [], LATER)
+        assert [row.warning for row in journal.rows()] == [shown]
+
+
+def test_a_fault_is_gone_once_the_row_is_updated(path: Path) -> None:
+    """What an earlier attempt came to is no longer true of the row."""
+    staged_journal(path, [checked(2)])
+    fault = Fault(Code.API_UNAVAILABLE, "the API answered 503")
+    with Journal(path) as journal:
+        for outcome in (
+            result(2, Status.UNKNOWN, 1, fault),
+            result(2, Status.SUCCESS, 2),
+        ):
+            journal.record([], list(journal.pending()), NOW)
+            journal.record([outcome], [], LATER)
+        (read,) = journal.rows()
+    assert (read.status, read.faults, read.attempts) == (Status.SUCCESS, (), 2)
+
+
+def test_every_attempt_stays_on_record(path: Path) -> None:
+    """For auditors: when it began and ended, and what it came to."""
+    staged_journal(path, [checked(2)])
+    fault = Fault(Code.API_UNAVAILABLE, "the API answered 503")
+    with Journal(path) as journal:
+        (row,) = journal.pending()
+        journal.record([], [row], NOW)
+        journal.record([result(2, Status.UNKNOWN, 1, fault)], [replace(row, attempts=1)], LATER)
+    with sqlite3.connect(path) as db:
+        attempts = db.execute("SELECT attempt, begun, ended, status, code FROM attempts").fetchall()
+    db.close()
+    assert attempts == [
+        (1, NOW, LATER, "UNKNOWN", "API_UNAVAILABLE"),
+        (2, LATER, None, None, None),
+    ]
+
+
+def test_an_intent_is_on_record_for_others_when_record_returns(path: Path) -> None:
+    """Then the row may be sent: whoever opens the journal after a crash finds that it may be."""
+    staged_journal(path, [checked(2)])
+    with Journal(path) as journal:
+        journal.record([], list(journal.pending()), NOW)
+        copy = path.with_name("copy.sqlite3")
+        for ending in ("", "-wal"):
+            copy.with_name(copy.name + ending).write_bytes(
+                path.with_name(path.name + ending).read_bytes()
+            )
+    with Journal(copy) as journal:
+        assert journal.recover(LATER) == 1
+
+
+def test_the_journal_is_flushed_to_the_disk_with_each_record(path: Path) -> None:
+    """WAL alone would lose the last rows in a power cut."""
+    staged_journal(path, [checked(2)])
+    with Journal(path) as journal:
+        pragmas = [
+            journal._db.execute(f"PRAGMA {name}").fetchone()[0]  # noqa: SLF001
+            for name in ("journal_mode", "synchronous")
+        ]
+    assert pragmas == ["wal", 2]
+
+
+def test_what_is_recorded_together_is_recorded_wholly_or_not_at_all(path: Path) -> None:
+    """An intent that cannot be written takes the outcome beside it along; both can be repeated."""
+    staged_journal(path, [checked(2), checked(3)])
+    with Journal(path) as journal:
+        first, second = journal.pending()
+        journal.record([], [first], NOW)
+        with pytest.raises(sqlite3.IntegrityError):
+            journal.record([result(2, Status.SUCCESS)], [second, second], LATER)
+        assert journal.counts()[Status.SUCCESS] == 0
+        journal.record([result(2, Status.SUCCESS)], [second], LATER)
+        assert journal.counts()[Status.SUCCESS] == 1
+
+
+# After a crash
+
+
+def test_a_row_that_was_under_way_when_the_program_died_is_unknown(path: Path) -> None:
+    """Its request may have been carried out; the others are what they were."""
+    staged_journal(path, map(checked, range(2, 6)))
+    with Journal(path) as journal:
+        rows = list(journal.pending())
+        journal.record([], rows[:3], NOW)
+        journal.record([result(2, Status.SUCCESS)], [], LATER)
+    with Journal(path) as journal:
+        assert journal.recover(LATER) == 2
+        unknown = list(journal.rows())[1]
+    assert list(statuses(path).values()) == ["SUCCESS", "UNKNOWN", "UNKNOWN", "NOT_SENT"]
+    assert (unknown.codes, unknown.attempts, unknown.time) == ("NETWORK_INTERRUPTED", 1, LATER)
+    assert "killed" in unknown.error
+
+
+def test_attempts_count_on_after_a_crash(path: Path) -> None:
+    """The attempt that was under way was one, and the next has a number of its own."""
+    staged_journal(path, [checked(2)])
+    fault = Fault(Code.API_UNAVAILABLE, "the API answered 503")
+    with Journal(path) as journal:
+        (row,) = journal.pending()
+        journal.record([], [row], NOW)
+        journal.record([result(2, Status.UNKNOWN, 1, fault)], [replace(row, attempts=1)], NOW)
+    with Journal(path) as journal:
+        journal.recover(LATER)
+        assert [row.attempts for row in journal.pending()] == [2]
+        journal.record([], list(journal.pending()), LATER)
+        journal.record([result(2, Status.SUCCESS, 3)], [], LATER)
+        assert [row.attempts for row in journal.rows()] == [3]
+
+
+def test_recovering_twice_is_recovering_once(path: Path) -> None:
+    """And a run that ended in order has nothing to recover."""
+    staged_journal(path, [checked(2)])
+    with Journal(path) as journal:
+        assert journal.recover(NOW) == 0
+        journal.record([], list(journal.pending()), NOW)
+        assert [journal.recover(LATER), journal.recover(LATER)] == [1, 0]
+
+
+# Counts and reports
+
+
+def test_counts_are_of_every_status_and_add_up(path: Path) -> None:
+    """Those that no row has are there with nought."""
+    staged_journal(path, [*map(checked, range(2, 5)), checked(5, BAD_ID)])
+    with Journal(path) as journal:
+        journal.record([], list(journal.pending(1)), NOW)
+        journal.record([result(2, Status.SUCCESS)], [], LATER)
+        counts = journal.counts()
+    assert counts == dict.fromkeys(Status, 0) | {
+        Status.SUCCESS: 1,
+        Status.INVALID: 1,
+        Status.NOT_SENT: 2,
+    }
+
+
+def test_rows_can_be_read_without_those_that_were_updated(path: Path) -> None:
+    """In the order of the input; a refused one is among them."""
+    staged_journal(path, [checked(2), checked(3), checked(4), checked(5, BAD_ID)])
+    with Journal(path) as journal:
+        journal.record([], list(journal.pending(2)), NOW)
+        journal.record([result(3, Status.REJECTED), result(2, Status.SUCCESS)], [], LATER)
+        assert [row.row for row in journal.rows(updated=False)] == [3, 4, 5]
+        assert [row.row for row in journal.rows()] == [2, 3, 4, 5]
+
+
+def test_the_rows_of_one_client_can_be_read(path: Path) -> None:
+    """What became of it, whatever its status."""
+    rows = [checked(2, client_id=7), checked(3), checked(4, BAD_EMAIL, client_id=7)]
+    staged_journal(path, rows)
+    with JournalReader(path) as journal:
+        assert [row.row for row in journal.rows(client_id=7)] == [2, 4]
+        assert list(journal.rows(client_id=8)) == []
+
+
+def test_rows_that_were_not_sent_are_told_why(path: Path) -> None:
+    """Only those: what is known of the others stays."""
+    staged_journal(path, [checked(2), checked(3), checked(4, BAD_ID)])
+    fault = Fault(Code.API_THROTTLED, "the API answered 429")
+    with Journal(path) as journal:
+        journal.record([], list(journal.pending(1)), NOW)
+        journal.record([result(2, Status.FAILED, 1, fault)], [], LATER)
+        journal.explain_unsent("stopped by SIGTERM")
+        faults = [row.faults for row in journal.rows()]
+    assert faults == [(fault,), (Fault(Code.RUN_STOPPED, "stopped by SIGTERM"),), (BAD_ID,)]
+
+
+# Reading
+
+
+def digest_of(folder: Path) -> dict[str, str]:
+    """What every file of a folder holds."""
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
+
+
+def test_a_finished_journal_is_one_file_and_reading_leaves_it_so(path: Path) -> None:
+    """Its hash is in the manifest: not a byte may change, and no file may appear."""
+    staged_journal(path, [checked(2), checked(3)])
+    with Journal(path) as journal:
+        journal.record([], list(journal.pending(1)), NOW)
+        journal.record([result(2, Status.SUCCESS)], [], LATER)
+        journal.finish()
+    before = digest_of(path.parent)
+    with JournalReader(path) as reader:
+        assert len(list(reader.rows())) == sum(reader.counts().values()) == 2
+        assert reader.staged().rows == 2
+        during = digest_of(path.parent)
+    assert list(before) == ["journal.sqlite3"]
+    assert before == during == digest_of(path.parent)
+
+
+def test_a_journal_that_was_never_finished_can_be_read(path: Path) -> None:
+    """A run that was killed shows what became of its rows, and its journal is left as it was."""
+    staged_journal(path, [checked(2)])
+    journal = Journal(path)
+    journal.record([], list(journal.pending()), NOW)
+    journal.record([result(2, Status.SUCCESS)], [], LATER)
+    before = {name: digest for name, digest in digest_of(path.parent).items() if "shm" not in name}
+    assert statuses(path) == {2: Status.SUCCESS}
+    assert before.items() <= digest_of(path.parent).items()
+    journal.__exit__()
+
+
+def test_reading_needs_a_journal(path: Path) -> None:
+    """One that is not there is not made."""
+    with pytest.raises(sqlite3.OperationalError):
+        JournalReader(path)
+    assert not path.exists()
+
+
+def test_a_path_may_have_any_characters(tmp_path: Path) -> None:
+    """What means something in a URI is part of the name, in Arabic too."""
+    folder = tmp_path / "a b%20?mode=rw#س"
+    folder.mkdir()
+    assert statuses(staged_journal(folder / "journal.sqlite3", [checked(2)])) == {
+        2: Status.NOT_SENT
+    }
+
+
+def test_cells_and_bodies_are_stored_as_readable_json(path: Path) -> None:
+    """An auditor with any SQLite tool sees the letters, not escapes."""
+    staged_journal(path, [checked(2)])
+    with sqlite3.connect(path) as db:
+        ((cells, body),) = db.execute("SELECT cells, body FROM rows")
+    db.close()
+    assert " سارة " in json.loads(cells)
+    assert "سارة" in cells
+    assert "سارة" in body

@@ -1,0 +1,428 @@
+"""One function says what any answer, or its absence, means for the row that was sent."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import time
+
+import pytest
+import requests
+import urllib3.exceptions
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl.codes import Code
+from etl.load.judge import Verdict, judge
+from etl.load.tokens import TokenRefusedError, TokenUnavailableError
+from etl.load.transport import Answer, NotConnectedError
+from etl.rows import PendingRow, Status
+
+ROW = PendingRow(2, 1024, {"email": "sara@example.com", "name": "سارة", "notes": "VIP"})
+CONFIRMED = {"status": "SUCCESS", "client": {"id": 1024}}
+
+# Raised by requests before it has connected, so that nothing can have been sent.
+BEFORE_SENDING = {
+    requests.exceptions.ConnectTimeout,
+    requests.exceptions.InvalidProxyURL,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.URLRequired,
+}
+
+
+def subclasses(of: type[Exception]) -> set[type[Exception]]:
+    """A class and everything that derives from it, directly or not."""
+    return {of}.union(*map(subclasses, of.__subclasses__()))
+
+
+# The libraries' own alone: other modules of this process may have added some.
+RAISABLE = sorted(
+    (
+        each
+        for each in subclasses(requests.RequestException)
+        | subclasses(urllib3.exceptions.HTTPError)
+        | {OSError, TimeoutError, ConnectionResetError, BrokenPipeError, ssl.SSLError}
+        | {ValueError, UnicodeError, RecursionError, MemoryError, RuntimeError}
+        if each.__module__.partition(".")[0] in {"builtins", "requests", "ssl", "urllib3"}
+    ),
+    key=lambda each: (each.__module__, each.__name__),
+)
+
+
+def judged(status: int, body: object = b"", *, retry_after: str | None = None) -> Verdict:
+    """What an answer means: bytes are its body as it is, anything else its JSON."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return judge(Answer(status, data, retry_after), ROW)
+
+
+def echoed(**client: object) -> Verdict:
+    """What a confirmation means that repeats these values of the client."""
+    return judged(200, {"status": "SUCCESS", "client": {"id": 1024, **client}})
+
+
+# 200
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        CONFIRMED,
+        {"status": "SUCCESS"},
+        {"status": "SUCCESS", "client": None},
+        {"status": "SUCCESS", "client": {}},
+        {"status": "SUCCESS", "client": {"id": "1024"}},
+        {"status": "SUCCESS", "client": {"id": 1024.0}},
+        {"status": "SUCCESS", "client": ["x"], "error": None},
+    ],
+)
+def test_a_confirmation_is_a_success(facts: object) -> None:
+    """200, a JSON object, status exactly SUCCESS, no other client's id."""
+    assert judged(200, facts) == Verdict(Status.SUCCESS, http_status=200)
+
+
+def test_a_byte_order_mark_does_not_hide_a_confirmation() -> None:
+    """It is not allowed, and .NET writes it."""
+    assert judged(200, b"\xef\xbb\xbf" + json.dumps(CONFIRMED).encode()).status is Status.SUCCESS
+
+
+@pytest.mark.parametrize("word", ["ERROR", "success", "SUCCESS ", "Success", "", "نجاح"])
+def test_another_word_is_a_refusal(word: str) -> None:
+    """The API answered, and what it says is not that it updated the client."""
+    verdict = judged(200, {"status": word, "error": {"message": "Bad email"}})
+    assert (verdict.status, verdict.code) == (Status.REJECTED, Code.API_REJECTED)
+    assert verdict.error == f"the API answered `{word}`: Bad email"
+    assert (verdict.again, verdict.halt) == (False, None)
+
+
+@pytest.mark.parametrize("other", [9, "9", 1024.5, -1024, True, [1024], {"id": 1024}], ids=repr)
+@pytest.mark.parametrize("word", ["SUCCESS", "ERROR"])
+def test_an_answer_about_another_client_stops_the_run(other: object, word: str) -> None:
+    """Whatever else it says, nobody knows whose values were changed."""
+    verdict = judged(200, {"status": word, "client": {"id": other}})
+    assert (verdict.status, verdict.code) == (Status.UNKNOWN, Code.API_MISMATCH)
+    assert str(other) in verdict.error
+    assert verdict.halt
+    assert not verdict.again
+
+
+UNREADABLE = [
+    b"",
+    b" \n",
+    b"null",
+    b"[]",
+    b'"SUCCESS"',
+    b"true",
+    b"{}",
+    b'{"status": null}',
+    b'{"status": 200}',
+    b'{"status": ["SUCCESS"]}',
+    b'{"success": true}',
+    json.dumps(CONFIRMED).encode()[:-1],
+    json.dumps(CONFIRMED).encode() * 2,
+    json.dumps(CONFIRMED).encode("utf-16"),
+    b"\xff" + json.dumps(CONFIRMED).encode(),
+    b'{"status": "ERROR", "status": "SUCCESS"}',
+    b'{"status": "SUCCESS", "client": {"id": 9, "id": 1024}}',
+    b'{"status": "SUCCESS", "balance": NaN}',
+    b'{"status": "SUCCESS", "balance": -Infinity}',
+    b'{"status": "SUCCESS", "n": ' + b"9" * 5_000 + b"}",
+    b'{"status": "SUCCESS", "n": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    b"ok",
+    "تم".encode("cp1256"),
+]
+
+
+@pytest.mark.parametrize("body", UNREADABLE, ids=range(len(UNREADABLE)))
+def test_a_200_that_is_not_the_apis_json_tells_nothing(body: bytes) -> None:
+    """It may have been applied; nothing is gained by asking at once again, and the run goes on."""
+    verdict = judged(200, body)
+    assert (verdict.status, verdict.code) == (Status.UNKNOWN, Code.API_UNREADABLE)
+    assert (verdict.again, verdict.halt) == (False, None)
+
+
+def test_an_answer_that_was_too_long_tells_nothing() -> None:
+    """What was read of it may be JSON, but is not what was said."""
+    answer = Answer(200, json.dumps(CONFIRMED).encode(), too_long=True)
+    verdict = judge(answer, ROW)
+    assert (verdict.status, verdict.code) == (Status.UNKNOWN, Code.API_UNREADABLE)
+    assert verdict.error.endswith("an answer of more than 1 MiB")
+
+
+@pytest.mark.parametrize("depth", range(100, 1_000, 50))
+def test_an_answer_of_any_depth_is_judged(depth: int) -> None:
+    """Wherever Python's recursion ends: reading, quoting or comparing it."""
+    nested = b"[" * depth + b"]" * depth
+    for key in (b"id", b"name", b"other"):
+        body = b'{"status": "SUCCESS", "client": {"%s": %s}}' % (key, nested)
+        assert judge(Answer(200, body), ROW).http_status == 200
+
+
+PAGES = [
+    b"<!DOCTYPE html><html><head><title>Sign in</title></head></html>",
+    b"\n <HTML><body>Please wait</body></HTML>",
+    b"\xef\xbb\xbf<!doctype html>\r\n",
+    b"<!-- portal --><html></html>",
+    b'<?xml version="1.0"?><html/>',
+]
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+def test_a_web_page_in_place_of_json_stops_the_run(status: int, page: bytes) -> None:
+    """Somebody else answered, such as a hotel's portal: no row gets through."""
+    verdict = judged(status, page)
+    assert (verdict.status, verdict.code) == (Status.UNKNOWN, Code.API_UNREADABLE)
+    assert verdict.halt
+    assert not verdict.again
+
+
+@pytest.mark.parametrize("status", [400, 404, 500, 502, 503])
+def test_a_web_page_that_says_what_failed_does_not_stop_the_run(status: int) -> None:
+    """Gateways word their errors so; the status tells what it means."""
+    verdict = judged(status, b"<html><head><title>Bad\r\n Gateway</title></head></html>")
+    assert verdict.halt is None
+    assert verdict.error == f"the API answered {status}: a web page, `Bad Gateway`"
+
+
+def test_a_page_that_is_made_to_be_slow_is_not() -> None:
+    """The search for its title is done before the next row would have to wait for it."""
+    begun = time.monotonic()
+    judged(200, b"<html>" + b"<title" * 170_000)
+    judged(200, b"<html>" + b"<title>" * 140_000)
+    assert time.monotonic() - begun < 2
+
+
+# Other statuses
+
+
+STATUSES = [
+    *[(n, Status.UNKNOWN, Code.API_UNREADABLE, False) for n in (201, 202, 204, 206, 299)],
+    *[(n, Status.FAILED, Code.API_REDIRECT, False) for n in (300, 301, 302, 304, 307, 308, 399)],
+    *[(n, Status.FAILED, Code.API_AUTH, False) for n in (401, 403, 407)],
+    *[(n, Status.FAILED, Code.API_UNAVAILABLE, True) for n in (408, 425)],
+    (429, Status.FAILED, Code.API_THROTTLED, True),
+    (404, Status.REJECTED, Code.API_NOT_FOUND, False),
+    (409, Status.REJECTED, Code.API_CONFLICT, False),
+    *[(n, Status.REJECTED, Code.API_REJECTED, False) for n in (400, 402, 405, 406, 410, 415, 422)],
+    *[(n, Status.REJECTED, Code.API_REJECTED, False) for n in (424, 426, 451, 499)],
+    *[(n, Status.UNKNOWN, Code.API_UNAVAILABLE, True) for n in (500, 502, 503, 504)],
+    *[(n, Status.UNKNOWN, Code.API_UNAVAILABLE, False) for n in (501, 505, 507, 520, 599)],
+    *[(n, Status.UNKNOWN, Code.API_UNREADABLE, False) for n in (600, 999)],
+]
+
+
+@pytest.mark.parametrize(("number", "status", "code", "again"), STATUSES)
+def test_a_status_other_than_200_says_what_became_of_the_row(
+    number: int,
+    status: Status,
+    code: Code,
+    again: bool,  # noqa: FBT001
+) -> None:
+    """Whatever its body says, even that it was a success."""
+    verdict = judged(number, CONFIRMED, retry_after="7")
+    assert (verdict.status, verdict.code, verdict.again) == (status, code, again)
+    assert (verdict.http_status, verdict.retry_after) == (number, "7")
+    assert verdict.error.startswith(f"the API answered {number}: ")
+    assert verdict.renew == (number == 401)
+    assert bool(verdict.halt) == (300 <= number < 400)
+
+
+# What the API says
+
+
+SAYINGS: list[tuple[object, str]] = [
+    ({"status": "ERROR", "error": "Invalid API Key"}, "Invalid API Key"),
+    ({"status": "ERROR", "error": {"description": "Bad email"}}, "Bad email"),
+    ({"error": {"code": 22, "message": "Bad email"}}, "code: 22; Bad email"),
+    ({"error": {"errors": [{"field": "email"}, "x"]}}, "errors: field: email; x"),
+    ({"error": ["Bad email", "Bad phone"]}, "Bad email; Bad phone"),
+    ({"error": [None, "", "Bad email", None]}, "Bad email"),
+    ({"error": {"message": "", "code": None, "detail": "Bad"}}, "Bad"),
+    ({"error": {"detail": {"error": {"message": "Bad"}}}}, "Bad"),
+    ({"error": 17}, "17"),
+    ({"status": "ERROR", "error": None}, "status: ERROR"),
+    ({"status": "ERROR", "error": ""}, "status: ERROR"),
+    ({"status": "ERROR", "error": {}, "message": "Bad"}, "status: ERROR; Bad"),
+    ({"title": "Bad", "status": 400}, "title: Bad; status: 400"),
+    ({"error": {"message": "two\r\n\tlines\u2028more"}}, "two lines more"),
+    ({"error": "a\u202eb\x1b[0m\ud800"}, "a<U+202E>b<U+001B>[0m<U+D800>"),
+    ({"error": "خطأ في البريد"}, "خطأ في البريد"),
+    ("Bad email", "Bad email"),
+    (["Bad email"], "Bad email"),
+    (5, "5"),
+    (None, "no reason"),
+    ([], "no reason"),
+    ({}, "no reason"),
+    (b"", "nothing"),
+    (b" \r\n", "nothing"),
+    (b"Bad\r\nrequest", "Bad request"),
+    (b"{cut", "{cut"),
+    (b"\xffbad", "\ufffdbad"),
+    (b"<html><title>Not &amp; found</title>", "a web page, `Not &amp; found`"),
+    (b"\xef\xbb\xbf<!DOCTYPE html>", "a web page"),
+    (b"9" * 5_000, "9" * 500 + "…"),
+]
+
+
+@pytest.mark.parametrize(("body", "line"), SAYINGS, ids=range(len(SAYINGS)))
+def test_whatever_the_api_says_ends_as_one_readable_line(body: object, line: str) -> None:
+    """A string, an object, a list, nested, empty, absent, not JSON or a web page."""
+    assert judged(400, body).error == f"the API answered 400: {line}"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.just("error"), inner),
+    max_leaves=20,
+)
+
+
+@given(body=st.binary() | JSON, status=st.integers(100, 999))
+def test_any_answer_is_one_line_and_a_success_only_if_it_says_so(body: object, status: int) -> None:
+    """Never an exception, a line break or a text without an end, and never a false success."""
+    verdict = judged(status, body)
+    confirmed = isinstance(body, dict) and body.get("status") == "SUCCESS"
+    assert (verdict.status is Status.SUCCESS) <= confirmed
+    assert (verdict.error == "") == (verdict.status is Status.SUCCESS)
+    assert verdict.error == " ".join(verdict.error.splitlines())
+    assert len(verdict.error) < 700
+
+
+def test_an_error_object_is_read_out_to_a_certain_depth() -> None:
+    """Beyond it an ellipsis stands for the rest."""
+    nested: object = "x"
+    for _ in range(50):
+        nested = {"a": nested}
+    assert judged(400, nested).error.endswith("a: a: a: a: a: a: …")
+
+
+# What the API stored
+
+
+def test_what_the_api_stored_otherwise_is_a_warning() -> None:
+    """The row was updated, and each difference is named with both values."""
+    verdict = echoed(email="sara@example.com", name="Sara", phone="+97433123456")
+    assert verdict.status is Status.SUCCESS
+    assert verdict.warning == "name: the API stored `Sara` where `سارة` was sent"
+
+
+@pytest.mark.parametrize("key", ["note", "notes"])
+def test_notes_come_back_under_either_name(key: str) -> None:
+    """The published pages contradict one another."""
+    assert echoed(**{key: "VIP"}).warning == ""
+    assert echoed(**{key: "vip"}).warning == "notes: the API stored `vip` where `VIP` was sent"
+
+
+def test_a_value_that_comes_back_as_null_is_a_difference() -> None:
+    """The API says that it stored nothing; under the other name of notes, it said something."""
+    assert echoed(name=None).warning == "name: the API stored `` where `سارة` was sent"
+    assert echoed(notes=None, note="VIP").warning == ""
+
+
+def test_a_value_that_was_cleared_may_come_back_as_null() -> None:
+    """An empty string was sent, and nothing is what was stored."""
+    row = PendingRow(2, 1024, {"email": "sara@example.com", "address": ""})
+    body = json.dumps({"status": "SUCCESS", "client": {"address": None}}).encode()
+    assert judge(Answer(200, body), row).warning == ""
+
+
+@pytest.mark.parametrize(("stored", "sent"), [("é", "e\u0301"), ("e\u0301", "é"), (5, "5")])
+def test_values_are_compared_as_people_see_them(stored: object, sent: str) -> None:
+    """Composed or decomposed letters, a number or its digits: there is no difference to report."""
+    row = PendingRow(2, 1024, {"email": "sara@example.com", "name": sent})
+    body = json.dumps({"status": "SUCCESS", "client": {"name": stored}}).encode()
+    assert judge(Answer(200, body), row).warning == ""
+
+
+def test_a_warning_is_one_line_too() -> None:
+    """Whatever the API stored, and all of it together."""
+    warning = echoed(email="a\r\nb", name="x" * 40_000, note=["\u202e"]).warning
+    assert warning.count("; ") == 2
+    assert "a<U+000D><U+000A>b" in warning
+    assert "<U+202E>" in warning or "\\u202e" in warning
+    assert len(warning) < 500
+
+
+# No answer
+
+
+@pytest.mark.parametrize(
+    "error", RAISABLE, ids=lambda error: f"{error.__module__}.{error.__name__}"
+)
+def test_no_exception_is_a_success_and_few_mean_that_nothing_was_sent(
+    error: type[Exception],
+) -> None:
+    """Every class that the libraries have, found by looking: another version may bring more."""
+    verdict = judge(error.__new__(error), ROW)
+    expected = Status.FAILED if error in BEFORE_SENDING else Status.UNKNOWN
+    assert verdict.status is expected
+    assert (
+        verdict.code
+        in {
+            Status.FAILED: {Code.NETWORK_UNREACHABLE},
+            Status.UNKNOWN: {Code.NETWORK_TIMEOUT, Code.NETWORK_INTERRUPTED},
+        }[expected]
+    )
+    assert verdict.error
+    assert (verdict.again, verdict.halt, verdict.renew) == (True, None, False)
+
+
+def test_the_exceptions_are_found() -> None:
+    """The list that the test before goes through is not empty by mistake."""
+    assert {requests.ConnectionError, urllib3.exceptions.ProtocolError, OSError} < set(RAISABLE)
+    assert len(RAISABLE) > 50
+
+
+FAILURES: list[tuple[Exception, Status, Code]] = [
+    (
+        NotConnectedError("ConnectionRefusedError", insecure=False),
+        Status.FAILED,
+        Code.NETWORK_UNREACHABLE,
+    ),
+    (TokenUnavailableError("503"), Status.FAILED, Code.API_UNAVAILABLE),
+    (requests.ReadTimeout(), Status.UNKNOWN, Code.NETWORK_TIMEOUT),
+    (TimeoutError(), Status.UNKNOWN, Code.NETWORK_TIMEOUT),
+    (requests.ConnectionError(), Status.UNKNOWN, Code.NETWORK_INTERRUPTED),
+    (requests.exceptions.ChunkedEncodingError(), Status.UNKNOWN, Code.NETWORK_INTERRUPTED),
+    (requests.exceptions.ProxyError(), Status.UNKNOWN, Code.NETWORK_INTERRUPTED),
+    (requests.exceptions.SSLError(), Status.UNKNOWN, Code.NETWORK_INTERRUPTED),
+    (ConnectionResetError(), Status.UNKNOWN, Code.NETWORK_INTERRUPTED),
+]
+
+
+@pytest.mark.parametrize(("error", "status", "code"), FAILURES)
+def test_a_failure_that_may_pass_is_tried_again(
+    error: Exception, status: Status, code: Code
+) -> None:
+    """Only without a connection, or without a token, is it certain that nothing was sent."""
+    assert judge(error, ROW) == Verdict(status, code, code.meaning, again=True)
+
+
+def test_a_failure_of_tls_stops_the_run() -> None:
+    """Somebody may be in between: nothing was sent, and nothing will be."""
+    verdict = judge(NotConnectedError("SSLCertVerificationError", insecure=True), ROW)
+    assert (verdict.status, verdict.code) == (Status.FAILED, Code.NETWORK_UNREACHABLE)
+    assert verdict.halt
+    assert not verdict.again
+
+
+def test_a_refused_api_key_stops_the_run() -> None:
+    """No row can be sent any more, and the message says which key it is about."""
+    verdict = judge(TokenRefusedError("the Authorize endpoint answered 401 and no token"), ROW)
+    assert (verdict.status, verdict.code) == (Status.FAILED, Code.API_AUTH)
+    assert "API key" in str(verdict.halt)
+    assert not verdict.again
+
+
+def test_a_busy_authorize_endpoint_says_how_long_to_wait() -> None:
+    """Its Retry-After counts as that of any answer."""
+    assert judge(TokenUnavailableError("429", retry_after="30"), ROW).retry_after == "30"
+
+
+def test_an_exception_is_never_quoted() -> None:
+    """Its text may hold the token, as that of requests about a header does."""
+    secret = "invented-secret"
+    for error in (requests.exceptions.InvalidHeader(secret), OSError(secret), ValueError(secret)):
+        assert secret not in repr(judge(error, ROW))

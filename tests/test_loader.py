@@ -1,0 +1,661 @@
+"""The loop that brings rows to the API, in a made-up world: no thread, no wait, no socket."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from itertools import pairwise
+from typing import TYPE_CHECKING, TypeAlias
+
+import pytest
+import requests
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl.codes import Code
+from etl.load.judge import judge
+from etl.load.loader import Clock, Loader, Policy
+from etl.load.tokens import TokenRefusedError, TokenUnavailableError
+from etl.load.transport import Answer, NotConnectedError
+from etl.load.workers import Sent
+from etl.rows import Fault, PendingRow, RowResult, Status
+from etl.stopping import StopRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from etl.load.judge import Reply
+
+    Answering: TypeAlias = Callable[[PendingRow], Reply]
+
+MIDNIGHT = 1_767_225_600.0  # 2026-01-01T00:00:00Z
+
+POLICY = Policy(
+    workers=4,
+    attempts=3,
+    rate=0,
+    pause=1,
+    pause_max=60,
+    retry_after_max=120,
+    stop_after=10,
+    renewable=True,
+)
+ONE_BY_ONE = replace(POLICY, workers=1)
+
+
+def answer(status: int, facts: object = None, retry_after: str | None = None) -> Answer:
+    """An answer of the API."""
+    return Answer(status, json.dumps(facts).encode(), retry_after)
+
+
+UPDATED = answer(200, {"status": "SUCCESS"})
+REFUSED = answer(404, {"error": "no such client"})
+BROKEN = answer(503)
+FORBIDDEN = answer(403)
+UNAUTHORIZED = answer(401)
+UNREACHABLE = NotConnectedError("ConnectionRefusedError", insecure=False)
+UNTRUSTED = NotConnectedError("SSLError", insecure=True)
+TIMED_OUT = requests.ReadTimeout()
+
+
+@dataclass
+class World(Clock):
+    """A clock, a ledger and a way to send, which hold the loader to what it must not do.
+
+    ``answering`` tells the reply to a row; sending takes ``took`` seconds, and a wait ends ``late``
+    seconds after it should. ``asked`` is when the run is asked to stop.
+    """
+
+    answering: Answering
+    took: float = 0.1
+    late: float = 0.0
+    asked: float = math.inf
+    time: float = 0.0
+    stop: StopRequest = field(default_factory=StopRequest)
+    sent: list[tuple[float, PendingRow]] = field(default_factory=list)
+    written: dict[int, RowResult] = field(default_factory=dict)
+    begun: set[int] = field(default_factory=set)
+    _under_way: list[tuple[float, PendingRow]] = field(default_factory=list)
+    _woken: bool = False
+    most_under_way: int = 0
+
+    def now(self) -> float:
+        """The time of day."""
+        return MIDNIGHT + self.time
+
+    def ticks(self) -> float:
+        """The time since the beginning."""
+        return self.time
+
+    def record(self, ended: Sequence[RowResult], begun: Sequence[PendingRow], now: str) -> None:
+        """Write it down, if it can be."""
+        assert datetime.fromisoformat(now).timestamp() == pytest.approx(self.now(), abs=0.001)
+        for result in ended:
+            assert result.row in self.begun, "an attempt ends that never began"
+            self.begun.remove(result.row)
+            self.written[result.row] = result
+        for row in begun:
+            so_far = self.written.get(row.row)
+            assert row.row not in self.begun, "two attempts of a row at the same time"
+            assert so_far is None or so_far.status == row.status
+            assert so_far is None or so_far.attempts == row.attempts
+            assert not row.status.final, "a row is sent that is done with"
+            self.begun.add(row.row)
+
+    def submit(self, row: PendingRow) -> None:
+        """Begin to send a row."""
+        assert row.row in self.begun, "a row is sent without its intent on record"
+        self.sent.append((self.time, row))
+        self._under_way.append((self.time + self.took, row))
+        self.most_under_way = max(self.most_under_way, len(self._under_way))
+
+    def collect(self, timeout: float | None) -> list[Sent]:
+        """Let time pass until something came back, or nothing is left to wait for."""
+        woken, self._woken = self._woken, False
+        if not woken:
+            self._let_time_pass(timeout)
+        back = [row for due, row in self._under_way if due <= self.time]
+        self._under_way = [each for each in self._under_way if each[0] > self.time]
+        return [Sent(row, self.answering(row), self.took) for row in back]
+
+    def wake(self) -> None:
+        """End a wait."""
+        self._woken = True
+
+    def _let_time_pass(self, timeout: float | None) -> None:
+        due = [when for when, _ in self._under_way]
+        if timeout is not None:
+            due.append(max(self.time + timeout, math.nextafter(self.time, math.inf)))
+        assert due or self.asked < math.inf, "the loader waits for ever"
+        self.time = max(self.time, min([*due, self.asked])) + self.late
+        if self.time >= self.asked:
+            self.asked = math.inf
+            self.stop.ask("stopped by SIGTERM")
+
+
+def scripted(**scripts: Sequence[Reply]) -> Answering:
+    """Answers the attempts of ``row2`` by its script, the last of which stays; others succeed."""
+
+    def reply(row: PendingRow) -> Reply:
+        script = scripts.get(f"row{row.row}", [UPDATED])
+        return script[min(row.attempts, len(script) - 1)]
+
+    return reply
+
+
+def always(reply: Reply) -> Answering:
+    """Answers everything alike."""
+    return lambda _: reply
+
+
+def pending(count: int) -> list[PendingRow]:
+    """So many rows, from row 2 on."""
+    return [PendingRow(n, n + 1_000, {"email": "sara@example.com"}) for n in range(2, count + 2)]
+
+
+def load(
+    world: World, rows: int | Iterable[PendingRow], policy: Policy = POLICY
+) -> tuple[list[RowResult], str | None]:
+    """The rows that are done with, as they got there, and why the loader stopped early."""
+    given = iter(pending(rows) if isinstance(rows, int) else rows)
+    loader = Loader(given, world, world, policy, world.stop, world)
+    done = [result for results in loader.run() for result in results]
+    assert not world.begun, "an attempt is never accounted for"
+    return done, loader.stopped
+
+
+def result_of(*script: Reply, policy: Policy = POLICY) -> RowResult:
+    """What is written of the one row whose attempts are answered so."""
+    world = World(scripted(row2=script))
+    load(world, 1, policy)
+    return world.written[2]
+
+
+# All rows
+
+
+def test_each_row_is_sent_in_order_and_is_done_with_once() -> None:
+    """What the API confirms is an end of it."""
+    world = World(always(UPDATED))
+    done, stopped = load(world, 20)
+    assert [row.row for _, row in world.sent] == list(range(2, 22))
+    assert [(result.row, result.status) for result in done] == [
+        (row, Status.SUCCESS) for row in range(2, 22)
+    ]
+    assert stopped is None
+
+
+def test_without_rows_there_is_nothing_to_do() -> None:
+    """Nor anything to wait for."""
+    assert load(World(always(UPDATED)), 0) == ([], None)
+
+
+def test_a_row_is_done_with_only_after_its_outcome_is_on_record() -> None:
+    """Whoever watches is never ahead of the ledger."""
+    world = World(scripted(row3=[REFUSED], row4=[TIMED_OUT]))
+    loader = Loader(iter(pending(5)), world, world, POLICY, world.stop, world)
+    for results in loader.run():
+        assert [world.written[result.row] for result in results] == results
+
+
+@pytest.mark.parametrize("workers", [1, 3, 8])
+def test_as_many_rows_are_under_way_as_there_are_workers(workers: int) -> None:
+    """No more, and no fewer while rows are left."""
+    world = World(always(UPDATED))
+    load(world, 24, replace(POLICY, workers=workers))
+    assert world.most_under_way == workers
+    assert world.time == pytest.approx(24 / workers * world.took)
+
+
+@pytest.mark.parametrize("reply", [UPDATED, BROKEN, UNREACHABLE])
+def test_no_more_rows_are_taken_than_are_sent_soon(reply: Reply) -> None:
+    """Rows that wait to be sent again are in hand too: memory does not grow with failures."""
+    world = World(always(reply))
+    taken: set[int] = set()
+    done: list[RowResult] = []
+
+    def rows() -> Iterator[PendingRow]:
+        for row in pending(30):
+            taken.add(row.row)
+            assert len(taken) - len(done) < 10  # four in hand, four just back, and the next
+            yield row
+
+    loader = Loader(rows(), world, world, replace(POLICY, stop_after=99), world.stop, world)
+    for results in loader.run():
+        done += results
+    assert len(done) == 30
+
+
+def test_what_is_written_of_a_row_that_was_updated() -> None:
+    """Everything that the results file shows of it; times are UTC."""
+    facts = {"status": "SUCCESS", "client": {"email": "other@example.com"}}
+    assert result_of(answer(200, facts)) == RowResult(
+        row=2,
+        client_id=1_002,
+        status=Status.SUCCESS,
+        attempts=1,
+        time="2026-01-01T00:00:00.100+00:00",
+        ms=100,
+        warning="email: the API stored `other@example.com` where `sara@example.com` was sent",
+        http_status=200,
+    )
+
+
+def test_what_is_written_of_a_row_that_was_not() -> None:
+    """Its code, and what the API said."""
+    result = result_of(BROKEN, REFUSED)
+    assert (result.attempts, result.http_status, result.warning) == (2, 404, "")
+    text = "the API answered 404: no such client"
+    assert result.fault == Fault(Code.API_NOT_FOUND, text)
+
+
+def test_log_lines_say_nothing_personal(caplog: pytest.LogCaptureFixture) -> None:
+    """Of a row only its number, the client's id, and codes; of what the API said, nothing."""
+    caplog.set_level(logging.INFO)
+    said = answer(400, {"error": "sara@example.com is taken"}, retry_after="5")
+    load(World(scripted(row2=[answer(429, retry_after="5"), said], row3=[UNTRUSTED])), 4)
+    assert {"attempt", "held", "stopping"} <= {record.msg for record in caplog.records}
+    for record in caplog.records:
+        assert "example.com" not in json.dumps(vars(record)["fields"])
+
+
+# Another attempt
+
+
+PASSING = [UNREACHABLE, TIMED_OUT, requests.ConnectionError(), TokenUnavailableError("503")]
+PASSING_STATUSES = [408, 425, 429, 500, 502, 503, 504]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [*PASSING, *map(answer, PASSING_STATUSES)],
+    ids=[*(type(each).__name__ for each in PASSING), *map(str, PASSING_STATUSES)],
+)
+@pytest.mark.parametrize("attempts", [1, 2, 5])
+def test_what_may_pass_is_tried_so_many_times(reply: Reply, attempts: int) -> None:
+    """Then the row keeps what its last attempt came to."""
+    world = World(always(reply))
+    (result,), stopped = load(world, 1, replace(POLICY, attempts=attempts))
+    assert len(world.sent) == result.attempts == attempts
+    assert result.status is judge(reply, pending(1)[0]).status
+    assert stopped is None
+
+
+@pytest.mark.parametrize("status", [200, 201, 400, 403, 404, 409, 422, 501, 505])
+def test_what_will_not_pass_is_tried_once(status: int) -> None:
+    """Asking again would get the same answer."""
+    assert result_of(answer(status)).attempts == 1
+
+
+def test_a_row_is_not_tried_again_once_it_is_updated() -> None:
+    """Nor once it is refused."""
+    assert result_of(BROKEN, UPDATED).attempts == 2
+    assert result_of(BROKEN, REFUSED).attempts == 2
+
+
+def test_pauses_grow_from_attempt_to_attempt() -> None:
+    """One second, two, four, and then never more than the longest."""
+    world = World(always(BROKEN), took=0)
+    load(world, 1, replace(POLICY, attempts=6, pause_max=5))
+    times = [when for when, _ in world.sent]
+    pauses = [later - earlier for earlier, later in pairwise(times)]
+    assert pauses[:3] == [pytest.approx(each, rel=0.26) for each in (1, 2, 4)]
+    assert max(pauses) <= 5
+
+
+def test_others_are_sent_while_a_row_waits() -> None:
+    """One slow row does not hold up a file."""
+    world = World(scripted(row2=[BROKEN]), took=0.01)
+    done, _ = load(world, 20)
+    assert [result.row for result in done] == [*range(3, 22), 2]
+
+
+def test_attempts_count_on_over_resumes_but_each_run_has_its_own() -> None:
+    """A row that was tried often is not given up before it is tried again."""
+    row = replace(pending(1)[0], status=Status.FAILED, attempts=7)
+    world = World(always(BROKEN))
+    (result,), _ = load(world, [row])
+    assert (result.attempts, len(world.sent)) == (10, 3)
+
+
+# What once may have been applied
+
+
+@pytest.mark.parametrize("ambiguous", [BROKEN, TIMED_OUT, requests.ConnectionError()])
+@pytest.mark.parametrize("failed", [UNREACHABLE, answer(429), FORBIDDEN, UNAUTHORIZED])
+def test_a_row_stays_unknown_after_a_later_failure(ambiguous: Reply, failed: Reply) -> None:
+    """That the last attempt had no effect does not tell what the first one had."""
+    result = result_of(ambiguous, failed)
+    assert result.status is Status.UNKNOWN
+    assert result.fault is not None
+    assert result.fault.text.endswith("; an earlier attempt may have been carried out")
+
+
+@pytest.mark.parametrize(
+    ("clearing", "status"), [(UPDATED, Status.SUCCESS), (REFUSED, Status.REJECTED)]
+)
+def test_an_answer_clears_what_was_unknown(clearing: Reply, status: Status) -> None:
+    """It is about the same values, so it tells of them all."""
+    result = result_of(TIMED_OUT, clearing)
+    assert result.status is status
+    assert "earlier" not in repr(result)
+
+
+def test_a_failure_alone_is_not_unknown() -> None:
+    """Nothing was ever applied, and the row says so."""
+    result = result_of(answer(429), UNREACHABLE)
+    assert result.status is Status.FAILED
+    assert "earlier" not in repr(result.fault)
+
+
+def test_a_row_that_an_earlier_run_left_unknown_stays_so() -> None:
+    """Its failures of today do not undo what may have happened then."""
+    row = replace(pending(1)[0], status=Status.UNKNOWN, attempts=1)
+    (result,), _ = load(World(always(UNREACHABLE)), [row])
+    assert result.status is Status.UNKNOWN
+
+
+# Retry-After
+
+
+def quiet_after(first: Answer, policy: Policy = POLICY) -> float:
+    """How long nothing at all is sent after row 2 was answered so; rows 3 to 5 are under way."""
+    world = World(scripted(row2=[first]), took=1)
+    load(world, 20, replace(policy, stop_after=99))
+    return min(when for when, _ in world.sent if when >= 1) - 1
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+def test_retry_after_holds_every_worker(status: int) -> None:
+    """Not only the row that was turned away: the API asked the job for patience."""
+    assert quiet_after(answer(status, retry_after="30")) == pytest.approx(30)
+
+
+def test_retry_after_may_be_a_date() -> None:
+    """It is compared with the time of day."""
+    date = datetime.fromtimestamp(MIDNIGHT + 31, UTC)
+    held = quiet_after(answer(429, retry_after=format_datetime(date, usegmt=True)))
+    assert held == pytest.approx(30)
+
+
+def test_retry_after_of_a_last_attempt_holds_too() -> None:
+    """The row is done with, and the API still asked for patience."""
+    held = quiet_after(answer(429, retry_after="30"), replace(POLICY, attempts=1))
+    assert held == pytest.approx(30)
+
+
+def test_retry_after_of_the_authorize_endpoint_holds_too() -> None:
+    """Whoever asked for the token, the others would ask for it next."""
+    world = World(scripted(row2=[TokenUnavailableError("429", retry_after="30"), UPDATED]), took=1)
+    load(world, 8)
+    assert min(when for when, _ in world.sent if when >= 1) == pytest.approx(31)
+
+
+@pytest.mark.parametrize("header", ["0", "soon", "-5"])
+def test_a_retry_after_that_asks_for_nothing_holds_nobody(header: str) -> None:
+    """The row alone makes its pause."""
+    assert quiet_after(answer(429, retry_after=header)) == pytest.approx(0)
+
+
+def test_the_longer_of_two_holds_counts() -> None:
+    """A later answer does not shorten the patience that an earlier one asked for."""
+    replies = scripted(
+        row2=[answer(429, retry_after="60"), UPDATED], row3=[answer(429, retry_after="5"), UPDATED]
+    )
+    world = World(replies)
+    load(world, 8)
+    assert min(when for when, _ in world.sent if when > 0) == pytest.approx(60.1)
+
+
+@pytest.mark.parametrize("attempts", [1, 3])
+def test_a_retry_after_that_is_too_long_stops_the_run(attempts: int) -> None:
+    """What is under way is recorded, nothing more is sent, and the reason says how long."""
+    world = World(scripted(row2=[answer(429, retry_after="121")]))
+    _, stopped = load(world, 20, replace(POLICY, attempts=attempts))
+    assert len(world.sent) == len(world.written) == 4
+    assert world.written[2].status is Status.FAILED
+    assert stopped is not None
+    assert "121 s" in stopped
+
+
+def test_the_longest_retry_after_is_waited_for() -> None:
+    """The setting is the most that is honoured, itself included."""
+    assert quiet_after(answer(429, retry_after="120")) == pytest.approx(120)
+
+
+# Credentials
+
+
+def test_a_row_whose_token_ran_out_is_sent_again_at_once() -> None:
+    """With the renewed token, which the worker gets; this is no attempt of the row's own."""
+    world = World(scripted(row2=[UNAUTHORIZED, UPDATED]))
+    (result,), stopped = load(world, 1, replace(POLICY, attempts=1))
+    assert (result.status, result.attempts, stopped) == (Status.SUCCESS, 2, None)
+    assert world.time == pytest.approx(2 * world.took)
+
+
+def test_a_401_that_a_renewed_token_does_not_cure_stops_the_run() -> None:
+    """The rows under way are recorded as failed, and no row is sent a third time."""
+    world = World(always(UNAUTHORIZED))
+    _, stopped = load(world, 20)
+    assert Counter(row.row for _, row in world.sent) == Counter({2: 2, 3: 2, 4: 2, 5: 2})
+    assert {result.status for result in world.written.values()} == {Status.FAILED}
+    assert stopped is not None
+    assert "401" in stopped
+
+
+def test_a_401_stops_the_run_where_there_is_no_other_token() -> None:
+    """A token that was given cannot be renewed."""
+    world = World(always(UNAUTHORIZED))
+    _, stopped = load(world, 20, replace(POLICY, renewable=False))
+    assert len(world.sent) == 4
+    assert stopped is not None
+
+
+def test_a_token_may_run_out_more_than_once_in_a_run() -> None:
+    """Each time it is renewed: a long run outlives a token that lives for an hour."""
+    replies = scripted(row2=[UNAUTHORIZED, UPDATED], row9=[UNAUTHORIZED, UPDATED])
+    done, stopped = load(World(replies), 10, ONE_BY_ONE)
+    assert {result.status for result in done} == {Status.SUCCESS}
+    assert stopped is None
+
+
+def test_a_renewal_between_failures_gives_a_row_no_further_attempts() -> None:
+    """It may be sent once more than others, not more often."""
+    assert result_of(BROKEN, UNAUTHORIZED, BROKEN).attempts == 4
+
+
+# Stopping
+
+
+HALTING = [
+    answer(302),
+    answer(200, {"status": "SUCCESS", "client": {"id": 9}}),
+    Answer(200, b"<!DOCTYPE html>"),
+    UNTRUSTED,
+    TokenRefusedError("401"),
+]
+
+
+@pytest.mark.parametrize("reply", HALTING, ids=["redirect", "mismatch", "page", "TLS", "key"])
+def test_what_cannot_be_trusted_stops_the_run_at_once(reply: Reply) -> None:
+    """The row is not tried again, what is under way is recorded, the rest is left."""
+    world = World(scripted(row3=[reply]))
+    done, stopped = load(world, 20)
+    assert [row.row for _, row in world.sent] == [2, 3, 4, 5]
+    assert len(done) == 4
+    assert stopped == judge(reply, pending(2)[1]).halt
+
+
+def test_the_run_stops_after_rows_that_the_api_could_not_serve() -> None:
+    """Each of them was tried as often as it may be, and the rest is left."""
+    world = World(always(BROKEN))
+    done, stopped = load(world, 20, replace(ONE_BY_ONE, stop_after=3))
+    assert [(result.row, result.attempts) for result in done] == [(2, 3), (3, 3), (4, 3)]
+    assert stopped is not None
+    assert len(world.sent) == 9
+
+
+def test_three_403s_in_a_row_stop_the_run() -> None:
+    """Not two, and not three with another answer in between."""
+    _, stopped = load(World(always(FORBIDDEN)), 2)
+    assert stopped is None
+    world = World(scripted(row2=[FORBIDDEN], row3=[FORBIDDEN], row5=[FORBIDDEN]))
+    assert load(world, 9, ONE_BY_ONE)[1] is None
+    world = World(always(FORBIDDEN))
+    assert load(world, 9, ONE_BY_ONE)[1] is not None
+    assert len(world.sent) == 3
+
+
+def test_a_stop_request_is_met_within_one_attempt() -> None:
+    """What is under way is recorded; nothing is sent any more."""
+    world = World(always(UPDATED), took=1, asked=2.5)
+    done, stopped = load(world, 100)
+    assert [result.row for result in done] == list(range(2, 14))
+    assert world.time == pytest.approx(3)
+    assert stopped == "stopped by SIGTERM"
+
+
+@pytest.mark.parametrize(
+    "reply", [BROKEN, answer(429, retry_after="100")], ids=["a pause", "a hold"]
+)
+def test_a_stop_request_ends_a_wait(reply: Reply) -> None:
+    """The row that waits keeps what is known of it, and is not done with."""
+    world = World(always(reply), asked=0.2)
+    done, stopped = load(world, 1)
+    assert (done, stopped) == ([], "stopped by SIGTERM")
+    assert world.written[2].attempts == 1
+    assert world.time == pytest.approx(0.2)
+
+
+def test_a_stop_request_before_the_first_row_means_that_nothing_is_sent() -> None:
+    """The signal came while the file was read."""
+    world = World(always(UPDATED))
+    world.stop.ask("stopped by SIGINT")
+    assert load(world, 5) == ([], "stopped by SIGINT")
+    assert world.sent == []
+
+
+def test_the_first_reason_to_stop_is_the_one_that_is_told() -> None:
+    """What comes after it is its consequence, or chance."""
+    world = World(scripted(row2=[answer(302)], row3=[UNTRUSTED]))
+    _, stopped = load(world, 4)
+    assert stopped is not None
+    assert "redirect" in stopped
+
+
+# The rate
+
+
+def most_in_a_second(world: World) -> int:
+    """The most requests that were sent within a second."""
+    times = [when for when, _ in world.sent]
+    return max(sum(begin <= when < begin + 0.999 for when in times) for begin in times)
+
+
+@pytest.mark.parametrize("rate", [0.5, 1, 7, 50])
+@pytest.mark.parametrize("workers", [1, 8])
+def test_no_more_requests_are_sent_in_a_second_than_the_rate(rate: float, workers: int) -> None:
+    """All workers together, from the first second on, and no slower than that."""
+    world = World(always(UPDATED), took=0.01)
+    load(world, 60, replace(POLICY, rate=rate, workers=workers))
+    assert most_in_a_second(world) <= max(rate, 1)
+    assert world.time == pytest.approx(59 / rate, rel=0.05)
+
+
+def test_further_attempts_keep_to_the_rate_too() -> None:
+    """They are requests like others."""
+    world = World(always(BROKEN), took=0.01)
+    load(world, 20, replace(POLICY, rate=5, pause=0.01, stop_after=99))
+    assert len(world.sent) == 60
+    assert most_in_a_second(world) <= 5
+
+
+def test_waking_late_does_not_slow_the_rate() -> None:
+    """A tired machine sends the next row the earlier."""
+    world = World(always(UPDATED), took=0.01, late=0.015)
+    load(world, 100, replace(POLICY, rate=20))
+    assert world.time == pytest.approx(99 / 20, rel=0.05)
+
+
+def test_time_lost_to_slow_answers_is_not_made_up_for() -> None:
+    """After a minute without requests the API is not sent a minute's worth of them."""
+    world = World(scripted(row2=[answer(429, retry_after="60"), UPDATED]), took=0.01)
+    load(world, 60, replace(POLICY, rate=10, workers=8))
+    assert most_in_a_second(world) <= 10
+
+
+# Any run
+
+
+REPLIES: list[Reply] = [
+    UPDATED,
+    UPDATED,
+    REFUSED,
+    BROKEN,
+    TIMED_OUT,
+    UNREACHABLE,
+    FORBIDDEN,
+    UNAUTHORIZED,
+    answer(201),
+    answer(429, retry_after="3"),
+    answer(503, retry_after="500"),
+    answer(302),
+    TokenUnavailableError("503"),
+]
+POLICIES = st.builds(
+    Policy,
+    workers=st.integers(1, 5),
+    attempts=st.integers(1, 4),
+    rate=st.sampled_from([0, 0.5, 10]),
+    pause=st.sampled_from([0.1, 5]),
+    pause_max=st.sampled_from([0.1, 60]),
+    retry_after_max=st.just(120),
+    stop_after=st.integers(1, 12),
+    renewable=st.booleans(),
+)
+
+
+def expected(replies: Iterable[Reply], before: Status) -> Status:
+    """What is true of a row after these replies to it, by the words of the contract."""
+    known = before
+    for reply in replies:
+        status = judge(reply, pending(1)[0]).status
+        unclear = known is Status.UNKNOWN and status is Status.FAILED
+        known = Status.UNKNOWN if unclear else status
+    return known
+
+
+@given(
+    scripts=st.lists(st.lists(st.sampled_from(REPLIES), min_size=1, max_size=6), max_size=12),
+    policy=POLICIES,
+    asked=st.sampled_from([math.inf, math.inf, 0.0, 0.3, 4.0]),
+    before=st.sampled_from([Status.NOT_SENT, Status.FAILED, Status.UNKNOWN]),
+)
+def test_any_run_accounts_for_every_row(
+    scripts: list[list[Reply]], policy: Policy, asked: float, before: Status
+) -> None:
+    """Each row ends once, with what its replies say, and is not sent more often than it may be.
+
+    Besides, what `World` asserts of every step holds.
+    """
+    rows = [replace(row, status=before) for row in pending(len(scripts))]
+    replies = {f"row{row.row}": script for row, script in zip(rows, scripts, strict=True)}
+    world = World(scripted(**replies), asked=asked)
+    done, stopped = load(world, rows, policy)
+    sent = Counter(row.row for _, row in world.sent)
+    ended = Counter(result.row for result in done)
+    assert world.most_under_way <= policy.workers
+    assert set(ended.values()) <= {1}
+    assert stopped is not None or set(ended) == {row.row for row in rows}
+    assert set(sent) == set(world.written)
+    for number, result in world.written.items():
+        script = (scripts[number - 2] + [scripts[number - 2][-1]] * 9)[: sent[number]]
+        assert result.attempts == sent[number] <= policy.attempts + 1
+        assert result.status is expected(script, before)
+        assert (result.fault is None) == (result.status is Status.SUCCESS)

@@ -1,0 +1,130 @@
+"""The manifest: what a run was, and the hash that proves that it still says so."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from etl.runs.manifest import InputFacts, Manifest, Session, sha256_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BEGUN, ENDED = "2026-01-01T00:00:00.000+00:00", "2026-01-01T00:05:00.000+00:00"
+MANIFEST = Manifest(
+    run="20260101T000000.000Z-abc123",
+    api="https://api.example.com/v1",
+    input=InputFacts("عملاء.csv", 1_234, "ab" * 32, "Clients"),
+    rows=3,
+    blank_rows=1,
+    hidden_rows=2,
+    settings={"api": {"timeout": 30.0, "proxy": None}},
+    counts={"SUCCESS": 2, "INVALID": 1},
+    exit_code=1,
+    sessions=(Session(BEGUN, "somebody", "host.example.com", ENDED, "stopped by SIGTERM"),),
+    files={"results.csv": "cd" * 32},
+)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a manifest is to be."""
+    return tmp_path / "manifest.json"
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        MANIFEST,
+        replace(MANIFEST, exit_code=None, counts={}, files={}, sessions=()),
+        replace(MANIFEST, input=replace(MANIFEST.input, sheet=None)),
+        replace(MANIFEST, input=replace(MANIFEST.input, name="caf\udce9.csv")),
+    ],
+    ids=["whole", "begun", "no sheet", "name that is no UTF-8"],
+)
+def test_a_manifest_reads_back_as_it_was_written(path: Path, manifest: Manifest) -> None:
+    """Whatever the file that operations sent was called."""
+    manifest.write(path)
+    assert Manifest.read(path) == manifest
+
+
+def test_a_manifest_holds_its_own_hash(path: Path) -> None:
+    """Of its JSON with sorted keys and no blanks, without that entry: anybody can check it."""
+    MANIFEST.write(path)
+    facts = json.loads(path.read_bytes())
+    stated = facts.pop("sha256")
+    canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"))
+    assert stated == hashlib.sha256(canonical.encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        replace(MANIFEST, rows=4),
+        replace(MANIFEST, exit_code=0),
+        replace(MANIFEST, counts={"SUCCESS": 3}),
+        replace(MANIFEST, input=replace(MANIFEST.input, name="other.csv")),
+        replace(MANIFEST, files={}),
+    ],
+)
+def test_any_other_manifest_has_another_hash(path: Path, changed: Manifest) -> None:
+    """Nothing in it can be changed without notice."""
+    hashes = []
+    for manifest in (MANIFEST, changed):
+        manifest.write(path)
+        hashes.append(json.loads(path.read_bytes())["sha256"])
+    assert hashes[0] != hashes[1]
+
+
+def test_a_manifest_is_readable_and_private(path: Path) -> None:
+    """Auditors open it in an editor: letters are letters, and each entry has a line."""
+    MANIFEST.write(path)
+    text = path.read_text(encoding="utf-8")
+    assert "عملاء.csv" in text
+    assert text.endswith("}\n")
+    assert len(text.splitlines()) > 20
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_session_begins_with_who_and_where(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The earlier ones stay, and what the run came to is open again."""
+    monkeypatch.setenv("LOGNAME", "operations")
+    resumed = MANIFEST.begin_session("2026-01-02T00:00:00.000+00:00")
+    earlier, latest = resumed.sessions
+    assert earlier == MANIFEST.sessions[0]
+    assert (latest.begun, latest.user) == ("2026-01-02T00:00:00.000+00:00", "operations")
+    assert latest.host
+    assert (latest.ended, latest.stopped) == (None, None)
+    assert (resumed.counts, resumed.exit_code) == ({}, None)
+    resumed.write(path)
+    assert Manifest.read(path) == resumed
+
+
+def test_a_user_without_a_name_has_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cron and containers may know no name."""
+
+    def fail() -> str:
+        raise KeyError("getpwuid(): uid not found")
+
+    monkeypatch.setattr("getpass.getuser", fail)
+    assert MANIFEST.begin_session(BEGUN).sessions[-1].user.startswith("uid ")
+
+
+@pytest.mark.parametrize("stopped", [None, "stopped by SIGTERM"])
+def test_only_the_latest_session_ends(stopped: str | None) -> None:
+    """With the reason, if that was early."""
+    ended = MANIFEST.begin_session(ENDED).end_session(ENDED, stopped)
+    assert ended.sessions[0] == MANIFEST.sessions[0]
+    assert (ended.sessions[1].ended, ended.sessions[1].stopped) == (ENDED, stopped)
+
+
+@pytest.mark.parametrize("content", [b"", b"abc", bytes(range(256)) * 10_000])
+def test_the_hash_of_a_file_is_that_of_its_bytes(tmp_path: Path, content: bytes) -> None:
+    """As ``sha256sum`` prints it, of a file of any size."""
+    file = tmp_path / "results.csv"
+    file.write_bytes(content)
+    assert sha256_of(file) == hashlib.sha256(content).hexdigest()

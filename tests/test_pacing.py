@@ -1,0 +1,87 @@
+"""How long to wait: between the attempts of a row, and when the API asks for patience."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl.load.pacing import pause_before, seconds_asked_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NOON = 1_445_428_800  # Wed, 21 Oct 2015 12:00:00 GMT
+
+
+@pytest.fixture(params=["UTC", "Asia/Qatar", "America/New_York"])
+def _time_zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", request.param)
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.parametrize(("attempt", "seconds"), [(2, 0.5), (3, 1), (4, 2), (5, 4), (8, 32)])
+def test_a_pause_doubles_from_attempt_to_attempt(attempt: int, seconds: float) -> None:
+    """The first is before the second attempt; each is a quarter longer or shorter."""
+    pauses = [pause_before(attempt, 0.5, 60) for _ in range(200)]
+    assert seconds * 0.75 <= min(pauses)
+    assert max(pauses) <= seconds * 1.25
+
+
+def test_pauses_are_spread() -> None:
+    """Workers that failed at the same time do not come back at the same time, at the cap too."""
+    for attempt in (2, 5, 20):
+        pauses = [pause_before(attempt, 0.5, 60) for _ in range(200)]
+        assert max(pauses) - min(pauses) > 0.3 * max(pauses)
+
+
+@given(st.integers(2, 10_000), st.floats(0.001, 1e6), st.floats(0.001, 1e6))
+def test_no_pause_is_longer_than_the_longest(attempt: int, first: float, longest: float) -> None:
+    """Jitter included, and however many attempts there were."""
+    assert 0 < pause_before(attempt, first, longest) <= longest
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        (None, 0),
+        ("0", 0),
+        ("120", 120),
+        (" 7 ", 7),
+        ("Wed, 21 Oct 2015 12:00:30 GMT", 30),
+        ("Wed, 21 Oct 2015 11:00:00 GMT", 0),
+        ("Wednesday, 21-Oct-15 12:00:30 GMT", 30),
+        ("Wed Oct 21 12:00:30 2015", 30),
+        ("Wed, 21 Oct 2015 12:00:30 -0000", 30),
+        ("Wed, 21 Oct 2015 15:00:30 +0300", 30),
+    ],
+)
+@pytest.mark.usefixtures("_time_zone")
+def test_both_forms_of_retry_after_are_read(header: str | None, seconds: float) -> None:
+    """Seconds, or a date in one of the three forms of RFC 9110, 5.6.7, wherever the machine is."""
+    assert seconds_asked_for(header, NOON) == seconds
+
+
+@pytest.mark.parametrize(
+    "header", ["", "soon", "-5", "1.5", "1e3", "٥", "5, 5", "Wed, 99 Oct 2015 12:00:30 GMT"]
+)
+def test_a_retry_after_that_says_nothing_asks_for_nothing(header: str) -> None:
+    """A header that is malformed is as good as none."""
+    assert seconds_asked_for(header, NOON) == 0
+
+
+def test_a_retry_after_of_any_length_is_a_long_time() -> None:
+    """A thousand digits are no error, and more than anybody waits for."""
+    assert seconds_asked_for("9" * 1_000, NOON) > 1e9
+
+
+@given(st.text() | st.from_regex(r"\w{3}, ?[\d ]+ \w{3} [\d.:]+ [\d:.]+ ?[+-]?\w+", fullmatch=True))
+def test_no_retry_after_is_an_error(header: str) -> None:
+    """It comes from outside: whatever it is, the run goes on."""
+    assert seconds_asked_for(header, NOON) >= 0

@@ -1,0 +1,393 @@
+"""The transport, over real sockets: one attempt has one deadline, and the environment no say."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import socket
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from urllib3.exceptions import HTTPError
+
+from etl import __version__
+from etl.codes import Code
+from etl.load.judge import Verdict, judge
+from etl.load.transport import Answer, NotConnectedError, Transport
+from etl.rows import PendingRow, Status
+from scripted import SUCCESS, ScriptedServer, dripping, reply
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ROW = PendingRow(2, 1024, {"email": "sara@example.com"})
+MEBIBYTE = 1 << 20
+
+
+def send(
+    url: str, *, timeout: float = 5, proxy: str | None = None, body: bytes = b"{}"
+) -> Answer | Exception:
+    """What one request over a connection of its own comes to."""
+    try:
+        return Transport(timeout, proxy, None).send("PUT", f"{url}/clients/1024", {}, body)
+    except Exception as error:  # noqa: BLE001 - it is what the tests look at
+        return error
+
+
+def answered(*script: bytes | float, hang_up: bool = True, timeout: float = 5) -> Verdict:
+    """What the row comes to whose request is answered by this script."""
+    with ScriptedServer([script], hang_up=hang_up) as server:
+        return judge(send(server.url, timeout=timeout), ROW)
+
+
+@contextlib.contextmanager
+def full_listener() -> Iterator[int]:
+    """A port where connections are neither accepted nor refused."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            filler = stack.enter_context(socket.socket())
+            filler.settimeout(0)
+            filler.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+# One deadline for the whole attempt
+
+
+@pytest.mark.parametrize(
+    ("head", "drip"),
+    [
+        (b"", b""),
+        (b"", reply()),
+        (reply(SUCCESS + b" " * 40)[:-40], b" "),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\n \r\n"),
+        (b"HTTP/1.1 200 OK\r\n\r\n", SUCCESS),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
+    ],
+    ids=["silence", "headers", "body", "chunks", "no length", "100 Continue", "102 Processing"],
+)
+def test_an_answer_that_drips_ends_with_the_timeout(head: bytes, drip: bytes) -> None:
+    """However it is spread over time, an answer that is not whole in time is a timeout."""
+    begun = time.monotonic()
+    verdict = answered(head, *dripping(drip * 40, 0.02), hang_up=False, timeout=0.4)
+    assert (verdict.status, verdict.code) == (Status.UNKNOWN, Code.NETWORK_TIMEOUT)
+    assert 0.3 < time.monotonic() - begun < 2
+
+
+def test_a_dripping_answer_that_ends_in_time_is_an_answer() -> None:
+    """The deadline is for the whole, and cuts nothing that keeps it."""
+    assert answered(*dripping(reply(), 0.001)).status is Status.SUCCESS
+
+
+def test_each_attempt_has_a_deadline_of_its_own() -> None:
+    """On a connection that is used again, time spent on earlier answers does not count."""
+    slow: list[bytes | float] = [0.2, reply()]
+    with ScriptedServer([slow, slow, slow]) as server:
+        transport = Transport(0.5, None, None)
+        answers = [transport.send("PUT", server.url, {}, b"{}") for _ in range(3)]
+    assert [answer.body for answer in answers] == [SUCCESS] * 3
+    assert {request.connection for request in server.requests} == {0}
+
+
+def test_a_request_that_is_not_taken_ends_with_the_timeout() -> None:
+    """A server that accepts and never reads cannot hold a large request for ever."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        begun = time.monotonic()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        verdict = judge(send(url, timeout=0.4, body=b"x" * 16 * MEBIBYTE), ROW)
+    assert verdict.status is Status.UNKNOWN
+    assert time.monotonic() - begun < 2
+
+
+def test_all_addresses_of_a_host_share_the_timeout() -> None:
+    """Connecting to several addresses that do not answer takes one timeout, not one for each."""
+    with full_listener() as port, pytest.MonkeyPatch.context() as patch:
+        address = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))
+        patch.setattr(socket, "getaddrinfo", lambda *_, **__: [address] * 8)
+        begun = time.monotonic()
+        error = send(f"http://localhost:{port}", timeout=0.4)
+    assert isinstance(error, NotConnectedError)
+    assert 0.3 < time.monotonic() - begun < 2
+
+
+def test_an_address_that_does_not_answer_leaves_time_for_the_next() -> None:
+    """Where a host has a dead address and a live one, the live one gets the request."""
+    with full_listener() as port, ScriptedServer([[reply()]]) as server:
+        dead, live = (
+            (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", each))
+            for each in (port, server.port)
+        )
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(socket, "getaddrinfo", lambda *_, **__: [dead, live])
+            answer = send(f"http://localhost:{port}", timeout=1)
+    assert isinstance(answer, Answer)
+
+
+# Answers that are not whole, or strange
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Ty",
+        b"HTTP/1.1 404 Not Found\r\nContent-Type: text/html\r\n",
+        reply()[:-1],
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n{}",
+        b"HTTP/1.1 abc\r\n\r\n",
+        b"220 mail.example.com ESMTP\r\n",
+    ],
+    ids=["nothing", "header", "last header", "body", "chunk", "lengths", "status", "no HTTP"],
+)
+def test_an_answer_that_is_cut_or_garbled_is_an_interruption(data: bytes) -> None:
+    """The row was sent and nothing tells what became of it; another attempt may help."""
+    verdict = answered(data)
+    assert (verdict.status, verdict.code) == (Status.UNKNOWN, Code.NETWORK_INTERRUPTED)
+    assert verdict.again
+
+
+def test_an_answer_without_a_length_ends_with_its_connection() -> None:
+    """RFC 9112, 6.3: it is whole when its JSON is."""
+    assert answered(b"HTTP/1.1 200 OK\r\n\r\n" + SUCCESS).status is Status.SUCCESS
+    assert answered(b"HTTP/1.1 200 OK\r\n\r\n" + SUCCESS[:-1]).code is Code.API_UNREADABLE
+
+
+@pytest.mark.parametrize("interim", [b"100 Continue", b"102 Processing", b"103 Early Hints"])
+def test_an_interim_answer_is_passed_over(interim: bytes) -> None:
+    """RFC 9110, 15.2: what counts is the answer after it, which the next row must not get."""
+    head = b"HTTP/1.1 " + interim + b"\r\nLink: </a>\r\n\r\n"
+    assert answered(head, 0.05, reply()).status is Status.SUCCESS
+
+
+@pytest.mark.parametrize(
+    ("size", "too_long"), [(MEBIBYTE - 1, False), (MEBIBYTE, False), (MEBIBYTE + 1, True)]
+)
+def test_at_most_one_mebibyte_of_an_answer_is_read(size: int, too_long: bool) -> None:  # noqa: FBT001
+    """What is longer is cut and says so."""
+    with ScriptedServer([[reply(b"x" * size)]]) as server:
+        answer = send(server.url)
+    assert isinstance(answer, Answer)
+    assert (len(answer.body), answer.too_long) == (min(size, MEBIBYTE), too_long)
+
+
+def test_an_endless_answer_is_cut() -> None:
+    """An answer without an end costs neither memory nor the whole timeout."""
+    endless = itertools.chain(
+        [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"],
+        itertools.repeat(b"10000\r\n" + b"x" * 0x10000 + b"\r\n", 400),
+    )
+    verdict = answered(*endless, timeout=10)
+    assert verdict.error.endswith("an answer of more than 1 MiB")
+
+
+def test_a_compressed_answer_is_neither_asked_for_nor_unpacked() -> None:
+    """A small bomb must not become a large body: its bytes are the body."""
+    with ScriptedServer([[reply(b"\x1f\x8b bomb", b"Content-Encoding: gzip")]]) as server:
+        answer = send(server.url)
+    assert isinstance(answer, Answer)
+    assert answer.body == b"\x1f\x8b bomb"
+    assert b"Accept-Encoding: identity" in server.requests[0].head
+
+
+@pytest.mark.parametrize("status", [b"301 M", b"302 F", b"303 S", b"307 T", b"308 P"])
+def test_a_redirect_is_not_followed(status: bytes) -> None:
+    """It is an answer like others, and the only request is the one that was sent."""
+    with ScriptedServer([[]]) as other:
+        there = b"Location: " + other.url.encode()
+        with ScriptedServer([[reply(b"", there, status=status)]]) as server:
+            answer = send(server.url)
+    assert isinstance(answer, Answer)
+    assert answer.http_status == int(status[:3])
+    assert (len(server.requests), other.requests) == (1, [])
+
+
+@pytest.mark.parametrize("status", [b"429 Slow", b"503 Later"])
+def test_an_answer_with_retry_after_is_not_repeated(status: bytes) -> None:
+    """Repeating is the loader's business, who must know of every attempt."""
+    with ScriptedServer([[reply(b"{}", b"Retry-After: 1", status=status)]]) as server:
+        answer = send(server.url)
+    assert isinstance(answer, Answer)
+    assert (answer.http_status, answer.retry_after) == (int(status[:3]), "1")
+    assert len(server.requests) == 1
+
+
+# Connections
+
+
+def test_a_connection_is_used_again() -> None:
+    """Setting up a connection for every row would cost more than the row."""
+    with ScriptedServer([[reply()]] * 3) as server:
+        transport = Transport(5, None, None)
+        for _ in range(3):
+            transport.send("PUT", server.url, {}, b"{}")
+    assert [request.connection for request in server.requests] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("first", [reply(b"x" * 2 * MEBIBYTE), reply()[:-1]], ids=["long", "cut"])
+def test_a_connection_whose_answer_was_left_is_not_used_again(first: bytes) -> None:
+    """The rest of one row's answer is never taken for the next row's."""
+    with ScriptedServer([[first], [reply()]]) as server:
+        transport = Transport(0.4, None, None)
+        with contextlib.suppress(HTTPError):
+            transport.send("PUT", server.url, {}, b"{}")
+        assert transport.send("PUT", server.url, {}, b"{}").body == SUCCESS
+    assert [request.connection for request in server.requests] == [0, 1]
+
+
+def test_a_refused_connection_is_told_apart() -> None:
+    """Nothing was sent, and it is not for lack of trust."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    error = send(f"http://127.0.0.1:{port}")
+    assert isinstance(error, NotConnectedError)
+    assert not error.insecure
+
+
+def test_a_connection_that_is_not_accepted_ends_with_the_timeout() -> None:
+    """Nothing was sent, and the wait for it is one attempt's."""
+    begun = time.monotonic()
+    with full_listener() as port:
+        error = send(f"http://127.0.0.1:{port}", timeout=0.4)
+    assert isinstance(error, NotConnectedError)
+    assert time.monotonic() - begun < 2
+
+
+def test_a_server_without_tls_is_not_trusted() -> None:
+    """A failure of TLS is told apart, and nothing was sent."""
+    with ScriptedServer([], greeting=reply(status=b"400 Bad Request")) as server:
+        error = send(f"https://127.0.0.1:{server.port}")
+    assert isinstance(error, NotConnectedError)
+    assert error.insecure
+
+
+def test_a_handshake_that_is_cut_is_no_lack_of_trust() -> None:
+    """The network broke: another attempt may help."""
+    with ScriptedServer([], greeting=None) as server:
+        error = send(f"https://127.0.0.1:{server.port}")
+    assert isinstance(error, NotConnectedError)
+    assert not error.insecure
+
+
+def test_a_handshake_that_hangs_ends_with_the_timeout() -> None:
+    """Time before the request was sent counts too, and nothing was sent."""
+    begun = time.monotonic()
+    with ScriptedServer([]) as server:
+        error = send(f"https://127.0.0.1:{server.port}", timeout=0.4)
+    assert isinstance(error, NotConnectedError)
+    assert time.monotonic() - begun < 2
+
+
+# What is sent, and where
+
+
+def test_a_request_says_who_sends_it_and_what_it_takes() -> None:
+    """The method, the body and these headers, and none that would tell more."""
+    with ScriptedServer([[reply()]]) as server:
+        Transport(5, None, None).send("PUT", f"{server.url}/v1/clients/7", {"X-A": "b"}, b"{}")
+    (request,) = server.requests
+    line, *headers = request.head.decode().split("\r\n")
+    assert (line, request.body) == ("PUT /v1/clients/7 HTTP/1.1", b"{}")
+    assert dict(header.split(": ", 1) for header in headers) == {
+        "Host": f"127.0.0.1:{server.port}",
+        "User-Agent": f"fatora-clients/{__version__}",
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "X-A": "b",
+        "Content-Length": "2",
+    }
+
+
+PROXIES = ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+
+
+def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable cannot make the job show its token to somebody else."""
+    with ScriptedServer([[reply()]]) as proxy, ScriptedServer([[reply()]]) as server:
+        for name in PROXIES:
+            monkeypatch.setenv(name, proxy.url)
+        monkeypatch.setenv("no_proxy", "")
+        answer = send(server.url)
+    assert isinstance(answer, Answer)
+    assert (len(proxy.requests), len(server.requests)) == (0, 1)
+
+
+@pytest.mark.parametrize("entry", ["machine 127.0.0.1", "default"])
+def test_netrc_does_not_replace_the_token(
+    entry: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It would put Basic credentials of ``.netrc`` in the place of the bearer token."""
+    netrc = tmp_path / ".netrc"
+    netrc.write_text(f"{entry} login somebody password invented\n", encoding="utf-8")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(netrc))
+    with ScriptedServer([[reply()]]) as server:
+        headers = {"Authorization": "Bearer invented-token"}
+        Transport(5, None, None).send("PUT", server.url, headers, b"{}")
+    assert b"Authorization: Bearer invented-token\r\n" in server.requests[0].head
+
+
+@pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_certificates_of_the_environment_are_not_used(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With a bundle that is not there, requests would fail before it even connects."""
+    monkeypatch.setenv(name, str(tmp_path / "missing.pem"))
+    with ScriptedServer([], greeting=b"no TLS\r\n") as server:
+        error = send(f"https://127.0.0.1:{server.port}")
+    assert isinstance(error, NotConnectedError)
+    assert error.insecure
+
+
+def test_a_proxy_of_the_settings_is_used() -> None:
+    """It gets the whole address, with its credentials, and the API hears from nobody else."""
+    with ScriptedServer([[reply()]]) as proxy, ScriptedServer([]) as server:
+        through = proxy.url.replace("//", "//somebody:invented@")
+        answer = send(server.url, proxy=through)
+    assert isinstance(answer, Answer)
+    assert proxy.requests[0].head.startswith(f"PUT {server.url}/clients/1024 HTTP".encode())
+    assert b"\r\nProxy-Authorization: Basic " in proxy.requests[0].head
+    assert server.requests == []
+
+
+def test_a_proxy_that_hangs_up_leaves_the_row_unknown() -> None:
+    """It took the request, so it may have passed it on."""
+    with ScriptedServer([[]], hang_up=True) as proxy:
+        verdict = judge(send("http://127.0.0.1:9", proxy=proxy.url), ROW)
+    assert len(proxy.requests) == 1
+    assert (verdict.status, verdict.code) == (Status.UNKNOWN, Code.NETWORK_INTERRUPTED)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_cannot_be_reached_means_that_nothing_was_sent(scheme: str) -> None:
+    """Whether it would have passed on the request or made a tunnel for it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        gone = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    error = send(f"{scheme}://127.0.0.1:9", proxy=gone)
+    assert isinstance(error, NotConnectedError)
+    assert not error.insecure
+
+
+def test_a_proxy_that_refuses_a_tunnel_means_that_nothing_was_sent() -> None:
+    """The request was never shown to it."""
+    refusal = reply(b"", status=b"407 Proxy Authentication Required")
+    with ScriptedServer([[refusal]], hang_up=True) as proxy:
+        error = send("https://127.0.0.1:9", proxy=proxy.url)
+    assert isinstance(error, NotConnectedError)
+    assert [request.head[:8] for request in proxy.requests] == [b"CONNECT "]
+
+
+def test_a_tunnel_that_drips_ends_with_the_timeout() -> None:
+    """The proxy's own answer is under the same deadline."""
+    begun = time.monotonic()
+    with ScriptedServer([dripping(b"HTTP/1.1 200 OK\r\n" * 20, 0.05)]) as proxy:
+        error = send("https://127.0.0.1:9", proxy=proxy.url, timeout=0.4)
+    assert isinstance(error, NotConnectedError)
+    assert time.monotonic() - begun < 2

@@ -1,0 +1,175 @@
+"""Which addresses the job sends a token to."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from requests import Request
+from urllib3.util import parse_url
+
+from etl.urls import checked_url, is_loopback, is_proxy
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://api.fatora.io/v1",
+        "https://api.example.com",
+        "https://api.example.com:8443/v1",
+        "https://api-2.example.com/a_b/c.d/v1",
+        "https://192.0.2.7/v1",
+        "https://[2001:db8::1]:443/v1",
+        "http://localhost:8080/v1",
+        "http://127.0.0.1:8080/v1",
+        "http://127.8.9.10",
+        "http://[::1]:8080/v1",
+    ],
+)
+def test_an_address_over_tls_or_on_this_machine_is_good(url: str) -> None:
+    """As it is, or with a slash at its end, which comes off."""
+    assert checked_url(url) == checked_url(f"{url}/") == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.fatora.io/v1",
+        "http://192.0.2.7/v1",
+        "http://0.0.0.0/v1",
+        "http://[2001:db8::1]/v1",
+        "http://localhost.example.com/v1",
+        "http://127.0.0.1.example.com/v1",
+        "http://128.0.0.1/v1",
+        "http://127.1/v1",
+        "http://2130706433/v1",
+    ],
+)
+def test_plain_http_leaves_this_machine_never(url: str) -> None:
+    """The token would be read on its way."""
+    with pytest.raises(ValueError, match="plain http is for this machine alone"):
+        checked_url(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "api.fatora.io/v1",
+        "//api.fatora.io/v1",
+        "ftp://api.fatora.io/v1",
+        "file:///etc/passwd",
+        "https://",
+        "https:///v1",
+        "https:/api.fatora.io/v1",
+        "https://somebody:invented@api.fatora.io/v1",
+        "https://api.fatora.io@other.example.com/v1",
+        "https://other.example.com\\@api.fatora.io/v1",
+        "https://api.fatora.io\\.other.example.com/v1",
+        "https://api.fatora.io%2eother.example.com/v1",
+        "https://api.fatora.io/v1%2f..",
+        "https://api.fatora.io/../v1",
+        "https://api.fatora.io/v1/..",
+        "https://api.fatora.io/./v1",
+        "https://api..fatora.io/v1",
+        "https://.api.fatora.io/v1",
+        "https://api.fatora.io./v1",
+        "https://api.fatora.io:0443/v1",
+        "https://api.fatora.io//v1",
+        "https://api.fatora.io/v1//",
+        "https://api.fatora.io/v1?x=1",
+        "https://api.fatora.io/v1#x",
+        "https://api.fatora.io/v1 ",
+        " https://api.fatora.io/v1",
+        "https://api.fatora.io/v1\n",
+        "https://api.fatora.io\r\nHost: other.example.com/v1",
+        "https://api.fatora.io:/v1",
+        "https://api.fatora.io:port/v1",
+        "https://api.fatora.io:65536/v1",
+        "https://api.fatora.io:0/v1",
+        "https://аpi.fatora.io/v1",
+        "https://api。fatora.io/v1",
+        "https://[::1/v1",
+        "https://[::1]x/v1",
+        "https://api.fatora.io/{id}",
+    ],
+    ids=repr,
+)
+def test_an_address_that_parsers_could_read_differently_is_refused(url: str) -> None:
+    """One of them would decide where the token goes. The message quotes nothing of it."""
+    with pytest.raises(ValueError, match="must look like https://") as raised:
+        checked_url(url)
+    assert "invented" not in str(raised.value)
+
+
+HOST = r"[A-Za-z0-9-]{1,9}(\.[A-Za-z0-9-]{1,9}){0,3}"
+LIKELY = rf"https://{HOST}(:[1-9][0-9]{{0,4}})?(/[A-Za-z0-9._-]{{1,5}}){{0,3}}"
+ODD = r"https?://[\w.:@\\/?#%\[\]-]{1,40}"
+
+
+@given(st.from_regex(LIKELY, fullmatch=True) | st.from_regex(ODD, fullmatch=True))
+def test_a_good_address_is_read_alike_by_whoever_connects(url: str) -> None:
+    """The host that was checked is the one that requests and urllib3 connect to."""
+    try:
+        checked = checked_url(url)
+    except ValueError:
+        return
+    prepared = Request("PUT", f"{checked}/clients/1").prepare().url
+    assert prepared is not None
+    assert parse_url(prepared).host == parse_url(checked).host
+    assert prepared.lower() == f"{checked}/clients/1".lower()
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.255.255.254", "[::1]"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_this_machine_is_known(scheme: str, host: str) -> None:
+    """With a port or without."""
+    assert is_loopback(f"{scheme}://{host}:8080/v1")
+    assert is_loopback(f"{scheme}://{host}")
+
+
+@pytest.mark.parametrize(
+    "url", ["https://api.fatora.io/v1", "http://192.0.2.7", "localhost", "", "https://[::2]"]
+)
+def test_other_machines_are_not_taken_for_this_one(url: str) -> None:
+    """Nor is what is no address at all."""
+    assert not is_loopback(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://proxy.example.com:3128",
+        "https://proxy.example.com/",
+        "http://10.0.0.1:8080",
+        "http://[2001:db8::1]:8080",
+        "http://somebody:inv%40nted@proxy.example.com:3128",
+    ],
+)
+def test_a_proxy_is_an_address_that_may_hold_a_password(url: str) -> None:
+    """It may be without TLS: what goes through it has its own."""
+    assert is_proxy(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "proxy.example.com:3128",
+        "ftp://proxy.example.com",
+        "socks5://proxy.example.com",
+        "http://",
+        "http://somebody@",
+        "http://proxy.example.com:0",
+        "http://proxy.example.com:65536",
+        "http://proxy.example.com/path",
+        "http://some/body:invented@proxy.example.com",
+        "http://a@other.example.com\\@proxy.example.com",
+        "http://a b@proxy.example.com",
+        "http://proxy.example.com\n",
+    ],
+    ids=repr,
+)
+def test_what_is_no_proxy_is_told(url: str) -> None:
+    """Otherwise it would be found out row by row."""
+    assert not is_proxy(url)

@@ -1,0 +1,198 @@
+"""Threads that send rows at the same time, each over a connection of its own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from etl.load.transport import Answer
+from etl.load.workers import Sent, Workers
+from etl.rows import PendingRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from etl.load.api import Api
+
+LONG = 10  # seconds, of which no test ever waits more than a few
+
+
+class FakeApi:
+    """An API that does what it is told with each client, and remembers who asked."""
+
+    def __init__(self, answer: Callable[[int], Answer]) -> None:
+        self.threads: set[int] = set()
+        self._answer = answer
+
+    def update(self, client_id: int, _body: Mapping[str, str]) -> Answer:
+        """Answer, in the thread of the worker."""
+        self.threads.add(threading.get_ident())
+        return self._answer(client_id)
+
+
+def workers(count: int, answer: Callable[[int], Answer]) -> tuple[Workers, list[FakeApi]]:
+    """So many workers, and the API that each of them got."""
+    apis: list[FakeApi] = []
+
+    def connect() -> Api:
+        apis.append(FakeApi(answer))
+        return apis[-1]  # type: ignore[return-value]
+
+    return Workers(count, connect), apis
+
+
+def answering(client_id: int) -> Answer:
+    """An answer by which the client is known again."""
+    return Answer(client_id, b"")
+
+
+def row(number: int) -> PendingRow:
+    """A row about a client of the same number."""
+    return PendingRow(number, number, {"email": "sara@example.com"})
+
+
+def collect(sender: Workers, count: int) -> list[Sent]:
+    """So many rows that came back, by row."""
+    collected: list[Sent] = []
+    deadline = time.monotonic() + LONG
+    while len(collected) < count and time.monotonic() < deadline:
+        collected += sender.collect(1)
+    return sorted(collected, key=lambda each: each.row.row)
+
+
+def test_every_row_comes_back_once_with_its_own_answer() -> None:
+    """However many rows and however few workers there are."""
+    sender, _ = workers(4, answering)
+    with sender:
+        for number in range(200, 300):
+            sender.submit(row(number))
+        collected = collect(sender, 100)
+        assert sender.collect(0.01) == []
+    assert [(each.row, each.reply) for each in collected] == [
+        (row(number), answering(number)) for number in range(200, 300)
+    ]
+
+
+def test_rows_are_sent_at_the_same_time() -> None:
+    """Each waits for the others to be sent too, which one worker alone would never do."""
+    together = threading.Barrier(4, timeout=LONG)
+
+    def meet(client_id: int) -> Answer:
+        together.wait()
+        return answering(client_id)
+
+    sender, apis = workers(4, meet)
+    with sender:
+        for number in range(4):
+            sender.submit(row(number))
+        assert [each.reply for each in collect(sender, 4)] == [answering(n) for n in range(4)]
+    assert [len(api.threads) for api in apis] == [1] * 4
+    assert len(set.union(*(api.threads for api in apis))) == 4
+
+
+@pytest.mark.parametrize("error", [OSError(), RuntimeError(), MemoryError(), RecursionError()])
+def test_an_exception_comes_back_as_the_reply(error: Exception) -> None:
+    """The row is not lost with it, and the worker goes on."""
+
+    def fail(client_id: int) -> Answer:
+        if client_id == 1:
+            raise error
+        return answering(client_id)
+
+    sender, _ = workers(1, fail)
+    with sender:
+        sender.submit(row(1))
+        sender.submit(row(2))
+        assert [each.reply for each in collect(sender, 2)] == [error, answering(2)]
+
+
+def test_how_long_a_row_took_comes_back_with_it() -> None:
+    """From when a worker took it, not from when it was handed in."""
+
+    def dawdle(client_id: int) -> Answer:
+        time.sleep(0.05)
+        return answering(client_id)
+
+    sender, _ = workers(1, dawdle)
+    with sender:
+        for number in range(3):
+            sender.submit(row(number))
+        took = [each.seconds for each in collect(sender, 3)]
+    assert min(took) >= 0.05
+    assert took[2] < took[0] + took[1]
+
+
+def test_collecting_takes_all_that_is_there() -> None:
+    """What came back together is written down together, in one transaction."""
+    busy, release = threading.Event(), threading.Event()
+
+    def hang_at_the_last(client_id: int) -> Answer:
+        if client_id == 50:
+            busy.set()
+            release.wait(LONG)
+        return answering(client_id)
+
+    sender, _ = workers(1, hang_at_the_last)
+    with sender:
+        for number in range(51):
+            sender.submit(row(number))
+        assert busy.wait(LONG)
+        assert [each.row for each in sender.collect(0)] == [row(number) for number in range(50)]
+        release.set()
+
+
+@pytest.mark.parametrize("timeout", [0, 0.01])
+def test_collecting_ends_with_its_timeout(timeout: float) -> None:
+    """Where nothing comes back there is something else to do."""
+    sender, _ = workers(1, answering)
+    with sender:
+        assert sender.collect(timeout) == []
+
+
+def test_waking_ends_a_wait_without_end() -> None:
+    """A signal does not have to wait for an answer."""
+    sender, _ = workers(1, answering)
+    with sender:
+        threading.Timer(0.05, sender.wake).start()
+        assert sender.collect(None) == []
+
+
+def test_waking_loses_nothing_that_came_back() -> None:
+    """What is collected after it is all there is."""
+    sender, _ = workers(1, answering)
+    with sender:
+        sender.wake()
+        sender.submit(row(1))
+        sender.wake()
+        assert [each.row for each in collect(sender, 1)] == [row(1)]
+
+
+def test_the_threads_end_with_the_context() -> None:
+    """A job of many files does not gather threads."""
+    before = set(threading.enumerate())
+    sender, _ = workers(8, answering)
+    with sender:
+        started = set(threading.enumerate()) - before
+    for thread in started:
+        thread.join(LONG)
+    assert len(started) == 8
+    assert not any(thread.is_alive() for thread in started)
+
+
+def test_leaving_does_not_wait_for_an_answer() -> None:
+    """A program that must end does so while a request hangs."""
+    release = threading.Event()
+
+    def hang(client_id: int) -> Answer:
+        release.wait(LONG)
+        return answering(client_id)
+
+    sender, _ = workers(1, hang)
+    begun = time.monotonic()
+    with sender:
+        sender.submit(row(1))
+    assert time.monotonic() - begun < LONG / 2
+    release.set()
