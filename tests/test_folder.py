@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from etl.errors import ConfigError, InputError
 from etl.runs.folder import RunFolder, RunsFolder
 from etl.runs.manifest import InputFacts, Manifest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, 123_456, tzinfo=UTC)
 API = "https://api.example.com/v1"
@@ -117,6 +115,23 @@ def test_a_staged_run_becomes_a_run_as_a_whole(runs: RunsFolder) -> None:
     assert (run.path / "input.csv").read_bytes() == b"id,email\n"
     assert mode_of(run.path) == 0o700
     assert list(runs.path.iterdir()) == [run.path]
+
+
+def test_a_run_is_flushed_to_the_disk_before_it_is_seen(
+    runs: RunsFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy of the input, the folder's names, and after the renaming those of the runs."""
+    flushed: list[str] = []
+
+    def noted(descriptor: int) -> None:
+        flushed.append(Path(f"/dev/fd/{descriptor}").resolve().name)
+
+    monkeypatch.setattr(os, "fsync", noted)
+    (tmp_path / "clients.csv").touch()
+    with runs.staging(NOON) as staged:
+        staged.take_input(tmp_path / "clients.csv")
+        runs.publish(staged)
+    assert flushed == ["input.csv", staged.path.name, runs.path.name]
 
 
 @pytest.mark.parametrize("error", [InputError("unusable"), KeyboardInterrupt(), None])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ from etl.rows import Fault, PendingRow, RowResult, Status
 from etl.stopping import StopRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from etl.load.judge import Reply
 
@@ -67,12 +68,14 @@ TIMED_OUT = requests.ReadTimeout()
 class World(Clock):
     """A clock, a ledger and a way to send, which hold the loader to what it must not do.
 
-    ``answering`` tells the reply to a row; sending takes ``took`` seconds, and a wait ends ``late``
-    seconds after it should. ``asked`` is when the run is asked to stop.
+    ``answering`` tells the reply to a row; sending takes ``took`` seconds, or what ``slow`` says of
+    the row, and a wait ends ``late`` seconds after it should. ``asked`` is when the run is asked to
+    stop.
     """
 
     answering: Answering
     took: float = 0.1
+    slow: Mapping[int, float] = field(default_factory=dict)
     late: float = 0.0
     asked: float = math.inf
     time: float = 0.0
@@ -82,6 +85,7 @@ class World(Clock):
     begun: set[int] = field(default_factory=set)
     _under_way: list[tuple[float, PendingRow]] = field(default_factory=list)
     _woken: bool = False
+    _idle: int = 0
     most_under_way: int = 0
 
     def now(self) -> float:
@@ -111,14 +115,14 @@ class World(Clock):
         """Begin to send a row."""
         assert row.row in self.begun, "a row is sent without its intent on record"
         self.sent.append((self.time, row))
-        self._under_way.append((self.time + self.took, row))
+        self._under_way.append((self.time + self.slow.get(row.row, self.took), row))
         self.most_under_way = max(self.most_under_way, len(self._under_way))
 
     def collect(self, timeout: float | None) -> list[Sent]:
         """Let time pass until something came back, or nothing is left to wait for."""
-        woken, self._woken = self._woken, False
-        if not woken:
+        if not self._woken:
             self._let_time_pass(timeout)
+        self._woken = False
         back = [row for due, row in self._under_way if due <= self.time]
         self._under_way = [each for each in self._under_way if each[0] > self.time]
         return [Sent(row, self.answering(row), self.took) for row in back]
@@ -128,14 +132,17 @@ class World(Clock):
         self._woken = True
 
     def _let_time_pass(self, timeout: float | None) -> None:
-        due = [when for when, _ in self._under_way]
+        self._idle = self._idle + 1 if timeout == 0 else 0
+        assert self._idle < 10, "the loader waits for nothing, over and over"
+        until = min((when for when, _ in self._under_way), default=math.inf)
         if timeout is not None:
-            due.append(max(self.time + timeout, math.nextafter(self.time, math.inf)))
-        assert due or self.asked < math.inf, "the loader waits for ever"
-        self.time = max(self.time, min([*due, self.asked])) + self.late
-        if self.time >= self.asked:
-            self.asked = math.inf
+            until = min(until, max(self.time + timeout, math.nextafter(self.time, math.inf)))
+        if self.asked <= until:
+            self.time, self.asked = max(self.time, self.asked), math.inf
             self.stop.ask("stopped by SIGTERM")
+        if not self._woken:
+            assert until < math.inf, "the loader waits for ever"
+            self.time = max(self.time, until) + self.late
 
 
 def scripted(**scripts: Sequence[Reply]) -> Answering:
@@ -533,6 +540,14 @@ def test_a_stop_request_ends_a_wait(reply: Reply) -> None:
     assert world.time == pytest.approx(0.2)
 
 
+def test_a_stop_request_waits_for_the_slowest_that_is_under_way() -> None:
+    """Its answer is recorded too; rows that others could take meanwhile are left."""
+    world = World(always(UPDATED), took=1, slow={3: 4}, asked=0.5)
+    done, _ = load(world, 100)
+    assert sorted(result.row for result in done) == [2, 3, 4, 5]
+    assert world.time == pytest.approx(4)
+
+
 def test_a_stop_request_before_the_first_row_means_that_nothing_is_sent() -> None:
     """The signal came while the file was read."""
     world = World(always(UPDATED))
@@ -545,6 +560,15 @@ def test_the_first_reason_to_stop_is_the_one_that_is_told() -> None:
     """What comes after it is its consequence, or chance."""
     world = World(scripted(row2=[answer(302)], row3=[UNTRUSTED]))
     _, stopped = load(world, 4)
+    assert stopped is not None
+    assert "redirect" in stopped
+
+
+def test_a_signal_does_not_hide_why_the_run_was_stopping() -> None:
+    """Somebody may lose patience while the last answers come in."""
+    world = World(scripted(row2=[answer(302)]), slow={3: 4}, asked=2)
+    _, stopped = load(world, 4)
+    assert world.stop.reason == "stopped by SIGTERM"
     assert stopped is not None
     assert "redirect" in stopped
 
@@ -583,11 +607,27 @@ def test_waking_late_does_not_slow_the_rate() -> None:
     assert world.time == pytest.approx(99 / 20, rel=0.05)
 
 
-def test_time_lost_to_slow_answers_is_not_made_up_for() -> None:
-    """After a minute without requests the API is not sent a minute's worth of them."""
+def test_time_lost_to_a_slow_answer_is_not_made_up_for() -> None:
+    """After a second without requests the API is not sent a second's worth of them at once."""
+    world = World(always(UPDATED), took=0.01, slow={5: 1})
+    load(world, 20, replace(ONE_BY_ONE, rate=10))
+    times = [when for when, _ in world.sent]
+    assert min(later - earlier for earlier, later in pairwise(times)) == pytest.approx(0.1)
+
+
+def test_time_lost_to_a_hold_is_not_made_up_for() -> None:
+    """Nor a minute's worth after a minute of patience."""
     world = World(scripted(row2=[answer(429, retry_after="60"), UPDATED]), took=0.01)
     load(world, 60, replace(POLICY, rate=10, workers=8))
     assert most_in_a_second(world) <= 10
+
+
+def test_the_real_clock_is_the_machines() -> None:
+    """One that people read, and one to measure with."""
+    before = time.time(), time.monotonic()
+    now, ticks = Clock().now(), Clock().ticks()
+    assert before[0] <= now <= time.time()
+    assert before[1] <= ticks <= time.monotonic()
 
 
 # Any run

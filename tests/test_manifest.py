@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from etl import __version__
 from etl.runs.manifest import InputFacts, Manifest, Session, sha256_of
 
 if TYPE_CHECKING:
@@ -90,6 +91,12 @@ def test_a_manifest_is_readable_and_private(path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_manifest_names_the_program_and_its_version(path: Path) -> None:
+    """Which may explain, years later, why it did what it did."""
+    MANIFEST.write(path)
+    assert json.loads(path.read_bytes())["program"] == f"fatora-clients {__version__}"
+
+
 def test_a_session_begins_with_who_and_where(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The earlier ones stay, and what the run came to is open again."""
     monkeypatch.setenv("LOGNAME", "operations")
@@ -104,11 +111,14 @@ def test_a_session_begins_with_who_and_where(path: Path, monkeypatch: pytest.Mon
     assert Manifest.read(path) == resumed
 
 
-def test_a_user_without_a_name_has_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cron and containers may know no name."""
+@pytest.mark.parametrize("error", [KeyError("getpwuid(): uid not found"), OSError("No username")])
+def test_a_user_without_a_name_has_a_number(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Cron and containers may know no name; Python says so in one way or, from 3.13, the other."""
 
     def fail() -> str:
-        raise KeyError("getpwuid(): uid not found")
+        raise error
 
     monkeypatch.setattr("getpass.getuser", fail)
     assert MANIFEST.begin_session(BEGUN).sessions[-1].user.startswith("uid ")

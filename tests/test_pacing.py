@@ -69,7 +69,11 @@ def test_both_forms_of_retry_after_are_read(header: str | None, seconds: float) 
 
 
 @pytest.mark.parametrize(
-    "header", ["", "soon", "-5", "1.5", "1e3", "٥", "5, 5", "Wed, 99 Oct 2015 12:00:30 GMT"]
+    "header",
+    [
+        *["", "soon", "-5", "1.5", "1e3", "٥", "5, 5", "Wed, 99 Oct 2015 12:00:30 GMT"],
+        "Wed, 21 Oct 99999999999999999999 12:00:30 GMT",
+    ],
 )
 def test_a_retry_after_that_says_nothing_asks_for_nothing(header: str) -> None:
     """A header that is malformed is as good as none."""

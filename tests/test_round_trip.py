@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from etl.codes import Code
@@ -19,6 +19,8 @@ from etl.report.tables import ReportTable
 from etl.rows import Record
 from etl.text import guard_formula, is_blank, strip_edges, unguard_formula
 from etl.validate.checking import ColumnRules, check_records
+
+UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 # A spreadsheet that was read holds neither: a NUL in a CSV is refused, a half of a pair is no text.
 CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
@@ -84,7 +86,7 @@ def test_guard_comes_off_again(text: str) -> None:
 
 
 @pytest.mark.parametrize("ending", [".csv", ".xlsx"])
-@settings(deadline=None, max_examples=60)
+@settings(UNHURRIED, max_examples=60)
 @given(table=tables())
 @example(table=(["id", "'=x", "email"], [["'=1", "''+974", "'+974"], ["_x000D_", "\r", "\r\n"]]))
 def test_table_that_is_written_is_read_as_the_same_cells(
@@ -103,7 +105,7 @@ def test_table_that_is_written_is_read_as_the_same_cells(
     }
 
 
-@settings(deadline=None, max_examples=25)
+@settings(UNHURRIED, max_examples=25)
 @given(drawn=st.lists(records(), max_size=20))
 def test_every_record_comes_out_once_and_in_order(drawn: list[tuple[Record, set[int]]]) -> None:
     """No fault of a row, and no number of them, loses, doubles or moves a row."""
@@ -111,7 +113,7 @@ def test_every_record_comes_out_once_and_in_order(drawn: list[tuple[Record, set[
     assert [row.record for row in check_records(given_records, RULES)] == given_records
 
 
-@settings(deadline=None, max_examples=25)
+@settings(UNHURRIED, max_examples=25)
 @given(drawn=st.lists(records(), min_size=1, max_size=20))
 def test_rows_have_faults_exactly_where_a_sent_cell_is_bad(
     drawn: list[tuple[Record, set[int]]],
@@ -125,7 +127,7 @@ def test_rows_have_faults_exactly_where_a_sent_cell_is_bad(
     assert told == [{NAMES[column] for column in bad} for _, bad in drawn]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(UNHURRIED, max_examples=25)
 @given(ids=st.lists(st.text(st.sampled_from("0012٣۴\uff15.,-+_eE x\u200f")), max_size=20))
 def test_accepted_id_is_the_number_in_its_cell(ids: list[str]) -> None:
     """However an id is spelt, a row is never sent to another client than the one it names."""
@@ -135,7 +137,7 @@ def test_accepted_id_is_the_number_in_its_cell(ids: list[str]) -> None:
             assert Decimal(strip_edges(text)) == checked.client_id > 0
 
 
-@settings(deadline=None, max_examples=25)
+@settings(UNHURRIED, max_examples=25)
 @given(names=st.lists(TEXTS, max_size=20))
 def test_accepted_name_is_sent_as_it_stands(names: list[str]) -> None:
     """No character of a free text is lost, mapped or composed on its way to the API."""

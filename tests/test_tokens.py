@@ -159,7 +159,10 @@ def test_after_a_failure_the_next_to_ask_tries_again() -> None:
         (400, b""),
         (403, b"forbidden"),
         (404, b"<html></html>"),
+        (300, b""),
         (302, b""),
+        (499, b""),
+        (400, b'{"success": true, "bearer_token": "invented"}'),
         (200, b'{"status": "ERROR", "error": "Invalid API Key"}'),
         (200, b'{"success": false, "bearer_token": "invented"}'),
         (200, b'{"success": "true", "bearer_token": "invented"}'),
@@ -192,7 +195,7 @@ def test_an_answer_without_a_usable_token_is_a_refusal(status: int, body: bytes)
 def test_an_endpoint_that_is_busy_is_not_a_refusal(status: int) -> None:
     """The key may be good: the row is tried again, when the endpoint says so."""
     responses.get(AUTHORIZE, status=status, headers={"Retry-After": "30"})
-    with pytest.raises(TokenUnavailableError) as raised:
+    with pytest.raises(TokenUnavailableError, match=f"answered {status} and no token") as raised:
         exchanged().current(transport())
     assert raised.value.retry_after == "30"
 

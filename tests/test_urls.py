@@ -16,7 +16,7 @@ from etl.urls import checked_url, is_loopback, is_proxy
     [
         "https://api.fatora.io/v1",
         "https://api.example.com",
-        "https://api.example.com:8443/v1",
+        "https://api.example.com:65535/v1",
         "https://api-2.example.com/a_b/c.d/v1",
         "https://192.0.2.7/v1",
         "https://[2001:db8::1]:443/v1",
@@ -141,7 +141,7 @@ def test_other_machines_are_not_taken_for_this_one(url: str) -> None:
     [
         "http://proxy.example.com:3128",
         "https://proxy.example.com/",
-        "http://10.0.0.1:8080",
+        "http://10.0.0.1:65535",
         "http://[2001:db8::1]:8080",
         "http://somebody:inv%40nted@proxy.example.com:3128",
     ],
