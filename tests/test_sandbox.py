@@ -561,8 +561,8 @@ import signal, threading
 from etl.sandbox.server import Sandbox
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 with Sandbox() as sandbox:
-    threading.Timer(0.2, signal.raise_signal, [signal.{name}]).start()
-    sandbox.serve_forever()
+    timer = threading.Timer(0.2, signal.raise_signal, [signal.{name}])
+    sandbox.serve_forever(announce=timer.start)
 print("ended", signal.getsignal(signal.SIGTERM) == signal.SIG_DFL)
 """
     assert output_of(program) == "ended True\n"

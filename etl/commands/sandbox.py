@@ -51,10 +51,13 @@ def command(port: int, latency: float, fail_share: float, throttle: int) -> None
     except OSError as error:
         raise ConfigError(f"port {port} cannot be used: {error.strerror}") from None
     with sandbox:
-        console.say(f"The sandbox answers at {sandbox.url}. In another terminal:")
-        console.say(
-            f"  FATORA_API_KEY={sandbox.api_key} fatora-clients update clients.csv"
-            f" --api-url {sandbox.url}"
-        )
-        console.let_go()
-        sandbox.serve_forever()
+        sandbox.serve_forever(announce=lambda: _announce(sandbox))
+
+
+def _announce(sandbox: Sandbox) -> None:
+    console.say(f"The sandbox answers at {sandbox.url}. In another terminal:")
+    console.say(
+        f"  FATORA_API_KEY={sandbox.api_key} fatora-clients update clients.csv"
+        f" --api-url {sandbox.url}"
+    )
+    console.let_go()

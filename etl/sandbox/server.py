@@ -14,7 +14,7 @@ from etl.sandbox.app import API_KEY, FAULTLESS, Api, Behaviour
 from etl.sandbox.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 
 class Sandbox:
@@ -63,11 +63,15 @@ class Sandbox:
         self._server.should_exit = True
         self._thread.join()
 
-    def serve_forever(self) -> None:
-        """Waits until Ctrl+C or SIGTERM ends a command; only for the main thread."""
+    def serve_forever(self, announce: Callable[[], None]) -> None:
+        """Waits until Ctrl+C or SIGTERM ends a command; only for the main thread.
+
+        ``announce`` is called once that is so: whoever hears of the sandbox can also end it.
+        """
         with contextlib.suppress(KeyboardInterrupt):
             previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
             try:
+                announce()
                 # A signal that another thread takes, or any on Windows, is heard between two waits.
                 while self._thread.is_alive():
                     self._thread.join(timeout=0.5)
