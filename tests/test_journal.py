@@ -479,6 +479,17 @@ def test_reading_needs_a_journal(path: Path) -> None:
     assert not path.exists()
 
 
+def test_a_journal_is_closed_with_its_context(path: Path) -> None:
+    """Its file can then be hashed, and nobody writes to it any more."""
+    with StagingJournal(path) as staging:
+        staging.seal(Staged((), "", 0, 0, 0))
+    with Journal(path) as journal:
+        journal.finish()
+    for closed in (lambda: staging.seal(Staged((), "", 0, 0, 0)), journal.counts):
+        with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+            closed()
+
+
 def test_a_path_may_have_any_characters(tmp_path: Path) -> None:
     """What means something in a URI is part of the name, in Arabic too."""
     folder = tmp_path / "a b%20?mode=rw#س"

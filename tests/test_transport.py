@@ -247,7 +247,7 @@ def test_a_refused_connection_is_told_apart() -> None:
         port = listener.getsockname()[1]
     error = send(f"http://127.0.0.1:{port}")
     assert isinstance(error, NotConnectedError)
-    assert not error.insecure
+    assert (str(error), error.insecure) == ("ConnectionRefusedError", False)
 
 
 def test_a_connection_that_is_not_accepted_ends_with_the_timeout() -> None:
@@ -344,6 +344,15 @@ def test_certificates_of_the_environment_are_not_used(
         error = send(f"https://127.0.0.1:{server.port}")
     assert isinstance(error, NotConnectedError)
     assert error.insecure
+
+
+def test_certificates_of_the_settings_are_used(tmp_path: Path) -> None:
+    """A bundle that holds none is found out before the handshake, which would hang here."""
+    bundle = tmp_path / "ca.pem"
+    bundle.write_text("no certificate\n", encoding="utf-8")
+    with ScriptedServer([]) as server, pytest.raises(NotConnectedError) as raised:
+        Transport(0.4, None, bundle).send("PUT", f"https://127.0.0.1:{server.port}", {})
+    assert raised.value.insecure
 
 
 def test_a_proxy_of_the_settings_is_used() -> None:

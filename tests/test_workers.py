@@ -65,8 +65,7 @@ def collect(sender: Workers, count: int) -> list[Sent]:
 
 def test_every_row_comes_back_once_with_its_own_answer() -> None:
     """However many rows and however few workers there are."""
-    sender, _ = workers(4, answering)
-    with sender:
+    with workers(4, answering)[0] as sender:
         for number in range(200, 300):
             sender.submit(row(number))
         collected = collect(sender, 100)
