@@ -87,12 +87,16 @@ def _checked(
         client_id=int(values[Field.ID].text) if id_is_good else None,
         body=dict(_sent(values, rules)),
         faults=tuple(faults),
-        warnings=tuple(
-            f"{rules.names[rules.columns[field]]}: {value.change}"
-            for field, value in values.items()
-            if value.change
-        ),
+        warnings=tuple(_warnings(record, values, rules)),
     )
+
+
+def _warnings(record: Record, values: Mapping[Field, Cleaned], rules: ColumnRules) -> Iterator[str]:
+    """Yield what was changed on the way from the cell to the body."""
+    for field, index in rules.columns.items():
+        for change in (record.changes.get(index), values[field].change):
+            if change is not None:
+                yield f"{rules.names[index]}: {change}"
 
 
 def _sent(values: Mapping[Field, Cleaned], rules: ColumnRules) -> Iterator[tuple[str, str]]:
