@@ -13,7 +13,7 @@ from etl.commands import options
 from etl.commands.options import settings_of
 from etl.errors import ConfigError, ExitCode, InputError
 from etl.extract.inputs import find_inputs
-from etl.outcome import write_results
+from etl.outcome import rows_in_words, write_results
 from etl.pipeline import checked
 from etl.rows import Status
 from etl.stopping import stop_on_signals
@@ -67,9 +67,7 @@ def command(
 def _print_problems(file: Path, journal: JournalReader) -> ExitCode:
     staged, counts = journal.staged(), journal.counts()
     wrong = counts[Status.INVALID]
-    read = counted(staged.rows, "row")
-    if staged.blank_rows:
-        read += f", {counted(staged.blank_rows, 'blank row')} passed over"
+    read = rows_in_words(staged.rows, staged.hidden_rows, staged.blank_rows)
     console.say(f"{file}: {read}; {wrong or 'nothing'} to correct")
     for code, total in journal.fault_counts().items():
         console.say(f"\n{code.name}, {counted(total, 'row')}: {code.meaning}")

@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta
 from typing import NamedTuple, TypeAlias
 
 from etl.codes import Code
-from etl.extract.formats import GENERAL, plain_number, shown_moment, shown_number
+from etl.extract.formats import GENERAL, plain_number, shown_duration, shown_moment, shown_number
 from etl.fields import Field
 from etl.text import quote, unguard_formula
 
@@ -20,7 +20,7 @@ _SURROGATES = range(0xD800, 0xE000)
 
 _DIALLED = re.compile(r"\+?[0-9]+")
 _SEPARATORS = re.compile(r"[ ()./-]")
-_SPACED_ZEROS = re.compile(r'["\\+() 0-]+')
+_SPACED_ZEROS = re.compile(r'["\\+() 0-]{1,255}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def unescaped(text: str) -> str:
 
 
 def _exact_digits(value: float, number_format: str, field: Field) -> CellText:
-    fault = Code.TEXT_DAMAGED if abs(value) > _LARGEST_EXACT else None
+    fault = None if abs(value) <= _LARGEST_EXACT else Code.TEXT_DAMAGED  # nan too
     digits = plain_number(value)
     if field is Field.PHONE and digits.isdigit():
         digits = _as_dialled(value, digits, number_format)
@@ -90,12 +90,15 @@ def _moment(
     value: datetime | date | time | timedelta, number_format: str, field: Field | None
 ) -> CellText:
     fault = Code.TEXT_DAMAGED if field is Field.PHONE else None
-    if not isinstance(value, timedelta):
-        shown = shown_moment(value, number_format)
-        if shown is not None:
-            return CellText(shown, fault)
-        if isinstance(value, datetime) and value.time() == time():
-            value = value.date()
+    shown = (
+        shown_duration(value, number_format)
+        if isinstance(value, timedelta)
+        else shown_moment(value, number_format)
+    )
+    if shown is not None:
+        return CellText(shown, fault)
+    if isinstance(value, datetime) and value.time() == time():
+        value = value.date()
     return _not_as_shown(str(value), number_format)._replace(fault=fault)
 
 

@@ -24,11 +24,13 @@ _MOST_COLUMNS = 16_384
 _CHUNK = 1 << 16
 _REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 _MERGED = re.compile(
-    rb"<(?:\w+:)?mergeCell\s[^>]*?ref=[\"']([A-Z]{1,3}[0-9]{1,7}:[A-Z]{1,3}[0-9]{1,7})"
+    rb"<(?:\w+:)?mergeCell\s[^<>]*?ref=[\"']([A-Z]{1,3}[0-9]{1,7}:[A-Z]{1,3}[0-9]{1,7})[\"']"
 )
-_MOST_MERGED_AT_ONCE = 1_000
+_MOST_MERGED = 200_000
+_MOST_MERGED_AT_ONCE = 200
 _LONGEST_MERGED = 200  # bytes of such an element, at the most
-
+_LONGEST_CELL = 1 << 20  # characters, escaped; Excel holds 32,767
+_LONGEST_ROW = 1 << 22
 
 # A cell that has a format alone: a sheet may have millions, and each costs expat two calls. Text
 # cannot look like one, unless it stands in a section that is marked to be text.
@@ -59,6 +61,8 @@ def merged_ranges(xml: IO[bytes]) -> list[Merged]:
         for match in _MERGED.finditer(block):
             found.append(_merged(match[1].decode()))
             end = match.end()
+        if len(found) > _MOST_MERGED:
+            raise MalformedSheetError("more merged ranges than a list has")
         rest = block[max(end, len(block) - _LONGEST_MERGED) :]
     return sorted(found, key=lambda merged: merged.first_row)
 
@@ -74,16 +78,21 @@ def read_rows(
         MalformedSheetError, expat.ExpatError: it is not the XML of a sheet.
     """
     parser = _SheetParser(typed)
-    active: list[Merged] = []
     waiting = list(reversed(merged))
+    active: list[Merged] = []
+    columns: list[range] = []
+    until = MOST_ROWS  # the row up to which no active range ends
     for row in parser.rows(xml):
-        while waiting and waiting[-1].first_row <= row.row:
-            active.append(waiting.pop())
-        if active:
+        begins = waiting and waiting[-1].first_row <= row.row
+        if begins or row.row > until:
+            while waiting and waiting[-1].first_row <= row.row:
+                active.append(waiting.pop())
             active = [each for each in active if each.last_row >= row.row]
             if len(active) > _MOST_MERGED_AT_ONCE:
                 raise MalformedSheetError("merged ranges upon merged ranges")
-        yield row._replace(merged=[each.columns for each in active]) if active else row
+            columns = [each.columns for each in active]
+            until = min((each.last_row for each in active), default=MOST_ROWS)
+        yield row._replace(merged=columns) if columns else row
 
 
 def _merged(reference: str) -> Merged:
@@ -116,10 +125,10 @@ class _SheetParser:
         self._cells: list[RawCell] = []
         self._uncalculated: list[int] = []
         self._cell: dict[str, str] | None = None
-        self._count = 0
+        self._count = self._length = 0
         self._is_referenced: bool | None = None
         self._text = ""
-        self._formula = False
+        self._formula = self._valued = False
         self._collects = False
         self._phonetic = False
 
@@ -133,6 +142,8 @@ class _SheetParser:
         parser.StartDoctypeDeclHandler = self._refuse
         has_marked_text, before = False, b""
         while chunk := xml.read(_CHUNK):
+            if b"\0" in chunk:  # where UTF-16 is, neither merged nor valueless cells would be found
+                raise MalformedSheetError("XML that is not UTF-8")
             has_marked_text = has_marked_text or _MARKED_TEXT in before + chunk
             before = chunk[-len(_MARKED_TEXT) :]
             parser.Parse(chunk if has_marked_text else _VALUELESS.sub(b"", chunk))
@@ -153,6 +164,7 @@ class _SheetParser:
         elif self._cell is not None:
             if tag in {"v", "t"}:
                 self._collects = not self._phonetic
+                self._valued = True
             elif tag == "f":
                 self._formula = True
             elif tag == "rPh":  # how the text is read aloud, not what stands there
@@ -171,6 +183,8 @@ class _SheetParser:
     def _characters(self, text: str) -> None:
         if self._collects:
             self._text += text
+            if len(self._text) > _LONGEST_CELL:
+                raise MalformedSheetError("a text that is longer than any cell's")
 
     def _refuse(self, *_: object) -> None:
         raise MalformedSheetError("a document type, which no spreadsheet program writes")
@@ -182,7 +196,7 @@ class _SheetParser:
         self._number = number
         self._hidden = attributes.get("hidden") in {"1", "true"}
         self._cells, self._uncalculated = [], []
-        self._count = 0
+        self._count = self._length = 0
 
     def _end_row(self) -> None:
         row = RawRow(
@@ -200,9 +214,9 @@ class _SheetParser:
                 self._column(cell),
                 self._typed(self._text, cell.get("t", "n"), int(cell.get("s", 0))),
             )
-        elif self._formula and cell.get("t") != "str":
+        elif self._formula and not (cell.get("t") == "str" and self._valued):
             self._uncalculated.append(self._column(cell))  # a formula that was never calculated
-        self._text, self._formula = "", False
+        self._text, self._formula, self._valued = "", False, False
 
     def _column(self, cell: dict[str, str]) -> int:
         """Return the index of its column: by its reference, or counted where none has one."""
@@ -211,11 +225,20 @@ class _SheetParser:
             self._is_referenced = is_referenced
         if self._is_referenced is not is_referenced:
             raise MalformedSheetError("some cells have a reference, and some have none")
-        return _position(cell["r"])[1] if is_referenced else self._count - 1
+        if not is_referenced:
+            return self._count - 1
+        row, column = _position(cell["r"])
+        if row != self._number:
+            raise MalformedSheetError(f"a cell of row {row} stands in row {self._number}")
+        return column
 
     def _put(self, column: int, cell: RawCell) -> None:
         missing = column - len(self._cells)
         if missing < 0:
             raise MalformedSheetError(f"column {column + 1} stands twice")
+        if isinstance(cell, str):
+            self._length += len(cell)
+            if self._length > _LONGEST_ROW:
+                raise MalformedSheetError("a row that is longer than any list's")
         self._cells.extend([""] * missing)
         self._cells.append(cell)

@@ -7,6 +7,7 @@ from typing import IO
 from xml.parsers import expat
 
 _CHUNK = 1 << 16
+_LONGEST = 1 << 20  # bytes of a text, escaped; Excel holds 32,767 characters
 
 
 class SharedStrings:
@@ -18,7 +19,7 @@ class SharedStrings:
     def __init__(self) -> None:
         """Begin without any text."""
         self._bytes = bytearray()
-        self._ends = array("Q")
+        self._ends = array("I")
         self._collects = False
         self._phonetic = False
 
@@ -32,13 +33,14 @@ class SharedStrings:
         """Read the part that holds them.
 
         Raises:
-            ExpatError: it is damaged.
+            ExpatError, ValueError: it is damaged, or made to fill the memory.
         """
         parser = expat.ParserCreate()
         parser.buffer_text = True
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._text
+        parser.StartDoctypeDeclHandler = self._refuse
         while chunk := xml.read(_CHUNK):
             parser.Parse(chunk)
         parser.Parse(b"", True)  # noqa: FBT003 - expat takes it by position only
@@ -53,6 +55,9 @@ class SharedStrings:
     def _end(self, name: str) -> None:
         tag = name.rpartition(":")[2]
         if tag == "si":
+            start = self._ends[-1] if self._ends else 0
+            if len(self._bytes) - start > _LONGEST:
+                raise ValueError("a text that is longer than any cell's")
             self._ends.append(len(self._bytes))
         elif tag == "t":
             self._collects = False
@@ -62,3 +67,6 @@ class SharedStrings:
     def _text(self, text: str) -> None:
         if self._collects:
             self._bytes += text.encode()
+
+    def _refuse(self, *_: object) -> None:
+        raise ValueError("a document type, which no spreadsheet program writes")

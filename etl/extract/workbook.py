@@ -1,11 +1,17 @@
 """Opening a workbook: what it is, that it is no bomb, and the sheets that a person sees.
 
-openpyxl reads what is small, the list of sheets and the styles. The texts and the rows, of which
-there may be a million, stream by: ``strings`` and ``sheet`` read them.
+What is small is read whole: the list of sheets and the number formats. The texts and the rows, of
+which there may be a million, stream by: ``strings`` and ``sheet`` read them. openpyxl helps with
+dates and formats; as a whole it would refuse a workbook for an odd colour, and does not see a sheet
+of one that Excel saved as Strict.
 """
 
 from __future__ import annotations
 
+import lzma
+import posixpath
+import re
+import struct
 import zipfile
 import zlib
 from contextlib import contextmanager
@@ -13,10 +19,13 @@ from functools import partial
 from typing import IO, TYPE_CHECKING
 from xml.parsers.expat import ExpatError
 
-from openpyxl.reader.excel import ExcelReader
 from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format, is_timedelta_format
-from openpyxl.utils.datetime import from_excel, from_ISO8601
-from openpyxl.xml.constants import ARC_STYLE, SHARED_STRINGS, SHEET_MAIN_NS
+from openpyxl.utils.datetime import (
+    MAC_EPOCH,
+    WINDOWS_EPOCH,
+    from_excel,
+    from_ISO8601,
+)
 from openpyxl.xml.functions import fromstring
 
 from etl.errors import InputError
@@ -27,9 +36,10 @@ from etl.extract.sheet import merged_ranges, read_rows
 from etl.extract.strings import SharedStrings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import date, datetime, time
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime, time, timedelta
     from pathlib import Path
+    from xml.etree.ElementTree import Element
 
     from etl.extract.cells import RawCell
     from etl.extract.layout import RawRow
@@ -57,9 +67,15 @@ _TRIPPED_OVER = (
     SyntaxError,
     TypeError,
     ValueError,
+    lzma.LZMAError,
+    struct.error,
     zipfile.BadZipFile,
     zlib.error,
 )
+_NUMBER = re.compile(r"-?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?")
+_BOOLEANS = {"0": False, "1": True, "false": False, "true": True}
+_TRUE = {"1", "true"}
+_NO_STYLES = "<styleSheet/>"
 _DAMAGED = "the workbook is damaged; open it in Excel, look at it, and save it again as .xlsx"
 
 
@@ -100,34 +116,71 @@ def _require_workbook(path: Path) -> None:
     raise InputError("it is no workbook; if it is a text file, let its name end in .csv")
 
 
-class _Package(ExcelReader):
-    """The parts of an open workbook."""
+class _Package:
+    """The parts of an open workbook, found by their relations (ECMA-376 part 2, 6.5)."""
 
     def __init__(self, file: IO[bytes]) -> None:
         """Read the parts that are small, once it is sure that they are."""
-        super().__init__(file, read_only=True, data_only=True, keep_links=False)
-        _require_reasonable(self.archive)
-        self.read_manifest()
-        self.read_workbook()
+        self._archive = zipfile.ZipFile(file)
+        (book,) = _parts(self._relations("").values(), "officeDocument")
+        self._workbook = self._tree(book)
+        self._related = self._relations(book)
+        settings = self._workbook.find("{*}workbookPr")
+        from_1904 = settings is not None and settings.get("date1904") in _TRUE
+        self._epoch = MAC_EPOCH if from_1904 else WINDOWS_EPOCH
         self._formats = self._number_formats()
         self._texts = SharedStrings()
-        texts = self.package.find(SHARED_STRINGS)  # type: ignore[no-untyped-call]
-        if texts is not None:
-            with self.archive.open(texts.PartName[1:]) as xml:
+        for part in _parts(self._related.values(), "sharedStrings"):
+            with self._open(part, _LARGEST_TEXTS) as xml:
                 self._texts.read(xml)
 
     def visible_sheets(self) -> Iterator[tuple[str, str]]:
         """Yield the name and the part of each sheet of cells that a person sees."""
-        for sheet, relation in self.parser.find_sheets():
-            if relation.Type.endswith("/worksheet") and sheet.state == "visible":
-                yield sheet.name, relation.target
+        for sheet in self._workbook.findall("{*}sheets/"):
+            (number,) = (value for key, value in sheet.items() if key.endswith("}id"))
+            for part in _parts([self._related[number]], "worksheet"):
+                if sheet.get("state", "visible") == "visible":
+                    yield sheet.attrib["name"], part
+
+    def _relations(self, part: str) -> dict[str, tuple[str, str]]:
+        """Return the type and the target of each relation of a part, by its id."""
+        folder, name = posixpath.split(part)
+        tree = self._tree(posixpath.join(folder, "_rels", f"{name}.rels"))
+        return {
+            each.attrib["Id"]: (
+                each.attrib["Type"],
+                posixpath.normpath(posixpath.join("/", folder, each.attrib["Target"]))[1:],
+            )
+            for each in tree.findall("{*}Relationship")
+        }
+
+    def _tree(self, part: str) -> Element:
+        with self._open(part, _LARGEST_OTHER) as xml:
+            tree: Element = fromstring(xml.read())
+            return tree
+
+    def _open(self, part: str, largest: int) -> IO[bytes]:
+        """Open a part, once it is sure that it cannot fill the memory or take the night.
+
+        zipfile itself makes sure that no part unpacks to more than it declares.
+        """
+        facts = self._archive.getinfo(part)
+        if facts.flag_bits & _LOCKED:
+            raise InputError("the workbook has a password; take it off in Excel (File, Info)")
+        most = max(_MEBIBYTE, min(largest, _LARGEST_RATIO * facts.compress_size))
+        if facts.file_size > most:
+            raise InputError(
+                f"the workbook unpacks to {facts.file_size / _MEBIBYTE:.0f} MiB, more than a"
+                " client list has; delete what is not needed, or save it as 'CSV UTF-8'"
+            )
+        return self._archive.open(part)
 
     def rows(self, part: str) -> Iterator[RawRow]:
         """Yield the rows of a sheet."""
         with _damage_in_one_sentence():
-            with self.archive.open(part) as xml:
+            with self._open(part, _LARGEST_SHEET) as xml:
                 merged = merged_ranges(xml)
-            with self.archive.open(part) as xml:
+            with self._open(part, _LARGEST_SHEET) as xml:
                 yield from read_rows(xml, self._cell, merged)
 
     def _cell(self, text: str, kind: str, style: int) -> RawCell:
@@ -137,51 +190,44 @@ class _Package(ExcelReader):
         if kind in {"inlineStr", "str", "e"}:
             return unescaped(text)
         if kind == "b":
-            return TypedCell(text == "1")
+            return TypedCell(_BOOLEANS[text])
         number_format = self._formats[style] if self._formats else GENERAL
         if kind == "d":
-            moment: datetime | date | time = from_ISO8601(text)  # type: ignore[no-untyped-call]
-            return TypedCell(moment, number_format)
+            return TypedCell(from_ISO8601(text), number_format)  # type: ignore[no-untyped-call]
+        if not _NUMBER.fullmatch(text):  # Python would read 1_0 and nan, too
+            raise ValueError("not a number")
         number = int(text) if text.isdigit() else float(text)
-        if not is_date_format(number_format):
-            return TypedCell(number, number_format)
+        moment = self._moment(number, number_format)
+        return TypedCell(number if moment is None else moment, number_format)
+
+    def _moment(self, number: float, number_format: str) -> datetime | time | timedelta | None:
+        """Return the date or time that a number stands for, if its format makes it one."""
+        if not is_date_format(number_format) or number <= 0:  # Excel has no day before the first
+            return None
         is_duration = is_timedelta_format(number_format)
-        return TypedCell(from_excel(number, self.wb.epoch, timedelta=is_duration), number_format)
+        try:
+            moment: datetime | time | timedelta | None = from_excel(
+                number, self._epoch, timedelta=is_duration
+            )
+        except (OverflowError, ValueError):  # such as a phone formatted as a date, shown as ####
+            return None
+        return moment
 
     def _number_formats(self) -> list[str]:
-        """Return the number format of each style.
-
-        openpyxl would read colours and borders too, and refuses a workbook for one that is odd.
-        """
-        if ARC_STYLE not in self.valid_files:
-            return []
-        styles = fromstring(self.archive.read(ARC_STYLE))
+        """Return the number format of each style."""
+        styles = fromstring(_NO_STYLES)
+        for part in _parts(self._related.values(), "styles"):
+            styles = self._tree(part)
         formats = dict(BUILTIN_FORMATS)
-        for own in styles.findall(f"{{{SHEET_MAIN_NS}}}numFmts/"):
+        for own in styles.findall("{*}numFmts/"):
             formats[int(own.attrib["numFmtId"])] = own.attrib["formatCode"]
-        used = styles.findall(f"{{{SHEET_MAIN_NS}}}cellXfs/")
+        used = styles.findall("{*}cellXfs/")
         return [formats.get(int(each.get("numFmtId", 0)), GENERAL) for each in used]
 
 
-def _require_reasonable(archive: zipfile.ZipFile) -> None:
-    """Check that unpacking the workbook cannot fill the memory or take the night.
-
-    zipfile itself makes sure that no part unpacks to more than it declares.
-    """
-    for part in archive.infolist():
-        if part.flag_bits & _LOCKED:
-            raise InputError("the workbook has a password; take it off in Excel (File, Info)")
-        largest = _LARGEST_OTHER
-        if "/worksheets/" in part.filename:
-            largest = _LARGEST_SHEET
-        elif "sharedStrings" in part.filename:
-            largest = _LARGEST_TEXTS
-        bomb = part.file_size > _MEBIBYTE and part.file_size > _LARGEST_RATIO * part.compress_size
-        if bomb or (part.file_size > largest and part.filename.endswith(".xml")):
-            raise InputError(
-                f"the workbook unpacks to {part.file_size / _MEBIBYTE:.0f} MiB, more than a client"
-                " list has; delete what is not needed, or save it as 'CSV UTF-8'"
-            )
+def _parts(relations: Iterable[tuple[str, str]], kind: str) -> list[str]:
+    """Return the parts of one kind, whichever of the two namespaces the workbook is written in."""
+    return [target for type_, target in relations if type_.endswith(f"/{kind}")]
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
 
     from etl.codes import Code
 
-_CHUNK = 5_000  # rows: enough to make a frame worth its while, little enough to hold
+_MOST_ROWS = 5_000  # of a chunk
+_MOST_CHARACTERS = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,22 @@ def check_records(records: Iterable[Record], rules: ColumnRules) -> Iterator[Che
         InconsistentError: the schema is not in force.
     """
     schema = ClientSchema(rules.max_lengths)
-    source = iter(records)
-    while chunk := list(islice(source, _CHUNK)):
+    for chunk in _chunks(records):
         yield from _check_chunk(chunk, rules, schema)
+
+
+def _chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """Yield the records in lists that make a frame worth its while, but can be held."""
+    chunk: list[Record] = []
+    characters = 0
+    for record in records:
+        chunk.append(record)
+        characters += sum(map(len, record.cells))
+        if len(chunk) == _MOST_ROWS or characters > _MOST_CHARACTERS:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
+        yield chunk
 
 
 def _check_chunk(
