@@ -42,6 +42,16 @@ class Summary:
     rework: Path | None = None
 
 
+def rows_in_words(rows: int, hidden: int, blank: int) -> str:
+    """Return how many rows were read, and what is worth telling of them."""
+    told = counted(rows, "row")
+    if hidden:
+        told += f", {hidden} of them hidden"
+    if blank:
+        told += f", {counted(blank, 'blank row')} passed over"
+    return told
+
+
 def write_results(path: Path, journal: JournalReader, run: str) -> None:
     """Write every row and what became of it to a file; its ending picks CSV or a workbook.
 

@@ -165,9 +165,7 @@ def _stage(
             progress.staging(rows)
         id_name = table.names[table.columns[Field.ID]]
         journal.add_faults(
-            (row, duplicate_fault(id_name, client_id, row, same))
-            for client_id, same in journal.conflicts()
-            for row in same
+            (each.row, duplicate_fault(id_name, *each)) for each in journal.conflicts()
         )
         tally = table.tally
         staged = Staged(table.names, table.sheet, rows, tally.blank_rows, tally.hidden_rows)

@@ -58,12 +58,14 @@ class Record:
     """A row as it stands in the file.
 
     ``cells`` has one text for each column of the header. ``marks`` names, by column index, what is
-    wrong with a cell that its text alone cannot tell, such as an error value or a merged cell.
+    wrong with a cell that its text alone cannot tell, such as an error value or a merged cell;
+    ``changes`` says where a text is not exactly what the cell shows.
     """
 
     row: int
     cells: tuple[str, ...]
     marks: Mapping[int, Code] = field(default_factory=dict)
+    changes: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,7 +164,7 @@ def test_change_of_a_value_is_warned_of() -> None:
 
 def test_rows_keep_their_order_over_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows are validated in chunks, and each has its own faults still, the last chunk's too."""
-    monkeypatch.setattr("etl.validate.checking._CHUNK", 3)
+    monkeypatch.setattr("etl.validate.checking._MOST_ROWS", 3)
     ids = ["1", "x", "3", "4", "", "6", "y"]
     records = [record({"Client ID": text}, row=10 * place) for place, text in enumerate(ids, 1)]
     rows = list(check_records(records, RULES))
@@ -175,7 +175,7 @@ def test_rows_keep_their_order_over_chunks(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_records_are_read_no_further_than_they_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory does not grow with the file: a chunk is validated before the next is read."""
-    monkeypatch.setattr("etl.validate.checking._CHUNK", 3)
+    monkeypatch.setattr("etl.validate.checking._MOST_ROWS", 3)
     endless = (record({}, row=row) for row in itertools.count(2))
     rows = check_records(endless, RULES)
     assert [row.record.row for row in itertools.islice(rows, 4)] == [2, 3, 4, 5]

@@ -149,7 +149,7 @@ def test_rows_of_one_client_that_differ_are_conflicts(path: Path) -> None:
             checked(6, client_id=9),
         ]
         list(journal.add(rows))
-        assert list(journal.conflicts()) == [(7, [2, 4, 5])]
+        assert list(journal.conflicts()) == [(7, row, [2, 4, 5], 3) for row in (2, 4, 5)]
 
 
 def test_rows_of_one_client_that_agree_are_no_conflict(path: Path) -> None:
@@ -173,7 +173,7 @@ def test_faults_found_late_are_added_to_those_of_the_row(path: Path) -> None:
     with StagingJournal(path) as journal:
         rows = [checked(2, BAD_EMAIL, client_id=7, body={}), checked(3, client_id=7), checked(4)]
         list(journal.add(rows))
-        journal.add_faults((row, fault) for _, same in journal.conflicts() for row in same)
+        journal.add_faults((each.row, fault) for each in journal.conflicts())
         journal.seal(Staged((), "", 3, 0, 0))
     with JournalReader(path) as reader:
         faults = {row.row: (row.status, row.faults) for row in reader.rows()}

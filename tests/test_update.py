@@ -256,7 +256,7 @@ def test_wrong_environment_ends_with_2(
         ("clients.csv", b"id,name\n1,Sara\n", "no column for email"),
         ("clients.csv", b'id,email\n1,"a@example.com\n', "line 2"),
         ("clients.xls", b"old", "save it as .xlsx"),
-        ("clients.xlsx", b"no zip", "damaged"),
+        ("clients.xlsx", b"no zip", "it is no workbook"),
         ("clients.csv", b"", "empty"),
     ],
 )

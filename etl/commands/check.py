@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import click
@@ -11,16 +13,16 @@ from etl.commands import options
 from etl.commands.options import settings_of
 from etl.errors import ConfigError, ExitCode, InputError
 from etl.extract.inputs import find_inputs
-from etl.outcome import write_results
+from etl.outcome import rows_in_words, write_results
 from etl.pipeline import checked
 from etl.rows import Status
 from etl.stopping import stop_on_signals
 from etl.text import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
-    from etl.rows import ReportRow
     from etl.runs.journal import JournalReader
 
 
@@ -65,16 +67,24 @@ def command(
 def _print_problems(file: Path, journal: JournalReader) -> ExitCode:
     staged, counts = journal.staged(), journal.counts()
     wrong = counts[Status.INVALID]
-    read = counted(staged.rows, "row")
-    if staged.blank_rows:
-        read += f", {counted(staged.blank_rows, 'blank row')} passed over"
+    read = rows_in_words(staged.rows, staged.hidden_rows, staged.blank_rows)
     console.say(f"{file}: {read}; {wrong or 'nothing'} to correct")
-    for row in journal.rows(updated=False):
-        if row.status is Status.INVALID:
-            _print_row(row)
+    for code, total in journal.fault_counts().items():
+        console.say(f"\n{code.name}, {counted(total, 'row')}: {code.meaning}")
+        console.say(f"  {code.fix}")
+        for fault, equal in groupby(journal.faults(code), key=itemgetter(0)):
+            cell = fault.text.removesuffix(f": {code.meaning}")
+            console.say(f"    {_row_numbers(row for _, row in equal)}: {cell}")
     return ExitCode.NOT_ALL_UPDATED if wrong else ExitCode.DONE
 
 
-def _print_row(row: ReportRow) -> None:
-    console.say(f"  row {row.row}: {row.error}")
-    console.say(f"      {row.fix}")
+def _row_numbers(rows: Iterable[int]) -> str:
+    """Return row numbers as people write them: row 3, or rows 3, 7-9."""
+    runs: list[list[int]] = []
+    for row in rows:
+        if runs and row == runs[-1][1] + 1:
+            runs[-1][1] = row
+        else:
+            runs.append([row, row])
+    named = ", ".join(f"{first}-{last}" if last > first else f"{first}" for first, last in runs)
+    return f"row {named}" if named.isdigit() else f"rows {named}"

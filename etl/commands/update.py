@@ -20,16 +20,15 @@ from etl.errors import ConfigError, ExitCode, InputError, StoppedError
 from etl.extract.inputs import find_inputs
 from etl.load.connection import Connection
 from etl.load.tokens import ExchangedToken, GivenToken
-from etl.outcome import Summary
+from etl.outcome import Summary, rows_in_words
 from etl.pipeline import Job, update
 from etl.runs.folder import RunsFolder
 from etl.runs.lock import locked
 from etl.runs.log import JsonLines
 from etl.stopping import stop_on_signals
-from etl.text import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from etl.config import Settings
@@ -130,15 +129,12 @@ def command(
     for summary in summaries:
         if summary.run is None:
             console.complain(f"fatora-clients: {summary.input}: {summary.sentence}")
-        elif not (quiet or as_json):
-            _print_summary(summary)
     if as_json:
         objects = [_json_object(summary) for summary in summaries]
         told = {"runs": objects, "exit_code": exit_code} if several else objects[0]
         console.say(json.dumps(told, ensure_ascii=False, indent=2))
     elif not quiet:
-        for file in found.unsettled:
-            console.say(f"{file}: passed over for now, it changed only just")
+        _print_summaries(summaries, found.unsettled)
     return exit_code
 
 
@@ -186,12 +182,18 @@ def _log_to_console() -> None:
     logging.getLogger("etl").addHandler(handler)
 
 
+def _print_summaries(summaries: Sequence[Summary], unsettled: Sequence[Path]) -> None:
+    if not summaries:
+        console.say("Nothing to do: there is no spreadsheet to read.")
+    for summary in summaries:
+        if summary.run is not None:
+            _print_summary(summary)
+    for file in unsettled:
+        console.say(f"{file}: passed over for now, it changed only just")
+
+
 def _print_summary(summary: Summary) -> None:
-    read = counted(summary.rows, "row")
-    if summary.hidden_rows:
-        read += f", {summary.hidden_rows} of them hidden"
-    if summary.blank_rows:
-        read += f", {counted(summary.blank_rows, 'blank row')} passed over"
+    read = rows_in_words(summary.rows, summary.hidden_rows, summary.blank_rows)
     console.say(f"{summary.input}: {read}")
     for status, count in summary.counts.items():
         if count:

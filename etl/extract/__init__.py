@@ -1,5 +1,6 @@
 """From the bytes of a spreadsheet to rows of text, exactly as a person sees them.
 
-``table`` opens a file whatever its format; ``csvfile`` and ``workbook`` read theirs; ``header``
-finds the columns; ``cells`` alone turns a cell into text; ``inputs`` finds the files.
+``inputs`` finds the files; ``table`` opens one whatever its format, ``header`` finds its columns.
+``csvfile`` and ``workbook`` read theirs, a workbook's rows by ``sheet`` and its texts by
+``strings``. ``cells`` alone turns a cell into text, a number with the help of ``formats``.
 """

@@ -5,17 +5,22 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from etl.codes import Code
+from etl.extract.formats import GENERAL, plain_number, shown_duration, shown_moment, shown_number
 from etl.fields import Field
-from etl.text import unguard_formula
+from etl.text import quote, unguard_formula
 
 # Excel keeps 15 significant digits; above this a float has lost the last ones for certain.
 _LARGEST_EXACT = 2**53
 
-_PADDED = re.compile(r"0{2,}")
-_PLUS_SHOWN = re.compile(r'(?:"\+"|\\\+|\+)[0#?]')
+_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")  # ECMA-376 part 1, 22.9.2.19 (ST_Xstring)
+_SURROGATES = range(0xD800, 0xE000)
+
+_DIALLED = re.compile(r"\+?[0-9]+")
+_SEPARATORS = re.compile(r"[ ()./-]")
+_SPACED_ZEROS = re.compile(r'["\\+() 0-]{1,255}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,43 +28,85 @@ class TypedCell:
     """A cell that holds something else than text, and the display format that Excel gives it."""
 
     value: bool | float | datetime | date | time | timedelta
-    number_format: str = "General"
+    number_format: str = GENERAL
 
 
 RawCell: TypeAlias = str | TypedCell
 
 
-def to_text(cell: RawCell, field: Field | None) -> tuple[str, Code | None]:
-    """Return what a person sees in the cell, and what is wrong with it if its text cannot tell.
+class CellText(NamedTuple):
+    """What a person sees in a cell, and what else is to be said of it.
 
-    ``field`` is the field that the cell's column feeds, or None where the column is not sent.
+    ``fault`` is what is wrong with it if its text cannot tell; ``change`` says in words that the
+    text is not exactly what the cell shows.
     """
+
+    text: str
+    fault: Code | None = None
+    change: str | None = None
+
+
+def to_text(cell: RawCell, field: Field | None) -> CellText:
+    """Return the text of a cell; ``field`` is what its column feeds, None where it is not sent."""
     if isinstance(cell, str):
-        return unguard_formula(cell), None
+        return CellText(unguard_formula(cell))
     if isinstance(cell.value, bool):
-        return str(cell.value).upper(), None
-    if isinstance(cell.value, int | float):
-        return _number(cell.value, cell.number_format, field)
-    return _moment(cell.value), Code.TEXT_DAMAGED if field is Field.PHONE else None
+        return CellText(str(cell.value).upper())
+    if not isinstance(cell.value, int | float):
+        return _moment(cell.value, cell.number_format, field)
+    if field in {Field.ID, Field.PHONE}:
+        return _exact_digits(cell.value, cell.number_format, field)
+    shown = shown_number(cell.value, cell.number_format)
+    if shown is not None:
+        return CellText(shown)
+    return _not_as_shown(plain_number(cell.value), cell.number_format)
 
 
-def _number(value: float, number_format: str, field: Field | None) -> tuple[str, Code | None]:
-    lost = field in {Field.ID, Field.PHONE} and abs(value) > _LARGEST_EXACT
-    code = Code.TEXT_DAMAGED if lost else None
-    if value % 1:  # infinity too: a number of a damaged file that is too large for a float
-        return f"{value:.15g}", code
-    digits = str(int(value))
-    return _as_dialled(digits, number_format) if field is Field.PHONE else digits, code
+def unescaped(text: str) -> str:
+    """Return a workbook's text with its ``_x000D_`` and the like decoded, once."""
+    return _ESCAPED.sub(_unescape, text) if "_x" in text else text
 
 
-def _as_dialled(digits: str, number_format: str) -> str:
+def _exact_digits(value: float, number_format: str, field: Field) -> CellText:
+    fault = None if abs(value) <= _LARGEST_EXACT else Code.TEXT_DAMAGED  # nan too
+    digits = plain_number(value)
+    if field is Field.PHONE and digits.isdigit():
+        digits = _as_dialled(value, digits, number_format)
+    return CellText(digits, fault)
+
+
+def _as_dialled(value: float, digits: str, number_format: str) -> str:
     """Return a phone's digits with the leading zeros or the plus sign that its format shows."""
-    if padded := _PADDED.fullmatch(number_format):
-        return digits.zfill(len(padded[0]))
-    return "+" + digits if _PLUS_SHOWN.match(number_format) else digits
+    shown = shown_number(value, number_format)
+    if shown is None and _SPACED_ZEROS.fullmatch(number_format):  # such as +000 0000 0000
+        plus = "+" if "+" in number_format else ""
+        shown = plus + digits.zfill(number_format.count("0"))
+    dialled = _SEPARATORS.sub("", shown or "")
+    is_same = _DIALLED.fullmatch(dialled) and dialled.lstrip("+0") == digits.lstrip("0")
+    return dialled if is_same else digits
 
 
-def _moment(value: datetime | date | time | timedelta) -> str:
+def _moment(
+    value: datetime | date | time | timedelta, number_format: str, field: Field | None
+) -> CellText:
+    fault = Code.TEXT_DAMAGED if field is Field.PHONE else None
+    shown = (
+        shown_duration(value, number_format)
+        if isinstance(value, timedelta)
+        else shown_moment(value, number_format)
+    )
+    if shown is not None:
+        return CellText(shown, fault)
     if isinstance(value, datetime) and value.time() == time():
-        return value.date().isoformat()
-    return str(value)
+        value = value.date()
+    return _not_as_shown(str(value), number_format)._replace(fault=fault)
+
+
+def _not_as_shown(text: str, number_format: str) -> CellText:
+    shown_as = f"what the format {quote(number_format)} shows cannot be told"
+    return CellText(text, change=f"{shown_as}; {quote(text)} was taken")
+
+
+def _unescape(escaped: re.Match[str]) -> str:
+    code = int(escaped[1], 16)
+    return escaped[0] if code in _SURROGATES else chr(code)

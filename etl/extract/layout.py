@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from etl.codes import Code
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from etl.extract.cells import RawCell
 
@@ -16,6 +18,8 @@ class RawRow(NamedTuple):
 
     ``line`` is the physical line on which it begins, where the file has lines. ``whole`` is False
     for a last line without an end: it may have been cut. ``hidden``: a person does not see it.
+    ``uncalculated`` are the indexes of cells whose formula has no value, ``merged`` the ranges of
+    indexes that are part of merged cells.
     """
 
     row: int
@@ -23,11 +27,19 @@ class RawRow(NamedTuple):
     line: int | None = None
     whole: bool = True
     hidden: bool = False
+    uncalculated: Collection[int] = ()
+    merged: Sequence[range] = ()
 
     @property
     def delimited(self) -> bool:
         """Whether the row says where it ends; that of a workbook goes on with blank cells."""
         return self.line is not None
+
+    def fault_at(self, index: int) -> Code | None:
+        """Return what is wrong with a cell whatever its text is."""
+        if any(index in columns for columns in self.merged):
+            return Code.CELL_MERGED
+        return Code.CELL_ERROR if index in self.uncalculated else None
 
     @property
     def place(self) -> str:

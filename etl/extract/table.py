@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from etl.codes import Code
 from etl.errors import InputError
 from etl.extract import csvfile, workbook
-from etl.extract.cells import to_text
+from etl.extract.cells import CellText, to_text
 from etl.extract.header import Header, known_names, match
 from etl.rows import Record
 from etl.text import is_blank, quote
@@ -113,7 +113,7 @@ def _find_header(layout: Layout, known: Mapping[str, Field]) -> Header | None:
     """Return the first row that has all required columns, else the most header-like one."""
     best: Header | None = None
     for raw in islice(layout.rows(), _HEADER_WITHIN):
-        texts = [to_text(cell, None)[0] for cell in raw.cells]
+        texts = [to_text(cell, None).text for cell in raw.cells]
         while texts and is_blank(texts[-1]):
             texts.pop()
         header = match(raw.row, texts, known)
@@ -137,36 +137,44 @@ def _nothing_found(best: Header | None) -> str:
 
 def _records(layout: Layout, header: Header, tally: Tally) -> Iterator[Record]:
     fields = {index: field for field, index in header.columns.items()}
+    kept = [(index, fields.get(index)) for index in header.kept]
     for raw in layout.rows():
         if raw.row <= header.row:
             continue
-        record = _record(raw, header, fields)
-        if all(map(is_blank, record.cells)):
+        record = _record(raw, len(header.names), kept) if raw.cells or raw.uncalculated else None
+        if record is None or (all(map(is_blank, record.cells)) and not raw.uncalculated):
             tally.blank_rows += 1
             continue
         tally.hidden_rows += raw.hidden
         yield record
 
 
-def _record(raw: RawRow, header: Header, fields: Mapping[int, Field]) -> Record:
-    width = len(header.names)
+def _record(raw: RawRow, width: int, kept: Sequence[tuple[int, Field | None]]) -> Record:
     cut = len(raw.cells) < width
     if cut and not raw.whole:
         raise InputError(f"{raw.place}: the last record is cut short; ask for the file once more")
     for cell in raw.cells[width:]:
-        text, _ = to_text(cell, None)
+        text = to_text(cell, None).text
         if not is_blank(text):
             raise InputError(f"{raw.place}: {quote(text)} stands in a column without a header")
     cells: list[str] = []
     marks: dict[int, Code] = {}
-    for index in header.kept:
-        field = fields.get(index)
-        if index < len(raw.cells):
-            text, mark = to_text(raw.cells[index], field)
-        else:
-            required = field is not None and field.required
-            text, mark = "", Code.ROW_MALFORMED if required and raw.delimited else None
-        if mark:
-            marks[len(cells)] = mark
+    changes: dict[int, str] = {}
+    for index, feeds in kept:
+        text, fault, change = _cell_text(raw, index, feeds)
+        if feeds is not None and fault is not None:
+            marks[len(cells)] = fault
+        if feeds is not None and change is not None:
+            changes[len(cells)] = change
         cells.append(text)
-    return Record(raw.row, tuple(cells), marks)
+    return Record(raw.row, tuple(cells), marks, changes)
+
+
+def _cell_text(raw: RawRow, index: int, field: Field | None) -> CellText:
+    if index < len(raw.cells):
+        found = to_text(raw.cells[index], field)
+    else:
+        cut_off = field is not None and field.required and raw.delimited
+        found = CellText("", Code.ROW_MALFORMED if cut_off else None)
+    fault = raw.fault_at(index)
+    return found if fault is None else found._replace(fault=fault)

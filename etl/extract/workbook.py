@@ -1,47 +1,82 @@
-"""Reading workbooks with openpyxl, a row at a time.
+"""Opening a workbook: what it is, that it is no bomb, and the sheets that a person sees.
 
-Read-only mode, and the dimensions that the file claims are not believed: one value in the last cell
-of a sheet would otherwise cost gigabytes.
+What is small is read whole: the list of sheets and the number formats. The texts and the rows, of
+which there may be a million, stream by: ``strings`` and ``sheet`` read them. openpyxl helps with
+dates and formats; as a whole it would refuse a workbook for an odd colour, and does not see a sheet
+of one that Excel saved as Strict.
 """
 
 from __future__ import annotations
 
+import lzma
+import posixpath
 import re
+import struct
 import zipfile
 import zlib
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
+from xml.parsers.expat import ExpatError
 
-import openpyxl
+from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format, is_timedelta_format
+from openpyxl.utils.datetime import (
+    MAC_EPOCH,
+    WINDOWS_EPOCH,
+    from_excel,
+    from_ISO8601,
+)
+from openpyxl.xml.functions import fromstring
 
 from etl.errors import InputError
-from etl.extract.cells import RawCell, TypedCell
-from etl.extract.layout import Layout, RawRow
+from etl.extract.cells import TypedCell, unescaped
+from etl.extract.formats import GENERAL
+from etl.extract.layout import Layout
+from etl.extract.sheet import merged_ranges, read_rows
+from etl.extract.strings import SharedStrings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime, time, timedelta
     from pathlib import Path
+    from xml.etree.ElementTree import Element
 
-    from openpyxl.cell import Cell, MergedCell
-    from openpyxl.worksheet._read_only import ReadOnlyWorksheet
+    from etl.extract.cells import RawCell
+    from etl.extract.layout import RawRow
 
-_ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")  # ECMA-376 part 1, 22.9.2.19 (ST_Xstring)
-_SURROGATES = range(0xD800, 0xE000)
+_OLD_EXCEL = b"\xd0\xcf\x11\xe0"  # MS-CFB, 2.2: .xls files, and .xlsx files behind a password
+_ENCRYPTED = "EncryptedPackage".encode("utf-16-le")  # MS-OFFCRYPTO, 2.3.4.4
+_ZIP = b"PK"
+
+_MEBIBYTE = 1 << 20
+_LARGEST_SHEET = 512 * _MEBIBYTE  # unpacked; a million rows of a client list have about 400
+_LARGEST_TEXTS = 128 * _MEBIBYTE
+_LARGEST_OTHER = 16 * _MEBIBYTE
+_LOCKED = 1  # the flag bit of an encrypted part; PKWARE APPNOTE, 4.4.4
+_LARGEST_RATIO = 200  # unpacked to packed; real workbooks have 5 to 50
+
 _TRIPPED_OVER = (
     ArithmeticError,
     AttributeError,
     EOFError,
+    ExpatError,
     LookupError,
+    NotImplementedError,
     OSError,
     RuntimeError,
     SyntaxError,
     TypeError,
     ValueError,
+    lzma.LZMAError,
+    struct.error,
     zipfile.BadZipFile,
     zlib.error,
 )
-_DAMAGED = "the workbook is damaged or is none; open it in Excel and save it again as .xlsx"
+_NUMBER = re.compile(r"-?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?")
+_BOOLEANS = {"0": False, "1": True, "false": False, "true": True}
+_TRUE = {"1", "true"}
+_NO_STYLES = "<styleSheet/>"
+_DAMAGED = "the workbook is damaged; open it in Excel, look at it, and save it again as .xlsx"
 
 
 @contextmanager
@@ -49,46 +84,156 @@ def layouts(path: Path, sheet: str | None) -> Iterator[list[Layout]]:
     """Give the sheets that a person sees, or the one named, while the workbook is open.
 
     Raises:
-        InputError: it is no workbook, it is damaged, or has no sheet of that name.
+        InputError: it is no workbook, it is damaged or a bomb, or has no visible sheet of the name.
     """
+    _require_workbook(path)
     with path.open("rb") as file:
         with _damage_in_one_sentence():
-            workbook = openpyxl.load_workbook(file, read_only=True, data_only=True)
-        with closing(workbook):
-            shown = [each for each in workbook.worksheets if each.sheet_state == "visible"]
-            if sheet is not None:
-                names = ", ".join(repr(each.title) for each in shown)
-                shown = [each for each in shown if each.title == sheet]
-                if not shown:
-                    raise InputError(f"there is no sheet {sheet!r}; the file has {names}")
-            yield [Layout(each.title, partial(_read, each)) for each in shown]
+            package = _Package(file)
+            shown = list(package.visible_sheets())
+        chosen = [(name, part) for name, part in shown if sheet in {None, name}]
+        if not chosen:
+            names = ", ".join(repr(name) for name, _ in shown) or "none that is visible"
+            wanted = f"sheet {sheet!r}" if sheet is not None else "visible sheet"
+            raise InputError(f"there is no {wanted}; the file has {names}")
+        yield [Layout(name, partial(package.rows, part)) for name, part in chosen]
 
 
-def _read(sheet: ReadOnlyWorksheet) -> Iterator[RawRow]:
-    sheet.reset_dimensions()
-    with _damage_in_one_sentence():
-        for row, cells in enumerate(sheet.rows, 1):
-            yield RawRow(row, [_raw(cell) for cell in cells])
+def _require_workbook(path: Path) -> None:
+    """Check by its first bytes that a file is what its name says."""
+    with path.open("rb") as file:
+        start = file.read(512)
+        if start.startswith(_OLD_EXCEL):
+            if _ENCRYPTED in start + file.read():
+                raise InputError("the workbook has a password; take it off in Excel (File, Info)")
+            raise InputError("it is an .xls file whatever its name; save it in Excel as .xlsx")
+    if not start:
+        raise InputError("the file is empty")
+    if start.startswith(_ZIP):
+        return
+    if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
+        raise InputError("it is a web page whatever its name; open it in Excel, save it as .xlsx")
+    raise InputError("it is no workbook; if it is a text file, let its name end in .csv")
+
+
+class _Package:
+    """The parts of an open workbook, found by their relations (ECMA-376 part 2, 6.5)."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        """Read the parts that are small, once it is sure that they are."""
+        self._archive = zipfile.ZipFile(file)
+        (book,) = _parts(self._relations("").values(), "officeDocument")
+        self._workbook = self._tree(book)
+        self._related = self._relations(book)
+        settings = self._workbook.find("{*}workbookPr")
+        from_1904 = settings is not None and settings.get("date1904") in _TRUE
+        self._epoch = MAC_EPOCH if from_1904 else WINDOWS_EPOCH
+        self._formats = self._number_formats()
+        self._texts = SharedStrings()
+        for part in _parts(self._related.values(), "sharedStrings"):
+            with self._open(part, _LARGEST_TEXTS) as xml:
+                self._texts.read(xml)
+
+    def visible_sheets(self) -> Iterator[tuple[str, str]]:
+        """Yield the name and the part of each sheet of cells that a person sees."""
+        for sheet in self._workbook.findall("{*}sheets/"):
+            (number,) = (value for key, value in sheet.items() if key.endswith("}id"))
+            for part in _parts([self._related[number]], "worksheet"):
+                if sheet.get("state", "visible") == "visible":
+                    yield sheet.attrib["name"], part
+
+    def _relations(self, part: str) -> dict[str, tuple[str, str]]:
+        """Return the type and the target of each relation of a part, by its id."""
+        folder, name = posixpath.split(part)
+        tree = self._tree(posixpath.join(folder, "_rels", f"{name}.rels"))
+        return {
+            each.attrib["Id"]: (
+                each.attrib["Type"],
+                posixpath.normpath(posixpath.join("/", folder, each.attrib["Target"]))[1:],
+            )
+            for each in tree.findall("{*}Relationship")
+        }
+
+    def _tree(self, part: str) -> Element:
+        with self._open(part, _LARGEST_OTHER) as xml:
+            tree: Element = fromstring(xml.read())
+            return tree
+
+    def _open(self, part: str, largest: int) -> IO[bytes]:
+        """Open a part, once it is sure that it cannot fill the memory or take the night.
+
+        zipfile itself makes sure that no part unpacks to more than it declares.
+        """
+        facts = self._archive.getinfo(part)
+        if facts.flag_bits & _LOCKED:
+            raise InputError("the workbook has a password; take it off in Excel (File, Info)")
+        most = max(_MEBIBYTE, min(largest, _LARGEST_RATIO * facts.compress_size))
+        if facts.file_size > most:
+            raise InputError(
+                f"the workbook unpacks to {facts.file_size / _MEBIBYTE:.0f} MiB, more than a"
+                " client list has; delete what is not needed, or save it as 'CSV UTF-8'"
+            )
+        return self._archive.open(part)
+
+    def rows(self, part: str) -> Iterator[RawRow]:
+        """Yield the rows of a sheet."""
+        with _damage_in_one_sentence():
+            with self._open(part, _LARGEST_SHEET) as xml:
+                merged = merged_ranges(xml)
+            with self._open(part, _LARGEST_SHEET) as xml:
+                yield from read_rows(xml, self._cell, merged)
+
+    def _cell(self, text: str, kind: str, style: int) -> RawCell:
+        """Return the cell that has this value, type (ECMA-376 part 1, 18.18.11) and style."""
+        if kind == "s":
+            return unescaped(self._texts[int(text)])
+        if kind in {"inlineStr", "str", "e"}:
+            return unescaped(text)
+        if kind == "b":
+            return TypedCell(_BOOLEANS[text])
+        number_format = self._formats[style] if self._formats else GENERAL
+        if kind == "d":
+            return TypedCell(from_ISO8601(text), number_format)  # type: ignore[no-untyped-call]
+        if not _NUMBER.fullmatch(text):  # Python would read 1_0 and nan, too
+            raise ValueError("not a number")
+        number = int(text) if text.isdigit() else float(text)
+        moment = self._moment(number, number_format)
+        return TypedCell(number if moment is None else moment, number_format)
+
+    def _moment(self, number: float, number_format: str) -> datetime | time | timedelta | None:
+        """Return the date or time that a number stands for, if its format makes it one."""
+        if not is_date_format(number_format) or number <= 0:  # Excel has no day before the first
+            return None
+        is_duration = is_timedelta_format(number_format)
+        try:
+            moment: datetime | time | timedelta | None = from_excel(
+                number, self._epoch, timedelta=is_duration
+            )
+        except (OverflowError, ValueError):  # such as a phone formatted as a date, shown as ####
+            return None
+        return moment
+
+    def _number_formats(self) -> list[str]:
+        """Return the number format of each style."""
+        styles = fromstring(_NO_STYLES)
+        for part in _parts(self._related.values(), "styles"):
+            styles = self._tree(part)
+        formats = dict(BUILTIN_FORMATS)
+        for own in styles.findall("{*}numFmts/"):
+            formats[int(own.attrib["numFmtId"])] = own.attrib["formatCode"]
+        used = styles.findall("{*}cellXfs/")
+        return [formats.get(int(each.get("numFmtId", 0)), GENERAL) for each in used]
+
+
+def _parts(relations: Iterable[tuple[str, str]], kind: str) -> list[str]:
+    """Return the parts of one kind, whichever of the two namespaces the workbook is written in."""
+    return [target for type_, target in relations if type_.endswith(f"/{kind}")]
 
 
 @contextmanager
 def _damage_in_one_sentence() -> Iterator[None]:
-    """Whatever the library trips over in a damaged file, operations read the same sentence."""
+    """Whatever the libraries trip over in a damaged file, operations read the same sentence."""
     try:
         yield
     except _TRIPPED_OVER:
         raise InputError(_DAMAGED) from None
-
-
-def _raw(cell: Cell | MergedCell) -> RawCell:
-    value: Any = cell.value
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return _ESCAPED.sub(_unescape, value) if "_x" in value else value
-    return TypedCell(value, cell.number_format)
-
-
-def _unescape(escaped: re.Match[str]) -> str:
-    code = int(escaped[1], 16)
-    return escaped[0] if code in _SURROGATES else chr(code)

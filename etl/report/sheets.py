@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _LONGEST_CELL = 32_767  # characters; Excel's specifications and limits
 MOST_ROWS = 1_048_576  # of a sheet, the header included; the same source
+_WIDTH = 22  # of a column, in characters
 _CUT = " … cut here; the whole text is in results.csv"
 
 
@@ -52,6 +53,7 @@ def _write_workbook(path: Path, table: ReportTable) -> int:
     with xlsxwriter.Workbook(path, {"constant_memory": True}) as workbook:
         sheet = workbook.add_worksheet("Results")
         sheet.freeze_panes(1, 0)
+        sheet.set_column(0, len(table.header) - 1, _WIDTH)
         _write_row(sheet, 0, table.header, workbook.add_format({"bold": True}))
         text = workbook.add_format({"num_format": "@"})
         for count, row in enumerate(table.rows, 1):

@@ -14,7 +14,7 @@ import sqlite3
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from etl.codes import Code
 from etl.files import create
@@ -55,6 +55,7 @@ CREATE TABLE attempts (
 """
 _OPEN = ", ".join(f"'{status}'" for status in Status if not status.final)
 _PAGE = 1_000
+_FIRST = 10  # of the rows that contradict one another; there may be a million
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,18 @@ class Staged:
     rows: int
     blank_rows: int
     hidden_rows: int
+
+
+class Conflict(NamedTuple):
+    """A row of a client whose rows do not all say the same.
+
+    ``first`` are the numbers of the first of these rows, ``total`` is how many there are.
+    """
+
+    client_id: int
+    row: int
+    first: Sequence[int]
+    total: int
 
 
 class JournalReader:
@@ -93,6 +106,30 @@ class JournalReader:
         """Return the number of rows of every status, those with none included."""
         found = dict(self._db.execute("SELECT status, COUNT(*) FROM rows GROUP BY status"))
         return {status: found.get(status, 0) for status in Status}
+
+    def fault_counts(self) -> dict[Code, int]:
+        """Return how often each fault was found in the invalid rows, the most frequent first."""
+        found = self._db.execute(
+            "SELECT json_extract(fault.value, '$[0]') AS code, COUNT(*) AS total"
+            " FROM rows, json_each(rows.faults) AS fault WHERE status = ?"
+            " GROUP BY code ORDER BY total DESC, code",
+            (Status.INVALID,),
+        )
+        return {Code[code]: total for code, total in found}
+
+    def faults(self, code: Code) -> Iterator[tuple[Fault, int]]:
+        """Yield each fault of this code in the invalid rows, and the row's number.
+
+        Equal ones stand together, in the order in which the first of them is met.
+        """
+        for text, row in self._db.execute(
+            "SELECT json_extract(fault.value, '$[1]') AS text, row"
+            " FROM rows, json_each(rows.faults) AS fault"
+            " WHERE status = ? AND json_extract(fault.value, '$[0]') = ?"
+            " ORDER BY MIN(row) OVER (PARTITION BY text), text, row",
+            (Status.INVALID, code.name),
+        ):
+            yield Fault(code, text), row
 
     def rows(self, *, updated: bool = True, client_id: int | None = None) -> Iterator[ReportRow]:
         """Yield the rows in the order of the input: all, or without the updated ones, or one's."""
@@ -235,15 +272,18 @@ class StagingJournal:
                 ).rowcount
             yield count
 
-    def conflicts(self) -> Iterator[tuple[int, list[int]]]:
-        """Yield each client id whose rows do not all say the same, with their numbers."""
+    def conflicts(self) -> Iterator[Conflict]:
+        """Yield each row whose client has other rows that do not say the same."""
         self._db.execute("CREATE INDEX rows_client ON rows (client_id)")
-        for (client_id,) in self._db.execute(
-            "SELECT client_id FROM rows WHERE client_id IS NOT NULL"
-            " GROUP BY client_id HAVING COUNT(DISTINCT body) > 1"
+        of_client = "SELECT row FROM rows WHERE client_id = ? ORDER BY row"
+        for client_id, total in self._db.execute(
+            "SELECT client_id, COUNT(*) FROM rows WHERE client_id IS NOT NULL"
+            " GROUP BY client_id HAVING MIN(body) <> MAX(body)"
         ):
-            rows = self._db.execute("SELECT row FROM rows WHERE client_id = ?", (client_id,))
-            yield client_id, [row for (row,) in rows]
+            limited = self._db.execute(f"{of_client} LIMIT {_FIRST}", (client_id,))
+            first = [row for (row,) in limited]
+            for (row,) in self._db.execute(of_client, (client_id,)):
+                yield Conflict(client_id, row, first, total)
 
     def add_faults(self, faults: Iterable[tuple[int, Fault]]) -> None:
         """Add to rows what is found wrong with them only after all have been read."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -19,7 +18,8 @@ if TYPE_CHECKING:
 
     from etl.codes import Code
 
-_CHUNK = 5_000  # rows: enough to make a frame worth its while, little enough to hold
+_MOST_ROWS = 5_000  # of a chunk
+_MOST_CHARACTERS = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,22 @@ def check_records(records: Iterable[Record], rules: ColumnRules) -> Iterator[Che
         InconsistentError: the schema is not in force.
     """
     schema = ClientSchema(rules.max_lengths)
-    source = iter(records)
-    while chunk := list(islice(source, _CHUNK)):
+    for chunk in _chunks(records):
         yield from _check_chunk(chunk, rules, schema)
+
+
+def _chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
+    """Yield the records in lists that make a frame worth its while, but can be held."""
+    chunk: list[Record] = []
+    characters = 0
+    for record in records:
+        chunk.append(record)
+        characters += sum(map(len, record.cells))
+        if len(chunk) == _MOST_ROWS or characters > _MOST_CHARACTERS:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
+        yield chunk
 
 
 def _check_chunk(
@@ -87,12 +100,16 @@ def _checked(
         client_id=int(values[Field.ID].text) if id_is_good else None,
         body=dict(_sent(values, rules)),
         faults=tuple(faults),
-        warnings=tuple(
-            f"{rules.names[rules.columns[field]]}: {value.change}"
-            for field, value in values.items()
-            if value.change
-        ),
+        warnings=tuple(_warnings(record, values, rules)),
     )
+
+
+def _warnings(record: Record, values: Mapping[Field, Cleaned], rules: ColumnRules) -> Iterator[str]:
+    """Yield what was changed on the way from the cell to the body."""
+    for field, index in rules.columns.items():
+        for change in (record.changes.get(index), values[field].change):
+            if change is not None:
+                yield f"{rules.names[index]}: {change}"
 
 
 def _sent(values: Mapping[Field, Cleaned], rules: ColumnRules) -> Iterator[tuple[str, str]]:

@@ -13,13 +13,16 @@ if TYPE_CHECKING:
 _MOST_NAMED = 5
 
 
-def duplicate_fault(name: str, client_id: int, row: int, rows: Sequence[int]) -> Fault:
+def duplicate_fault(name: str, client_id: int, row: int, first: Sequence[int], count: int) -> Fault:
     """Return the fault of a row that shares its id, but not its values, with other rows.
 
-    ``name`` is the header of the id's column; ``rows`` are all that have the id.
+    ``name`` is the header of the id's column; ``first`` are some rows that have the id, of which
+    there are ``count``.
     """
-    others = [str(other) for other in rows if other != row]
-    named = ", ".join(others[:_MOST_NAMED])
-    more = f" and {len(others) - _MOST_NAMED} more" if len(others) > _MOST_NAMED else ""
+    others = [str(other) for other in first if other != row][:_MOST_NAMED]
+    unnamed = count - 1 - len(others)
+    more = f" and {unnamed} more" if unnamed else ""
     code = Code.ID_DUPLICATE
-    return Fault(code, f"{name} `{client_id}`: {code.meaning}; see also row {named}{more}")
+    return Fault(
+        code, f"{name} `{client_id}`: {code.meaning}; see also row {', '.join(others)}{more}"
+    )

@@ -91,7 +91,10 @@ _OWN: Mapping[Field, list[tuple[Code, Check]]] = {
         (Code.ID_NOT_INTEGER, _is_integer),
         (Code.ID_OUT_OF_RANGE, _is_in_range),
     ],
-    Field.EMAIL: [(Code.EMAIL_INVALID, _is_email)],
+    Field.EMAIL: [
+        (Code.EMAIL_INVALID, _has_only_seen_characters),
+        (Code.EMAIL_INVALID, _is_email),
+    ],
     Field.PHONE: [
         (Code.TEXT_DAMAGED, _is_not_rounded),
         (Code.TEXT_DAMAGED, _has_only_seen_characters),

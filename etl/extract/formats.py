@@ -1,0 +1,186 @@
+"""What a spreadsheet program shows for a number or a date, where that can be told.
+
+Source: ECMA-376 part 1, 18.8.30 and 18.8.31 (number formats). Of the formats that people use, those
+that depend on the reader's own settings, conditions and fractions are left out: what they show
+cannot be told from the file.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import date, datetime, time, timedelta
+from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+GENERAL = "General"
+_TEXT = "@"
+_LONGEST = 255  # characters; Excel takes no format that is longer
+_EXACT = Context(prec=6_000)  # more digits than the longest number has in any format
+
+# Windows shows these as the reader has set it: short date, long date and time.
+_BY_SETTINGS = re.compile(r"mm-dd-yy|m/d/yy h:mm|\[\$-F[48]00\].*", re.IGNORECASE)
+
+_SECTIONS = re.compile(r'(?:^|;)((?:"[^"]*"|\\.|[^;"\\])*)')
+_LITERAL = (
+    r'(?:"[^"]*"|\\.|[ $€£+\-()/:!^&\'~{}<>=]|_.|\*.'
+    r"|\[\$[^\]-]*(?:-[0-9A-Fa-f]{1,4})?\]|\[[A-Za-z]+\])"
+)
+_NUMBER = re.compile(
+    rf"(?P<before>{_LITERAL}*)(?P<whole>[#0?,]*[#0?])(?:\.(?P<decimals>[0#?]*))?"
+    rf"(?P<after>(?:{_LITERAL}|%)*)"
+)
+_LITERALS = re.compile(
+    r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|_.|\*.|\[\$(?P<symbol>[^\]-]*)[^\]]*\]|\[[^\]]*\]|(?P<plain>.)'
+)
+# Only English, of which the names of months and days are known (MS-LCID: those that end like 0409),
+# and neither other digits nor another calendar, which longer numbers stand for.
+_DATE_PART = re.compile(
+    r'"[^"]*"|\\.|\[\$-[0-9A-F]?[048C]09\]|AM/PM|[ /:,.-]'
+    r"|(?:yyyy|yy)(?!y)|m{1,4}(?!m)|d{1,4}(?!d)|hh?(?!h)|ss?(?!s)",
+    re.IGNORECASE,
+)
+_EXPONENT = re.compile(r"[0#](?:\.(?P<decimals>0+))?E\+(?P<digits>0+)", re.IGNORECASE)
+_DURATION = re.compile(r"\[h+\]:mm(?P<seconds>:ss)?(?:;@)?", re.IGNORECASE)
+_MONTHS = "January February March April May June July August September October November December"
+_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday"
+
+
+def shown_number(value: float, number_format: str) -> str | None:
+    """Return what is shown for a number, or None where that cannot be told."""
+    if number_format in {GENERAL, _TEXT}:
+        return plain_number(value)
+    sections = _sections(number_format)
+    if not sections or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    has_negatives = value < 0 and len(sections) > 1
+    section = sections[1] if has_negatives else sections[0]
+    if value == 0 and len(sections) > 2:  # noqa: PLR2004 - positive; negative; zero
+        section = sections[2]
+    if not section and len(sections) > 1:
+        return ""  # such as 0;-0;;@ which hides zeros
+    if match := _EXPONENT.fullmatch(section):
+        return _with_exponent(value, len(match["decimals"] or ""), len(match["digits"]))
+    match = _NUMBER.fullmatch(section)
+    if match is None:
+        return None
+    percents = sum(found["plain"] == "%" for found in _LITERALS.finditer(match["after"]))
+    amount = Decimal(repr(value)).copy_abs().scaleb(2 * percents, _EXACT)
+    digits = _digits(amount, match["whole"], match["decimals"])
+    sign = "-" if value < 0 and not has_negatives else ""
+    return sign + _literals(match["before"]) + digits + _literals(match["after"])
+
+
+def plain_number(value: float) -> str:
+    """Return a number as the format General shows it in a cell that is wide enough."""
+    return str(int(value)) if value == value // 1 else f"{value:.15g}".upper()
+
+
+def shown_moment(value: datetime | date | time, number_format: str) -> str | None:
+    """Return what is shown for a date or a time, or None where that cannot be told."""
+    if _BY_SETTINGS.fullmatch(number_format):
+        return None
+    section = "".join(_sections(number_format)[:1])
+    parts = _DATE_PART.findall(section)
+    if not section or "".join(parts) != section:
+        return None
+    moment = _whole_moment(value)
+    return "".join(_moment_parts(moment, [part for part in parts if part]))
+
+
+def shown_duration(value: timedelta, number_format: str) -> str | None:
+    """Return what is shown for a length of time, or None where that cannot be told."""
+    match = _DURATION.fullmatch(number_format)
+    if match is None or value < timedelta():
+        return None
+    minutes, seconds = divmod(round(value.total_seconds()), 60)
+    shown = f"{minutes // 60}:{minutes % 60:02}"
+    return f"{shown}:{seconds:02}" if match["seconds"] else shown
+
+
+def _with_exponent(value: float, decimals: int, digits: int) -> str:
+    mantissa, exponent = f"{value:.{decimals}E}".split("E")
+    return f"{mantissa}E{exponent[0]}{exponent[1:].lstrip('0').zfill(digits)}"
+
+
+def _sections(number_format: str) -> list[str]:
+    """Return the parts between semicolons; none where there is no telling them."""
+    sections: list[str] = _SECTIONS.findall(number_format)
+    is_whole = len(number_format) <= _LONGEST and ";".join(sections) == number_format
+    return sections if is_whole else []
+
+
+def _digits(amount: Decimal, whole: str, decimals: str | None) -> str:
+    least, most = (decimals or "").count("0"), len(decimals or "")
+    rounded = amount.quantize(Decimal(1).scaleb(-most), ROUND_HALF_UP, _EXACT)
+    before, _, after = f"{rounded:f}".partition(".")
+    before = before.lstrip("0").zfill(whole.count("0"))
+    if "," in whole:
+        before = _grouped(before)
+    while len(after) > least and after.endswith("0"):
+        after = after[:-1]
+    return f"{before}.{after}" if decimals is not None else before
+
+
+def _grouped(digits: str) -> str:
+    head = len(digits) % 3
+    groups = [digits[:head]] if head else []
+    return ",".join(groups + [digits[i : i + 3] for i in range(head, len(digits), 3)])
+
+
+def _literals(text: str) -> str:
+    return "".join(
+        match["quoted"] or match["escaped"] or match["symbol"] or match["plain"] or ""
+        for match in _LITERALS.finditer(text)
+    )
+
+
+def _whole_moment(value: datetime | date | time) -> datetime:
+    if isinstance(value, datetime):
+        return value
+    if isinstance(value, time):
+        return datetime.combine(date(1899, 12, 31), value)  # day 0 of ECMA-376 part 1, 18.17.4.1
+    return datetime.combine(value, time())
+
+
+def _moment_parts(moment: datetime, parts: list[str]) -> Iterator[str]:
+    """Yield the text of each part; an m next to hours or seconds is minutes."""
+    noon = any(part.upper() == "AM/PM" for part in parts)
+    letters = [part.lower() for part in parts if part[0].lower() in "ymdhs"]
+    position = -1
+    for part in parts:
+        code = part.lower()
+        if code[0] not in "ymdhs":
+            yield _literals(part) if code != "am/pm" else f"{moment:%p}"
+            continue
+        position += 1
+        before = letters[position - 1] if position else ""
+        after = letters[position + 1] if position + 1 < len(letters) else ""
+        if code in {"m", "mm"} and (before in {"h", "hh"} or after in {"s", "ss"}):
+            code = code.replace("m", "n")
+        yield _moment_part(moment, code, noon=noon)
+
+
+def _moment_part(moment: datetime, code: str, *, noon: bool) -> str:
+    hour = (moment.hour % 12 or 12) if noon else moment.hour
+    numbers = {
+        "d": moment.day,
+        "m": moment.month,
+        "h": hour,
+        "n": moment.minute,
+        "s": moment.second,
+    }
+    names = {
+        "yyyy": f"{moment.year:04}",
+        "yy": f"{moment.year % 100:02}",
+        "mmmm": _MONTHS.split()[moment.month - 1],
+        "mmm": _MONTHS.split()[moment.month - 1][:3],
+        "dddd": _DAYS.split()[moment.weekday()],
+        "ddd": _DAYS.split()[moment.weekday()][:3],
+    }
+    if code in names:
+        return names[code]
+    return f"{numbers[code[0]]:02}" if len(code) > 1 else str(numbers[code])

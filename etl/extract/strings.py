@@ -1,0 +1,72 @@
+"""The texts that the cells of a workbook share, in little more memory than they have characters."""
+
+from __future__ import annotations
+
+from array import array
+from typing import IO
+from xml.parsers import expat
+
+_CHUNK = 1 << 16
+_LONGEST = 1 << 20  # bytes of a text, escaped; Excel holds 32,767 characters
+
+
+class SharedStrings:
+    """The shared texts by their number: ECMA-376 part 1, 18.4.
+
+    As Python texts a million of them would cost some 60 bytes each beside their characters.
+    """
+
+    def __init__(self) -> None:
+        """Begin without any text."""
+        self._bytes = bytearray()
+        self._ends = array("I")
+        self._collects = False
+        self._phonetic = False
+
+    def __getitem__(self, number: int) -> str:
+        if number < 0:
+            raise IndexError(number)
+        start = self._ends[number - 1] if number else 0
+        return self._bytes[start : self._ends[number]].decode()
+
+    def read(self, xml: IO[bytes]) -> None:
+        """Read the part that holds them.
+
+        Raises:
+            ExpatError, ValueError: it is damaged, or made to fill the memory.
+        """
+        parser = expat.ParserCreate()
+        parser.buffer_text = True
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._text
+        parser.StartDoctypeDeclHandler = self._refuse
+        while chunk := xml.read(_CHUNK):
+            parser.Parse(chunk)
+        parser.Parse(b"", True)  # noqa: FBT003 - expat takes it by position only
+
+    def _start(self, name: str, _attributes: dict[str, str]) -> None:
+        tag = name.rpartition(":")[2]
+        if tag == "t":
+            self._collects = not self._phonetic
+        elif tag == "rPh":  # how the text is read aloud, not what stands there
+            self._phonetic = True
+
+    def _end(self, name: str) -> None:
+        tag = name.rpartition(":")[2]
+        if tag == "si":
+            start = self._ends[-1] if self._ends else 0
+            if len(self._bytes) - start > _LONGEST:
+                raise ValueError("a text that is longer than any cell's")
+            self._ends.append(len(self._bytes))
+        elif tag == "t":
+            self._collects = False
+        elif tag == "rPh":
+            self._phonetic = False
+
+    def _text(self, text: str) -> None:
+        if self._collects:
+            self._bytes += text.encode()
+
+    def _refuse(self, *_: object) -> None:
+        raise ValueError("a document type, which no spreadsheet program writes")

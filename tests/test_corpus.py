@@ -1,0 +1,61 @@
+"""Files that real programs wrote, and some that none would, are read as a person sees them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etl.errors import InputError
+from etl.extract.table import open_table
+
+CORPUS = Path(__file__).parent / "corpus"
+CASES: list[dict[str, Any]] = json.loads((CORPUS / "expected.json").read_text(encoding="utf-8"))
+
+
+def _named(case: dict[str, Any]) -> str:
+    parts = (case["file"], case.get("sheet"), case.get("encoding"))
+    return "-".join(part for part in parts if part)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "rows" in case], ids=_named)
+def test_file_is_read_as_a_person_sees_it(case: dict[str, Any]) -> None:
+    """Rows have their numbers, cells their text, and what is wrong with a cell is marked."""
+    path = CORPUS / case["file"]
+    with open_table(path, sheet=case.get("sheet"), encoding=case.get("encoding")) as table:
+        found = list(table.records)
+    expected = [(*row, {}, [])[:4] if len(row) == 2 else (*row, [])[:4] for row in case["rows"]]
+    assert [
+        (
+            record.row,
+            list(record.cells),
+            {str(column): code.name for column, code in record.marks.items()},
+            sorted(record.changes),
+        )
+        for record in found
+    ] == expected
+    assert list(table.names) == case.get("names", list(table.names))
+    assert table.tally.hidden_rows == case.get("hidden", 0)
+    assert table.tally.blank_rows == case.get("blank", table.tally.blank_rows)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "refused" in case], ids=_named)
+def test_file_that_is_not_certain_is_refused_in_one_sentence(case: dict[str, Any]) -> None:
+    """The sentence says what is wrong and where, and fits on one line."""
+    path = CORPUS / case["file"]
+    with (
+        pytest.raises(InputError) as refused,
+        open_table(path, sheet=case.get("sheet"), encoding=case.get("encoding")) as table,
+    ):
+        list(table.records)
+    assert re.search(case["refused"], str(refused.value))
+    assert "\n" not in str(refused.value)
+
+
+def test_every_file_has_an_expectation() -> None:
+    """No file lies about untested, and none is missing."""
+    files = {path.name for path in CORPUS.iterdir() if path.is_file()}
+    assert files - {"make.py", "expected.json"} == {case["file"] for case in CASES}

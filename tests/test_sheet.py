@@ -1,0 +1,262 @@
+"""The XML of a sheet is read as the rows that a person sees, or refused."""
+
+from __future__ import annotations
+
+import io
+from xml.parsers.expat import ExpatError
+
+import pytest
+
+from etl.extract.sheet import MalformedSheetError, Merged, merged_ranges, read_rows
+from etl.extract.strings import SharedStrings
+
+CHUNK = 1 << 16  # bytes that are read at once
+TEXT = '<c r="A1" t="inlineStr"><is><t>a</t></is></c>'
+
+
+def part(rows: str, rest: str = "") -> bytes:
+    """Returns the XML of a sheet."""
+    return f"<worksheet><sheetData>{rows}</sheetData>{rest}</worksheet>".encode()
+
+
+def cells_of(xml: bytes) -> dict[int, list[object]]:
+    """Returns the texts of each row."""
+    return {row.row: list(row.cells) for row in read_rows(io.BytesIO(xml), told, [])}
+
+
+def told(text: str, kind: str, style: int) -> str:
+    """Returns a cell that tells its type and style where they are not the usual ones."""
+    return text + ("" if kind in {"n", "inlineStr", "str"} else f":{kind}") + ":s" * style
+
+
+def refused(xml: bytes) -> str:
+    """Returns why a sheet is refused."""
+    with pytest.raises(MalformedSheetError) as caught:
+        cells_of(xml)
+    return str(caught.value)
+
+
+def test_cells_stand_where_their_references_say() -> None:
+    """Columns that are left out are blank; value, type and style are handed on."""
+    xml = part('<row r="3"><c r="B3" s="2"><v>7</v></c><c r="AA3" t="s"><v>1</v></c></row>')
+    assert cells_of(xml) == {3: ["", "7:s:s", *[""] * 24, "1:s"]}
+
+
+def test_last_cell_of_a_sheet_is_read() -> None:
+    """XFD1048576 is a cell like any other."""
+    ((row, cells),) = cells_of(
+        part('<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>')
+    ).items()
+    assert (row, len(cells), cells[-1]) == (1048576, 16384, "1")
+
+
+@pytest.mark.parametrize(
+    "reference", ["XFE1", "A0", "A1048577", "a1", "1A", "A", "", "A2", "$A$1", "AAAA1"]
+)
+def test_reference_to_no_cell_of_the_row_is_refused(reference: str) -> None:
+    """A value whose place is in doubt is no client's."""
+    refused(part(f'<row r="1"><c r="{reference}"><v>1</v></c></row>'))
+
+
+def test_cells_without_references_are_counted() -> None:
+    """Then every cell takes a column, also one without a value, and every row the next number."""
+    row = "<row><c><v>1</v></c><c/><c s='1'/><c><v>4</v></c></row>"
+    assert cells_of(part(row + row)) == {1: ["1", "", "", "4"], 2: ["1", "", "", "4"]}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '<row r="1"><c r="A1"><v>1</v></c><c><v>2</v></c></row>',
+        '<row r="1"><c><v>1</v></c></row><row r="2"><c r="B2"><v>2</v></c></row>',
+    ],
+)
+def test_mix_of_cells_with_and_without_reference_is_refused(row: str) -> None:
+    """Where only some cells say where they stand, the others cannot be counted."""
+    assert "some have none" in refused(part(row))
+
+
+@pytest.mark.parametrize("order", [("B1", "A1"), ("A1", "A1")])
+def test_columns_out_of_order_are_refused(order: tuple[str, str]) -> None:
+    """No value may take the place of another."""
+    cells = "".join(f'<c r="{reference}"><v>1</v></c>' for reference in order)
+    assert "stands twice" in refused(part(f'<row r="1">{cells}</row>'))
+
+
+@pytest.mark.parametrize("numbers", [(2, 1), (1, 1), (0, 1), (1, 1048577), (-1, 1)])
+def test_rows_out_of_order_are_refused(numbers: tuple[int, int]) -> None:
+    """A row number stands once, and below the one before."""
+    refused(part("".join(f'<row r="{number}"/>' for number in numbers)))
+
+
+@pytest.mark.parametrize(
+    ("attribute", "hidden"),
+    [("", False), ('hidden="0"', False), ('hidden="1"', True), ('hidden="true"', True)],
+)
+def test_hidden_row_is_read_and_told(attribute: str, hidden: bool) -> None:  # noqa: FBT001 - a table
+    """A row that a filter hides is a client like any other."""
+    xml = part(f'<row r="1" {attribute}>{TEXT}</row><row r="2"/>')
+    found = [(list(row.cells), row.hidden) for row in read_rows(io.BytesIO(xml), told, [])]
+    assert found == [(["a"], hidden), ([], False)]
+
+
+@pytest.mark.parametrize(
+    ("cell", "texts", "uncalculated"),
+    [
+        ('<c r="B1"><f>A1</f><v>7</v></c>', ["", "7"], []),
+        ('<c r="B1"><f>A1</f></c>', [], [1]),
+        ('<c r="B1"><f>A1</f><v/></c>', [], [1]),
+        ('<c r="B1"><f>A1</f><v></v></c>', [], [1]),
+        ('<c r="B1" t="str"><f>A1</f><v></v></c>', [], []),
+        ('<c r="B1" t="str"><f>A1</f></c>', [], [1]),
+        ('<c r="B1" t="e"><f>A1</f><v>#REF!</v></c>', ["", "#REF!:e"], []),
+        ('<c r="A1"><f>B1</f></c><c r="B1"/>', [], [0]),
+        ('<c r="A1"><f/></c><c r="B1"><v>1</v></c>', ["", "1"], [0]),
+    ],
+)
+def test_formula_without_a_value_was_never_calculated(
+    cell: str, texts: list[str], uncalculated: list[int]
+) -> None:
+    """A formula whose result is an empty text was; the formula itself is never the value."""
+    (row,) = read_rows(io.BytesIO(part(f'<row r="1">{cell}</row>')), told, [])
+    assert (list(row.cells), list(row.uncalculated)) == (texts, uncalculated)
+
+
+@pytest.mark.parametrize(
+    ("inside", "text"),
+    [
+        ("<r><t>a</t></r><r><rPr><b/></rPr><t> b</t></r>", "a b"),
+        ("<t>課</t><rPh sb='0' eb='1'><t>カ</t></rPh>", "課"),
+        ("<rPh><t>カ</t></rPh><t>課</t>", "課"),
+        ("<t>&lt;c r=&quot;A1&quot;/&gt;</t>", '<c r="A1"/>'),
+        ("<t>سارة 😀</t>", "سارة 😀"),
+    ],
+)
+def test_text_in_a_cell_is_what_is_seen(inside: str, text: str) -> None:
+    """Rich text is joined, and what is read aloud is left out."""
+    xml = part(f'<row r="1"><c r="A1" t="inlineStr"><is>{inside}</is></c></row>')
+    assert cells_of(xml) == {1: [text]}
+
+
+@pytest.mark.parametrize("shift", [0, 3, 9, 10, 20, 22])
+def test_cells_that_have_only_a_format_are_none(shift: int) -> None:
+    """Also one that is half read when the next piece of the sheet comes."""
+    blank = '<c r="B1" s="12"/>'
+    before = len(part("").partition(b"</")[0]) + len('<row r="1">' + TEXT)
+    padding = " " * (CHUNK - before - shift)
+    xml = part(f'<row r="1">{TEXT}{padding}{blank}<c r="C1"><v>3</v></c></row>')
+    assert cells_of(xml) == {1: ["a", "", "3"]}
+
+
+@pytest.mark.parametrize("shift", [*range(11), 30, CHUNK])
+def test_marked_text_that_looks_like_a_cell_stays(shift: int) -> None:
+    """What stands in a section of text is text, wherever a piece of the sheet ends."""
+    text = f'<c r="A1" s="1"/>{"y" * CHUNK}<c r="B1"/>'
+    begin, end = '<row r="1"><c r="A1" t="inlineStr"><is><t>', "</t></is></c></row>"
+    padding = " " * (2 * CHUNK - len("<worksheet><sheetData>" + begin) - shift)
+    assert cells_of(part(f"{padding}{begin}<![CDATA[{text}]]>{end}")) == {1: [text]}
+
+
+def test_prefixes_change_nothing() -> None:
+    """Some writers name the elements' space."""
+    xml = (
+        b'<x:worksheet><x:row r="1" hidden="1"><x:c r="A1"><x:v>1</x:v></x:c><x:c r="B1" s="1"/>'
+        b'<x:c r="C1"><x:f>1</x:f></x:c></x:row><x:mergeCell ref="A1:B2"/></x:worksheet>'
+    )
+    merged = merged_ranges(io.BytesIO(xml))
+    (row,) = read_rows(io.BytesIO(xml), told, merged)
+    assert (row.cells, row.hidden, row.uncalculated) == (["1"], True, [2])
+    assert row.merged == [range(2)]
+
+
+@pytest.mark.parametrize("shift", range(30))
+def test_merged_range_is_found_across_a_border(shift: int) -> None:
+    """No digit of it is lost where one piece of the sheet ends and the next begins."""
+    element = '<mergeCell ref="A10:B105"/>'
+    before = b"<worksheet>"
+    xml = before + b" " * (CHUNK - len(before) - shift) + element.encode() * 2 + b"</worksheet>"
+    assert merged_ranges(io.BytesIO(xml)) == [Merged(10, 105, range(2))] * 2
+
+
+@pytest.mark.parametrize(
+    "element",
+    [
+        "<mergeCell ref='B2:C3'/>",
+        '<x:mergeCell ref="B2:C3"></x:mergeCell>',
+        '<mergeCell xr:uid="{1-2}" ref="B2:C3" />',
+        '<mergeCell\n ref="B2:C3"/>',
+    ],
+)
+def test_merged_range_is_found_however_it_is_written(element: str) -> None:
+    """Quotation marks, prefixes and other attributes change nothing."""
+    assert merged_ranges(io.BytesIO(element.encode())) == [Merged(2, 3, range(1, 3))]
+
+
+def test_merged_range_marks_all_of_the_rows_that_it_covers() -> None:
+    """Ranges may stand in any order, and rows may be left out."""
+    elements = '<mergeCell ref="C4:D6"/><mergeCell ref="A2:A4"/>'
+    rows = "".join(f'<row r="{number}"/>' for number in (1, 2, 4, 6, 7))
+    xml = part(rows, elements)
+    found = read_rows(io.BytesIO(xml), told, merged_ranges(io.BytesIO(xml)))
+    assert {row.row: list(row.merged) for row in found} == {
+        1: [],
+        2: [range(1)],
+        4: [range(1), range(2, 4)],
+        6: [range(2, 4)],
+        7: [],
+    }
+
+
+def test_merged_range_outside_the_sheet_is_refused() -> None:
+    """A range that no sheet can have is damage."""
+    with pytest.raises(MalformedSheetError):
+        merged_ranges(io.BytesIO(b'<mergeCell ref="A1:B9999999"/>'))
+
+
+def test_merged_ranges_upon_merged_ranges_are_refused() -> None:
+    """A sheet that is made to take the night is none."""
+    xml = part('<row r="1"/>')
+    with pytest.raises(MalformedSheetError, match="merged ranges upon"):
+        list(read_rows(io.BytesIO(xml), told, [Merged(1, 9, range(2))] * 201))
+
+
+def test_more_merged_ranges_than_a_list_has_are_refused() -> None:
+    """A sheet that is made to fill the memory is none."""
+    with pytest.raises(MalformedSheetError, match="more merged ranges"):
+        merged_ranges(io.BytesIO(b'<mergeCell ref="A1:B1"/>' * 210_000))
+
+
+def test_document_type_is_refused() -> None:
+    """An entity could unfold to more than the sheet has."""
+    assert "document type" in refused(b'<!DOCTYPE worksheet [<!ENTITY a "1">]>' + part(""))
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_sheet_in_two_bytes_a_character_is_refused(encoding: str) -> None:
+    """Its merged ranges would not be found."""
+    refused(part('<row r="1"/>').decode().encode(encoding))
+
+
+def test_text_longer_than_any_cell_is_refused() -> None:
+    """A cell that is made to fill the memory is none."""
+    long = TEXT.replace(">a<", f">{'a' * 1_100_000}<")
+    assert "longer than any cell" in refused(part(f'<row r="1">{long}</row>'))
+
+
+def test_row_longer_than_any_list_is_refused() -> None:
+    """Many cells may share one long text, which the file holds once."""
+    strings = SharedStrings()
+    strings.read(io.BytesIO(b"<sst><si><t>" + b"a" * 30_000 + b"</t></si></sst>"))
+    cells = "<c t='s'><v>0</v></c>" * 200
+    rows = read_rows(
+        io.BytesIO(part(f"<row>{cells}</row>")), lambda text, *_: strings[int(text)], []
+    )
+    with pytest.raises(MalformedSheetError, match="longer than any list"):
+        list(rows)
+
+
+@pytest.mark.parametrize("xml", [b"", b"<worksheet>", b"<worksheet><row></worksheet>", b"text"])
+def test_xml_that_is_damaged_is_refused(xml: bytes) -> None:
+    """A sheet is read whole or not at all."""
+    with pytest.raises(ExpatError):
+        cells_of(xml)
