@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import tempfile
 from decimal import Decimal
 from pathlib import Path
@@ -97,6 +98,36 @@ def test_table_that_is_written_is_read_as_the_same_cells(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"results{ending}"
         assert write_table(path, ReportTable(header, iter(rows)), ending) == len(rows)
+        with open_table(path) as read:
+            found = {record.row: list(record.cells) for record in read.records}
+    assert list(read.names) == header
+    assert found == {
+        number: row for number, row in enumerate(rows, 2) if not all(map(is_blank, row))
+    }
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("codec", ["utf-8", "utf-8-sig", "utf-16"])
+@settings(UNHURRIED, max_examples=15)
+@given(table=tables(), end=st.sampled_from(["\n", "\r\n", "\r"]), declared=st.booleans())
+def test_table_in_any_dialect_is_read_as_the_same_cells(
+    delimiter: str,
+    codec: str,
+    table: tuple[list[str], list[list[str]]],
+    end: str,
+    declared: bool,  # noqa: FBT001 - Hypothesis passes it by name
+) -> None:
+    """Delimiter, encoding, line end and a ``sep=`` line change nothing in what is read."""
+    header, rows = table
+    guarded = [[guard_formula(cell) for cell in row] for row in (header, *rows)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "clients.csv"
+        with path.open("w", encoding=codec, newline="") as file:
+            file.write(f"sep={delimiter}{end}" if declared else "")
+            writer = csv.writer(
+                file, delimiter=delimiter, lineterminator=end, quoting=csv.QUOTE_ALL
+            )
+            writer.writerows(guarded)
         with open_table(path) as read:
             found = {record.row: list(record.cells) for record in read.records}
     assert list(read.names) == header
