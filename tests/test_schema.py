@@ -70,6 +70,7 @@ def test_positive_integer_is_an_id(text: str) -> None:
         ("1_024", Code.ID_NOT_INTEGER),
         ("+7", Code.ID_NOT_INTEGER),
         ("1e3", Code.ID_NOT_INTEGER),
+        ("1E3", Code.ID_NOT_INTEGER),
         ("0x10", Code.ID_NOT_INTEGER),
         ("TRUE", Code.ID_NOT_INTEGER),
         ("10 24", Code.ID_NOT_INTEGER),

@@ -29,7 +29,7 @@ Check: TypeAlias = "Callable[[str], bool]"
 
 _LARGEST_ID = 2**63 - 1
 _INTEGER = re.compile(r"-?[0-9]+")
-_ROUNDED = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?E\+?[0-9]+")
+_ROUNDED = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?E\+[0-9]+")  # as Excel shows a long number
 _LONGEST_EMAIL = 254  # RFC 5321, 4.5.3.1.3: a path has 256 octets, the angle brackets included
 # ECMA-376 part 1, 18.17.3 (error constants), and those that Excel has got since.
 _CELL_ERRORS = re.compile(
