@@ -95,7 +95,8 @@ def test_what_is_no_text_comes_with_its_format(save: Save) -> None:
         ("a_x000D_b", "a\rb"),
         ("_x0041__x0042_", "AB"),
         ("_x005F_x000D_", "_x000D_"),
-        ("_xD800_", "_xD800_"),
+        ("_xD83D__xDE00_", "\U0001f600"),
+        ("_xD800_", "\ufffd"),
         ("_x00_ _xyz_", "_x00_ _xyz_"),
     ],
 )

@@ -16,7 +16,6 @@ from etl.text import quote, unguard_formula
 _LARGEST_EXACT = 2**53
 
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")  # ECMA-376 part 1, 22.9.2.19 (ST_Xstring)
-_SURROGATES = range(0xD800, 0xE000)
 
 _DIALLED = re.compile(r"\+?[0-9]+")
 _SEPARATORS = re.compile(r"[ ()./-]")
@@ -64,7 +63,11 @@ def to_text(cell: RawCell, field: Field | None) -> CellText:
 
 def unescaped(text: str) -> str:
     """Return a workbook's text with its ``_x000D_`` and the like decoded, once."""
-    return _ESCAPED.sub(_unescape, text) if "_x" in text else text
+    if "_x" not in text:
+        return text
+    decoded = _ESCAPED.sub(lambda escaped: chr(int(escaped[1], 16)), text)
+    # Two halves of a pair are one character; a half alone is none, and shows as damaged.
+    return decoded.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _exact_digits(value: float, number_format: str, field: Field) -> CellText:
@@ -105,8 +108,3 @@ def _moment(
 def _not_as_shown(text: str, number_format: str) -> CellText:
     shown_as = f"what the format {quote(number_format)} shows cannot be told"
     return CellText(text, change=f"{shown_as}; {quote(text)} was taken")
-
-
-def _unescape(escaped: re.Match[str]) -> str:
-    code = int(escaped[1], 16)
-    return escaped[0] if code in _SURROGATES else chr(code)
