@@ -171,6 +171,29 @@ def test_a_wrong_value_is_named(path: Path, key: str, value: object) -> None:
     assert said.isprintable()
 
 
+@pytest.mark.parametrize(
+    ("section", "name", "value"),
+    [
+        *[("api", "attempts", 1), ("api", "timeout", 0.1), ("api", "pause", 0.001)],
+        *[("load", "workers", 1), ("load", "workers", 256)],
+        *[("load", "rate", 0), ("load", "rate", 0.1), ("load", "stop_after", 1)],
+        *[("input", "settle", 0), ("input", "sheet", "عملاء"), ("input", "encoding", "cp1256")],
+    ],
+)
+def test_the_least_and_the_greatest_value_are_good(
+    path: Path, section: str, name: str, value: object
+) -> None:
+    """A limit includes itself, and a good value is kept as it is."""
+    settings = settings_from(path, f"[{section}]\n{name} = {toml_of(value)}\n")
+    assert getattr(getattr(settings, section), name) == value
+
+
+def test_a_cell_may_be_limited_to_one_character(path: Path) -> None:
+    """The least of the one limit that each column has for itself."""
+    settings = settings_from(path, "[columns.notes]\nmax_length = 1\n")
+    assert settings.columns.of(Field.NOTES).max_length == 1
+
+
 def test_everything_that_is_wrong_is_named_at_once(path: Path) -> None:
     """Nobody should have to find one error after the other."""
     said = complaint(path, "[api]\ntimeout = 0\nx = 1\n[load]\nworkers = 0\n", load__rate=-1.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -114,6 +115,16 @@ def test_rows_are_taken_as_they_are_written(path: Path) -> None:
 
     with StagingJournal(path) as journal:
         assert next(iter(journal.add(rows()))) == len(taken) == 1_000
+
+
+def test_a_staged_journal_is_flushed_to_the_disk(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, at its end: SQLite was told not to while it was filled."""
+    flushed: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: flushed.append(os.fstat(descriptor).st_ino))
+    staged_journal(path, map(checked, range(2, 5)))
+    assert flushed == [path.stat().st_ino]
 
 
 def test_an_existing_journal_is_never_staged_over(path: Path) -> None:

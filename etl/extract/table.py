@@ -141,12 +141,19 @@ def _records(layout: Layout, header: Header, tally: Tally) -> Iterator[Record]:
     for raw in layout.rows():
         if raw.row <= header.row:
             continue
-        record = _record(raw, len(header.names), kept) if raw.cells or raw.uncalculated else None
+        record = None if _is_bare(raw) else _record(raw, len(header.names), kept)
         if record is None or (all(map(is_blank, record.cells)) and not raw.uncalculated):
             tally.blank_rows += 1
             continue
         tally.hidden_rows += raw.hidden
         yield record
+
+
+def _is_bare(raw: RawRow) -> bool:
+    """Whether nothing stands in the row: a sheet may have a million such rows below its last."""
+    if raw.uncalculated or not raw.whole:
+        return False
+    return all(isinstance(cell, str) and is_blank(cell) for cell in raw.cells)
 
 
 def _record(raw: RawRow, width: int, kept: Sequence[tuple[int, Field | None]]) -> Record:
