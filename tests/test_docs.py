@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from etl.config import Settings, load_settings
 from etl.errors import ExitCode
 from etl.extract.header import ALIASES
 from etl.fields import Field, ResultColumn
+from etl.outcome import Summary
 from etl.rows import Status
 
 if TYPE_CHECKING:
@@ -110,6 +112,13 @@ def test_readme_names_every_header_alias(field: Field) -> None:
     """Operations can look up by which names a column is found."""
     (row,) = re.findall(rf"^\| `{field}` \|.*$", README, re.MULTILINE)
     assert all(alias in row for alias in ALIASES[field])
+
+
+@pytest.mark.parametrize("key", [field.name for field in fields(Summary)])
+def test_readme_names_every_key_of_the_json_summary(key: str) -> None:
+    """Whoever reads the summary by a program finds each of its keys."""
+    (told,) = re.findall(r"`update --json` prints.*?\n\n", README, re.DOTALL)
+    assert f"`{key}`" in told
 
 
 def test_readme_begins_with_the_two_commands_of_the_makefile() -> None:

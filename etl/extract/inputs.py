@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 _READABLE = WORKBOOKS | {".csv", ".tsv", ".txt"}
 _TO_BE_CONVERTED = frozenset({".xls", ".xlsb", ".ods"})
-_UNFINISHED = frozenset({".tmp", ".part", ".crdownload"})
 
 
 @dataclass(slots=True)
@@ -46,7 +45,8 @@ def find_inputs(named: Iterable[Path], settle: float) -> Inputs:
 
 
 def _is_spreadsheet(file: Path) -> bool:
-    if file.name.startswith(("~$", ".")) or file.suffix.lower() in _UNFINISHED:
+    """Whether it is one by its name; an unfinished download has an ending of its own."""
+    if file.name.startswith(("~$", ".")):
         return False
     return file.is_file() and file.suffix.lower() in _READABLE | _TO_BE_CONVERTED
 
