@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    import trustme
 
     Script = Iterable[bytes | float]  # what to send, and for how many seconds to wait
 
@@ -43,13 +46,19 @@ class ScriptedServer:
 
     Use as a context manager, which ends it and everything that is under way. A connection stays
     open until its client closes it, unless ``hang_up`` is set; ``greeting`` is sent on each before
-    anything else, and None hangs up at once.
+    anything else, and None hangs up at once. With ``certificate`` it speaks TLS.
     """
 
     def __init__(
-        self, scripts: Sequence[Script], *, hang_up: bool = False, greeting: bytes | None = b""
+        self,
+        scripts: Sequence[Script],
+        *,
+        hang_up: bool = False,
+        greeting: bytes | None = b"",
+        certificate: trustme.LeafCert | None = None,
     ) -> None:
         self.requests: list[Request] = []
+        self._certificate = certificate
         self._scripts = iter(scripts)
         self._hang_up = hang_up
         self._greeting = greeting
@@ -58,7 +67,7 @@ class ScriptedServer:
         self._listener.settimeout(0.01)
         self._threads = [threading.Thread(target=self._accept)]
         self.port: int = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"
 
     def __enter__(self) -> Self:
         self._threads[0].start()
@@ -79,9 +88,8 @@ class ScriptedServer:
                     self._threads.append(thread)
                     thread.start()
 
-    def _serve(self, connection: socket.socket, number: int) -> None:
-        with connection, contextlib.suppress(OSError):
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def _serve(self, accepted: socket.socket, number: int) -> None:
+        with contextlib.suppress(OSError), self._secured(accepted) as connection:
             connection.settimeout(0.01)
             if self._greeting is None:
                 return
@@ -91,6 +99,16 @@ class ScriptedServer:
                 self._follow(next(self._scripts, ()), connection)
                 if self._hang_up:
                     return
+
+    def _secured(self, accepted: socket.socket) -> socket.socket:
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self._certificate is None:
+            return accepted
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._certificate.configure_cert(context)
+        with accepted:
+            accepted.settimeout(2)
+            return context.wrap_socket(accepted, server_side=True)
 
     def _follow(self, script: Script, connection: socket.socket) -> None:
         for each in script:

@@ -73,7 +73,7 @@ def test_any_answer_is_returned_as_it_is(status: int) -> None:
     call = responses.put(CLIENT, body=b"\xff {}", status=status, headers={"Retry-After": "7"})
     answer = api().update(1024, BODY)
     assert (answer.http_status, answer.body) == (status, b"\xff {}")
-    assert (answer.retry_after, answer.too_long) == ("7", False)
+    assert (answer.retry_after, answer.too_long) == (7, False)
     assert call.call_count == 1
 
 

@@ -51,7 +51,7 @@ RAISABLE = sorted(
 )
 
 
-def judged(status: int, body: object = b"", *, retry_after: str | None = None) -> Verdict:
+def judged(status: int, body: object = b"", *, retry_after: float | None = None) -> Verdict:
     """What an answer means: bytes are its body as it is, anything else its JSON."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     return judge(Answer(status, data, retry_after), ROW)
@@ -221,9 +221,9 @@ def test_a_status_other_than_200_says_what_became_of_the_row(
     again: bool,  # noqa: FBT001
 ) -> None:
     """Whatever its body says, even that it was a success."""
-    verdict = judged(number, CONFIRMED, retry_after="7")
+    verdict = judged(number, CONFIRMED, retry_after=7)
     assert (verdict.status, verdict.code, verdict.again) == (status, code, again)
-    assert (verdict.http_status, verdict.retry_after) == (number, "7")
+    assert (verdict.http_status, verdict.retry_after) == (number, 7)
     assert verdict.error.startswith(f"the API answered {number}: ")
     assert verdict.renew == (number == 401)
     assert bool(verdict.halt) == (300 <= number < 400)
@@ -419,7 +419,7 @@ def test_a_refused_api_key_stops_the_run() -> None:
 
 def test_a_busy_authorize_endpoint_says_how_long_to_wait() -> None:
     """Its Retry-After counts as that of any answer."""
-    assert judge(TokenUnavailableError("429", retry_after="30"), ROW).retry_after == "30"
+    assert judge(TokenUnavailableError("429", retry_after=30), ROW).retry_after == 30
 
 
 def test_an_exception_is_never_quoted() -> None:

@@ -335,7 +335,7 @@ def test_the_token_of_another_sandbox_is_401(caller: Caller) -> None:
 
 def test_an_unsigned_token_is_401(caller: Caller) -> None:
     """RFC 8725, 3.1: a token does not choose how it is verified."""
-    token = jwt.encode({"exp": time.time() + 60}, None, algorithm="none")
+    token = jwt.encode({"exp": time.time() + 60}, "", algorithm="none")
     caller.session.headers["Authorization"] = f"Bearer {token}"
     assert caller.get().status_code == 401
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,7 +16,8 @@ from etl.load.tokens import (
     TokenRefusedError,
     TokenUnavailableError,
 )
-from etl.load.transport import NotConnectedError, Transport
+from etl.load.transport import Attempt, NotConnectedError, Transport
+from scripted import ScriptedServer
 
 KEY = "invented-key"
 TOKEN = "invented.token-1"
@@ -29,9 +29,9 @@ def exchanged() -> ExchangedToken:
     return ExchangedToken(SecretStr(KEY), "https://api.example.com/v1")
 
 
-def transport() -> Transport:
-    """A transport that only `responses` answers."""
-    return Transport(5, None, None)
+def attempt(seconds: float = 5) -> Attempt:
+    """An attempt that only `responses` answers."""
+    return Transport(seconds, None, None).attempt()
 
 
 def answer(token: str = TOKEN) -> responses.BaseResponse:
@@ -49,7 +49,7 @@ def test_a_given_token_is_used_as_it_is() -> None:
     """Nobody is asked for it, and it stays the same after it was rejected."""
     tokens = GivenToken(SecretStr(TOKEN))
     tokens.reject(TOKEN)
-    assert tokens.current(transport()) == TOKEN
+    assert tokens.current(attempt()) == TOKEN
     assert not tokens.renewable
 
 
@@ -61,7 +61,7 @@ def test_the_key_is_exchanged_as_published() -> None:
     """A GET with the key in a header of its own, and no token: there is none yet."""
     answer()
     tokens = exchanged()
-    assert tokens.current(transport()) == TOKEN
+    assert tokens.current(attempt()) == TOKEN
     (call,) = responses.calls
     assert call.request.headers["api_key"] == KEY
     assert call.request.headers["Content-Type"] == "application/json"
@@ -75,7 +75,7 @@ def test_a_token_is_exchanged_once() -> None:
     """It serves all rows until the API rejects it."""
     exchange = answer()
     tokens = exchanged()
-    assert [tokens.current(transport()) for _ in range(3)] == [TOKEN] * 3
+    assert [tokens.current(attempt()) for _ in range(3)] == [TOKEN] * 3
     assert exchange.call_count == 1
 
 
@@ -85,9 +85,9 @@ def test_a_rejected_token_is_replaced() -> None:
     answer("first")
     answer("second")
     tokens = exchanged()
-    assert tokens.current(transport()) == "first"
+    assert tokens.current(attempt()) == "first"
     tokens.reject("first")
-    assert tokens.current(transport()) == "second"
+    assert tokens.current(attempt()) == "second"
 
 
 @responses.activate
@@ -96,10 +96,10 @@ def test_a_token_that_was_replaced_already_is_not_replaced_again() -> None:
     answer("first")
     second = answer("second")
     tokens = exchanged()
-    tokens.current(transport())
+    tokens.current(attempt())
     for _ in range(8):
         tokens.reject("first")
-        assert tokens.current(transport()) == "second"
+        assert tokens.current(attempt()) == "second"
     assert second.call_count == 1
 
 
@@ -109,35 +109,36 @@ def test_workers_that_start_together_exchange_the_key_once() -> None:
     exchange = answer()
     tokens = exchanged()
     with ThreadPoolExecutor(8) as pool:
-        got = list(pool.map(lambda _: tokens.current(transport()), range(8)))
+        got = list(pool.map(lambda _: tokens.current(attempt()), range(8)))
     assert got == [TOKEN] * 8
     assert exchange.call_count == 1
 
 
-class StallingTransport(Transport):
-    """A transport whose requests all time out, each after this many seconds."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__(5, None, None)
-        self._seconds = seconds
-        self.sent = 0
-        self._lock = threading.Lock()
-
-    def send(self, *_: object, **__: object) -> None:  # type: ignore[override]
-        """Time out."""
-        with self._lock:
-            self.sent += 1
-        time.sleep(self._seconds)
-        raise TimeoutError
-
-
 def test_workers_that_wait_for_an_exchange_share_its_failure() -> None:
     """Were they to ask one after the other, the last would wait for eight timeouts."""
-    tokens, stalling = exchanged(), StallingTransport(0.2)
-    with ThreadPoolExecutor(8) as pool:
-        asked = [pool.submit(tokens.current, stalling) for _ in range(8)]
-    assert all(isinstance(each.exception(), TokenUnavailableError) for each in asked)
-    assert stalling.sent < 4
+    with ScriptedServer([]) as silent, ThreadPoolExecutor(8) as pool:
+        tokens = ExchangedToken(SecretStr(KEY), silent.url)
+        begun = time.monotonic()
+        first = pool.submit(tokens.current, attempt(0.3))
+        others = [pool.submit(tokens.current, attempt(5)) for _ in range(7)]
+        failures = [each.exception() for each in (first, *others)]
+    assert [type(each) for each in failures] == [TokenUnavailableError] * 8
+    assert len(silent.requests) == 1
+    assert time.monotonic() - begun < 3
+
+
+def test_waiting_for_a_token_ends_with_the_attempt() -> None:
+    """Another worker may have more time than this one."""
+    with ScriptedServer([]) as silent, ThreadPoolExecutor(1) as pool:
+        tokens = ExchangedToken(SecretStr(KEY), silent.url)
+        patient = pool.submit(tokens.current, attempt(2))
+        while not silent.requests:
+            time.sleep(0.01)
+        begun = time.monotonic()
+        with pytest.raises(TokenUnavailableError, match="another worker"):
+            tokens.current(attempt(0.2))
+        assert time.monotonic() - begun < 1
+        assert isinstance(patient.exception(), TokenUnavailableError)
 
 
 @responses.activate
@@ -147,8 +148,8 @@ def test_after_a_failure_the_next_to_ask_tries_again() -> None:
     answer()
     tokens = exchanged()
     with pytest.raises(TokenUnavailableError):
-        tokens.current(transport())
-    assert tokens.current(transport()) == TOKEN
+        tokens.current(attempt())
+    assert tokens.current(attempt()) == TOKEN
 
 
 @responses.activate
@@ -186,7 +187,7 @@ def test_an_answer_without_a_usable_token_is_a_refusal(status: int, body: bytes)
     """Asking again would not help; the message tells the status and nothing secret."""
     responses.get(AUTHORIZE, status=status, body=body)
     with pytest.raises(TokenRefusedError, match=f"answered {status} and no token") as raised:
-        exchanged().current(transport())
+        exchanged().current(attempt())
     assert KEY not in repr(raised.value)
 
 
@@ -196,8 +197,8 @@ def test_an_endpoint_that_is_busy_is_not_a_refusal(status: int) -> None:
     """The key may be good: the row is tried again, when the endpoint says so."""
     responses.get(AUTHORIZE, status=status, headers={"Retry-After": "30"})
     with pytest.raises(TokenUnavailableError, match=f"answered {status} and no token") as raised:
-        exchanged().current(transport())
-    assert raised.value.retry_after == "30"
+        exchanged().current(attempt())
+    assert raised.value.retry_after == 30
 
 
 @responses.activate
@@ -205,7 +206,7 @@ def test_an_exchange_that_fails_on_its_way_is_not_a_refusal() -> None:
     """The exception's text, which may hold the key, is left behind."""
     responses.get(AUTHORIZE, body=requests.ConnectionError(KEY))
     with pytest.raises(TokenUnavailableError) as raised:
-        exchanged().current(transport())
+        exchanged().current(attempt())
     assert KEY not in str(raised.value)
     assert raised.value.__suppress_context__
 
@@ -216,7 +217,7 @@ def test_an_exchange_without_a_connection_says_so(insecure: bool) -> None:  # no
     """It means for the row what it means for any request: a failure of TLS stops the run."""
     responses.get(AUTHORIZE, body=NotConnectedError("SSLError", insecure=insecure))
     with pytest.raises(NotConnectedError) as raised:
-        exchanged().current(transport())
+        exchanged().current(attempt())
     assert raised.value.insecure == insecure
 
 
@@ -226,7 +227,7 @@ def test_a_redirect_does_not_take_the_key_elsewhere() -> None:
     responses.get(AUTHORIZE, status=302, headers={"Location": "https://other.example.com/"})
     other = responses.get("https://other.example.com/", json={})
     with pytest.raises(TokenRefusedError):
-        exchanged().current(transport())
+        exchanged().current(attempt())
     assert other.call_count == 0
 
 
@@ -235,7 +236,7 @@ def test_neither_key_nor_token_shows_in_a_repr() -> None:
     """A traceback or a debugger's list of variables gives nothing away."""
     answer()
     tokens = exchanged()
-    tokens.current(transport())
+    tokens.current(attempt())
     shown = repr(tokens) + repr(GivenToken(SecretStr(TOKEN)))
     assert KEY not in shown
     assert TOKEN not in shown

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import itertools
 import socket
+import threading
 import time
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+import trustme
 from urllib3.exceptions import HTTPError
 
 from etl import __version__
@@ -27,11 +30,17 @@ MEBIBYTE = 1 << 20
 
 
 def send(
-    url: str, *, timeout: float = 5, proxy: str | None = None, body: bytes = b"{}"
+    url: str,
+    *,
+    timeout: float = 5,
+    proxy: str | None = None,
+    body: bytes = b"{}",
+    ca_bundle: Path | None = None,
 ) -> Answer | Exception:
     """What one request over a connection of its own comes to."""
+    attempt = Transport(timeout, proxy, ca_bundle).attempt()
     try:
-        return Transport(timeout, proxy, None).send("PUT", f"{url}/clients/1024", {}, body)
+        return attempt.send("PUT", f"{url}/clients/1024", {}, body)
     except Exception as error:  # noqa: BLE001 - it is what the tests look at
         return error
 
@@ -90,7 +99,7 @@ def test_each_attempt_has_a_deadline_of_its_own() -> None:
     slow: list[bytes | float] = [0.2, reply()]
     with ScriptedServer([slow, slow, slow]) as server:
         transport = Transport(0.5, None, None)
-        answers = [transport.send("PUT", server.url, {}, b"{}") for _ in range(3)]
+        answers = [transport.attempt().send("PUT", server.url, {}, b"{}") for _ in range(3)]
     assert [answer.body for answer in answers] == [SUCCESS] * 3
     assert {request.connection for request in server.requests} == {0}
 
@@ -214,7 +223,7 @@ def test_an_answer_with_retry_after_is_not_repeated(status: bytes) -> None:
     with ScriptedServer([[reply(b"{}", b"Retry-After: 1", status=status)]]) as server:
         answer = send(server.url)
     assert isinstance(answer, Answer)
-    assert (answer.http_status, answer.retry_after) == (int(status[:3]), "1")
+    assert (answer.http_status, answer.retry_after) == (int(status[:3]), 1)
     assert len(server.requests) == 1
 
 
@@ -226,7 +235,7 @@ def test_a_connection_is_used_again() -> None:
     with ScriptedServer([[reply()]] * 3) as server:
         transport = Transport(5, None, None)
         for _ in range(3):
-            transport.send("PUT", server.url, {}, b"{}")
+            transport.attempt().send("PUT", server.url, {}, b"{}")
     assert [request.connection for request in server.requests] == [0, 0, 0]
 
 
@@ -236,8 +245,8 @@ def test_a_connection_whose_answer_was_left_is_not_used_again(first: bytes) -> N
     with ScriptedServer([[first], [reply()]]) as server:
         transport = Transport(0.4, None, None)
         with contextlib.suppress(HTTPError):
-            transport.send("PUT", server.url, {}, b"{}")
-        assert transport.send("PUT", server.url, {}, b"{}").body == SUCCESS
+            transport.attempt().send("PUT", server.url, {}, b"{}")
+        assert transport.attempt().send("PUT", server.url, {}, b"{}").body == SUCCESS
     assert [request.connection for request in server.requests] == [0, 1]
 
 
@@ -284,13 +293,103 @@ def test_a_handshake_that_hangs_ends_with_the_timeout() -> None:
     assert time.monotonic() - begun < 2
 
 
+def test_looking_a_host_up_ends_with_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's resolver takes no time limit: where it hangs, the attempt does not."""
+    hangs = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: hangs.wait(5))
+    begun = time.monotonic()
+    error = send("http://api.example.com", timeout=0.3)
+    hangs.set()
+    assert isinstance(error, NotConnectedError)
+    assert time.monotonic() - begun < 2
+
+
+def test_a_host_that_is_not_found_means_that_nothing_was_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The resolver's error is the connection's."""
+
+    def unknown(*_: object, **__: object) -> NoReturn:
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    error = send("http://api.example.com")
+    assert isinstance(error, NotConnectedError)
+    assert (str(error), error.insecure) == ("gaierror", False)
+
+
+# Whom the API is taken for
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    """An authority that nobody trusts who is not told to."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def bundle(authority: trustme.CA, tmp_path: Path) -> Path:
+    """The file of certificates that trusts it."""
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(path)
+    return path
+
+
+def test_an_authority_of_the_settings_is_trusted(authority: trustme.CA, bundle: Path) -> None:
+    """The row is updated over TLS."""
+    certificate = authority.issue_cert("127.0.0.1")
+    with ScriptedServer([[reply()]], certificate=certificate) as server:
+        verdict = judge(send(server.url, ca_bundle=bundle), ROW)
+    assert verdict.status is Status.SUCCESS
+
+
+def test_an_authority_that_nobody_named_is_not_trusted(authority: trustme.CA) -> None:
+    """The token is not shown to whoever answers, and the run stops."""
+    certificate = authority.issue_cert("127.0.0.1")
+    with ScriptedServer([[reply()]], certificate=certificate) as server:
+        verdict = judge(send(server.url), ROW)
+    assert server.requests == []
+    assert (verdict.status, verdict.code) == (Status.FAILED, Code.NETWORK_UNREACHABLE)
+    assert verdict.halt is not None
+
+
+@pytest.mark.parametrize(
+    ("host", "until"),
+    [("api.example.com", None), ("127.0.0.1", datetime(2020, 1, 1, tzinfo=UTC))],
+    ids=["another host", "expired"],
+)
+def test_a_certificate_that_does_not_fit_is_not_trusted(
+    host: str, until: datetime | None, authority: trustme.CA, bundle: Path
+) -> None:
+    """It is another host's, or its time is over."""
+    since = datetime(2019, 1, 1, tzinfo=UTC)
+    certificate = authority.issue_cert(host, not_before=since, not_after=until)
+    with ScriptedServer([[reply()]], certificate=certificate) as server:
+        error = send(server.url, ca_bundle=bundle)
+    assert server.requests == []
+    assert isinstance(error, NotConnectedError)
+    assert error.insecure
+
+
+def test_the_keys_of_a_connection_are_not_written_down(
+    authority: trustme.CA, bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With SSLKEYLOGFILE set, urllib3 would leave what decrypts the token in a file."""
+    keys = bundle.with_name("keys.log")
+    monkeypatch.setenv("SSLKEYLOGFILE", str(keys))
+    with ScriptedServer([[reply()]], certificate=authority.issue_cert("127.0.0.1")) as server:
+        assert isinstance(send(server.url, ca_bundle=bundle), Answer)
+    assert not keys.exists()
+
+
 # What is sent, and where
 
 
 def test_a_request_says_who_sends_it_and_what_it_takes() -> None:
     """The method, the body and these headers, and none that would tell more."""
     with ScriptedServer([[reply()]]) as server:
-        Transport(5, None, None).send("PUT", f"{server.url}/v1/clients/7", {"X-A": "b"}, b"{}")
+        attempt = Transport(5, None, None).attempt()
+        attempt.send("PUT", f"{server.url}/v1/clients/7", {"X-A": "b"}, b"{}")
     (request,) = server.requests
     line, *headers = request.head.decode().split("\r\n")
     assert (line, request.body) == ("PUT /v1/clients/7 HTTP/1.1", b"{}")
@@ -330,7 +429,7 @@ def test_netrc_does_not_replace_the_token(
     monkeypatch.setenv("NETRC", str(netrc))
     with ScriptedServer([[reply()]]) as server:
         headers = {"Authorization": "Bearer invented-token"}
-        Transport(5, None, None).send("PUT", server.url, headers, b"{}")
+        Transport(5, None, None).attempt().send("PUT", server.url, headers, b"{}")
     assert b"Authorization: Bearer invented-token\r\n" in server.requests[0].head
 
 
@@ -351,7 +450,7 @@ def test_certificates_of_the_settings_are_used(tmp_path: Path) -> None:
     bundle = tmp_path / "ca.pem"
     bundle.write_text("no certificate\n", encoding="utf-8")
     with ScriptedServer([]) as server, pytest.raises(NotConnectedError) as raised:
-        Transport(0.4, None, bundle).send("PUT", f"https://127.0.0.1:{server.port}", {})
+        Transport(0.4, None, bundle).attempt().send("PUT", f"https://127.0.0.1:{server.port}", {})
     assert raised.value.insecure
 
 

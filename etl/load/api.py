@@ -37,10 +37,11 @@ class Api:
 
         Raises:
             TokenRefusedError, TokenUnavailableError: there is no token; nothing was sent.
-            Exception: what `Transport.send` raises.
+            Exception: what `Attempt.send` raises.
         """
-        token = self._tokens.current(self._transport)
-        answer = self._transport.send(
+        attempt = self._transport.attempt()
+        token = self._tokens.current(attempt)
+        answer = attempt.send(
             "PUT",
             f"{self._url}/clients/{client_id:d}",
             {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
@@ -57,7 +58,7 @@ class Api:
             TokenRefusedError, TokenUnavailableError: there is none.
         """
         try:
-            self._tokens.current(self._transport)
+            self._tokens.current(self._transport.attempt())
         except NotConnectedError as error:
             raise TokenUnavailableError(str(error)) from None
 

@@ -86,7 +86,7 @@ _SAYING = ("description", "message", "error", "detail")
 class Verdict:
     """What one attempt came to.
 
-    ``again`` tells whether another attempt may help; ``retry_after`` is the header as it came;
+    ``again`` tells whether another attempt may help; ``retry_after`` the seconds the API asks for;
     ``renew`` whether a new token may help; ``halt`` why the run must stop at once, if it must.
     """
 
@@ -96,7 +96,7 @@ class Verdict:
     warning: str = ""
     http_status: int | None = None
     again: bool = False
-    retry_after: str | None = None
+    retry_after: float | None = None
     renew: bool = False
     halt: str | None = None
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from etl.load.breaker import Breaker
 from etl.load.judge import judge
-from etl.load.pacing import pause_before, seconds_asked_for
+from etl.load.pacing import pause_before
 from etl.rows import Fault, RowResult, Status
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ class Loader:
             return True
         task.tries += 1
         if verdict.retry_after is not None and verdict.again:
-            self._hold(seconds_asked_for(verdict.retry_after, self.clock.now()))
+            self._hold(verdict.retry_after)
         if not verdict.again or verdict.halt or task.tries == self.policy.attempts:
             return False
         self._wait(task, pause_before(task.tries + 1, self.policy.pause, self.policy.pause_max))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
@@ -20,20 +21,27 @@ def pause_before(attempt: int, first: float, longest: float) -> float:
     return pause * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
 
 
-def seconds_asked_for(retry_after: str | None, now: float) -> float:
+def seconds_asked_for(retry_after: str, date: str | None) -> float:
     """Return the seconds that a Retry-After header asks for; 0 where it says nothing usable.
 
-    Both forms of RFC 9110, 10.2.3: seconds, or a date, compared with ``now`` (seconds since 1970).
+    Both forms of RFC 9110, 10.2.3: seconds, or a point in time, which is compared with the answer's
+    own ``date`` (6.6.1), or with this machine's clock where there is none.
     """
-    if retry_after is None:
-        return 0
     value = retry_after.strip()
     if value.isascii() and value.isdigit():
         return float(value)
+    until = _seconds_since_1970(value)
+    if until is None:
+        return 0
+    now = _seconds_since_1970(date or "")
+    return max(until - (time.time() if now is None else now), 0)
+
+
+def _seconds_since_1970(http_date: str) -> float | None:
     try:
-        date = parsedate_to_datetime(value)
+        date = parsedate_to_datetime(http_date)
         if date.tzinfo is None:  # a form that names no zone: it is always GMT
             date = date.replace(tzinfo=UTC)
-        return max(date.timestamp() - now, 0)
+        return date.timestamp()
     except (ValueError, OverflowError):
-        return 0
+        return None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,9 +15,11 @@ from etl.load.transport import NotConnectedError
 from etl.text import is_token
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pydantic import SecretStr
 
-    from etl.load.transport import Answer, Transport
+    from etl.load.transport import Answer, Attempt
 
 _OK = 200
 _SLOW_DOWN = frozenset({408, 425, 429})
@@ -30,10 +33,10 @@ class TokenRefusedError(Exception):
 class TokenUnavailableError(Exception):
     """The Authorize endpoint could not be asked now; nothing was sent for any client.
 
-    ``retry_after`` is the header as it came, if it did.
+    ``retry_after`` is the seconds that the API asks to wait, if it does.
     """
 
-    def __init__(self, reason: str, retry_after: str | None = None) -> None:
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
 
@@ -45,7 +48,7 @@ class Tokens(Protocol):
     def renewable(self) -> bool:
         """Whether a token that was refused can be replaced."""
 
-    def current(self, transport: Transport) -> str:
+    def current(self, attempt: Attempt) -> str:
         """Return the token to use now."""
 
     def reject(self, token: str) -> None:
@@ -60,7 +63,7 @@ class GivenToken:
     def __init__(self, token: SecretStr) -> None:
         self._token = token
 
-    def current(self, _transport: Transport) -> str:
+    def current(self, _attempt: Attempt) -> str:
         """Return the one token there is."""
         return self._token.get_secret_value()
 
@@ -80,7 +83,7 @@ class ExchangedToken:
         self._failure: tuple[float, Exception] | None = None  # the latest, and when
         self._lock = Lock()
 
-    def current(self, transport: Transport) -> str:
+    def current(self, attempt: Attempt) -> str:
         """Return the token, after exchanging the key where there is none.
 
         Raises:
@@ -88,12 +91,12 @@ class ExchangedToken:
             TokenUnavailableError, NotConnectedError: the API could not be asked.
         """
         asked = time.monotonic()
-        with self._lock:
+        with self._held(attempt.seconds_left):
             if self._token is None:
                 if self._failure and self._failure[0] > asked:
                     raise self._failure[1]  # it failed while this worker waited for it
                 try:
-                    self._token = self._exchange(transport)
+                    self._token = self._exchange(attempt)
                 except Exception as error:
                     self._failure = time.monotonic(), error
                     raise
@@ -105,13 +108,22 @@ class ExchangedToken:
             if self._token == token:
                 self._token = None
 
-    def _exchange(self, transport: Transport) -> str:
+    @contextmanager
+    def _held(self, timeout: float) -> Iterator[None]:
+        if not self._lock.acquire(timeout=timeout):
+            raise TokenUnavailableError("another worker still waits for a token")
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _exchange(self, attempt: Attempt) -> str:
         headers = {
             "api_key": self._api_key.get_secret_value(),
             "Content-Type": "application/json",
         }
         try:
-            answer = transport.send("GET", self._url, headers)
+            answer = attempt.send("GET", self._url, headers)
         except NotConnectedError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it was, there is no token now

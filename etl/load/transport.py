@@ -12,10 +12,12 @@ import io
 import socket
 import ssl
 import time
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.client import HTTPResponse, RemoteDisconnected
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -27,6 +29,7 @@ from urllib3.util.connection import create_connection
 from urllib3.util.ssl_match_hostname import CertificateError
 
 from etl import __version__
+from etl.load.pacing import seconds_asked_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -46,11 +49,11 @@ class NotConnectedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: the status, the headers that matter, and the body as it was sent."""
+    """What came back: the status, the body as it was sent, the seconds the API asks to wait."""
 
     http_status: int
     body: bytes
-    retry_after: str | None = None
+    retry_after: float | None = None
     too_long: bool = False
 
 
@@ -109,6 +112,23 @@ def _left_until(deadline: float) -> float:
     return left
 
 
+def _addresses(host: str, port: int, deadline: float) -> list[str]:
+    """Look a host up.
+
+    That cannot be given a time, so a thread of its own does it, and is left behind if it must be.
+    """
+    found: Future[list[Any]] = Future()
+
+    def look_up() -> None:
+        try:
+            found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except OSError as error:
+            found.set_exception(error)
+
+    Thread(target=look_up, daemon=True).start()
+    return [str(address[0]) for *_, address in found.result(_left_until(deadline))]
+
+
 @contextmanager
 def _connecting() -> Iterator[None]:
     """Whatever fails in here cannot be taken for a failure of what follows the connection."""
@@ -137,8 +157,7 @@ class _Connection(HTTPConnection):
         urllib3 gives a whole timeout to each; here those still to be tried share what is left.
         """
         deadline = time.monotonic() + (self.timeout or 0)
-        found = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
-        addresses = [str(address[0]) for *_, address in found]
+        addresses = _addresses(self.host, self.port, deadline)
         while addresses:
             share = _left_until(deadline) / len(addresses)
             address = (addresses.pop(0), self.port)
@@ -169,11 +188,17 @@ class _DeadlineAdapter(HTTPAdapter):
     """An adapter that neither repeats nor outlives a request."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
+        super().init_poolmanager(*args, ssl_context=_tls_context(), **kwargs)
         _use_own_pools(self.poolmanager)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs |= {"ssl_context": _tls_context(), "proxy_ssl_context": _tls_context()}
         return _use_own_pools(super().proxy_manager_for(*args, **kwargs))
+
+
+def _tls_context() -> ssl.SSLContext:
+    """Return what verifies the API; unlike urllib3's, it does not heed SSLKEYLOGFILE."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _use_own_pools(manager: PoolManager) -> PoolManager:
@@ -199,6 +224,23 @@ class Transport:
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
 
+    def attempt(self) -> Attempt:
+        """Return the attempt that begins now."""
+        return Attempt(self._session, time.monotonic() + self._timeout)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One attempt to update a client; all that it takes, a new token too, has one deadline."""
+
+    _session: requests.Session
+    _deadline: float
+
+    @property
+    def seconds_left(self) -> float:
+        """The seconds until the attempt must be over; 0 from then on."""
+        return max(self._deadline - time.monotonic(), 0)
+
     def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
     ) -> Answer:
@@ -214,7 +256,7 @@ class Transport:
             url,
             data=body,
             headers=headers,
-            timeout=Timeout(total=self._timeout),  # type: ignore[arg-type]
+            timeout=Timeout(total=_left_until(self._deadline)),  # type: ignore[arg-type]
             allow_redirects=False,
             stream=True,
         ) as response:
@@ -226,6 +268,12 @@ class Transport:
             return Answer(
                 response.status_code,
                 read[:_LONGEST_BODY],
-                response.headers.get("Retry-After"),
+                _retry_after(response.headers),
                 too_long=too_long,
             )
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds to wait, a date taken by the API's own clock: ours may be wrong."""
+    asked = headers.get("Retry-After")
+    return None if asked is None else seconds_asked_for(asked, headers.get("Date"))
