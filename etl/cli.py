@@ -6,13 +6,11 @@ A command's module is imported when the command runs, so that ``--help`` does no
 from __future__ import annotations
 
 from importlib import import_module
-from pathlib import Path
-from traceback import extract_tb
 
 import click
 
 from etl import __version__, console
-from etl.errors import ExitCode, FatoraClientsError
+from etl.errors import ExitCode, FatoraClientsError, in_one_sentence
 
 COMMANDS = {
     "update": "Read, validate and send spreadsheets; write what became of each row.",
@@ -48,6 +46,7 @@ def commands() -> None:
 
 def run(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code; print one sentence where it could not go on."""
+    console.open_missing()
     try:
         code = commands.main(arguments, prog_name="fatora-clients", standalone_mode=False)
         return int(code or ExitCode.DONE)
@@ -61,14 +60,7 @@ def run(arguments: list[str] | None = None) -> int:
         console.complain(f"fatora-clients: {error}")
         return error.exit_code
     except Exception as error:  # noqa: BLE001 - the one place: cron needs a code and a sentence
-        console.complain(f"fatora-clients: internal error ({_where(error)}); what was done is kept")
+        console.complain(f"fatora-clients: {in_one_sentence(error)}")
         return ExitCode.INTERNAL
     finally:
         console.let_go()
-
-
-def _where(error: Exception) -> str:
-    """Return what went wrong and where, without the values that a message could hold."""
-    frames = extract_tb(error.__traceback__)
-    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return type(error).__name__ + place

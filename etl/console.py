@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import select
 import sys
 from contextlib import contextmanager, suppress
+from io import UnsupportedOperation
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
-
-import click
 
 from etl.text import visible
 
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
     from etl.rows import RowResult, Status
+
+_PATIENCE = 10.0  # seconds that a reader of the output may take for 4 KiB
 
 
 def say(text: str = "") -> None:
@@ -39,8 +43,45 @@ def say_columns(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def _print(text: str, stream: TextIO) -> None:
-    with suppress(OSError, ValueError):  # a reader that has gone, a full disk, a closed stream
-        click.echo(text.encode(stream.encoding or "utf-8", "replace").decode(), file=stream)
+    line = f"{text}\n".encode(stream.encoding or "utf-8", "replace")
+    try:
+        stream.flush()
+        _write(stream.fileno(), line)
+    except UnsupportedOperation:  # no file of the system's, such as one that keeps the text
+        stream.write(line.decode(stream.encoding or "utf-8"))
+    except (OSError, ValueError):  # the reader has gone or reads no more, or the disk is full
+        _silence(stream)
+
+
+def _write(descriptor: int, line: bytes) -> None:
+    """Write at the reader's pace, but for a reader that stands still wait no longer than that.
+
+    At a terminal it is a person who holds the output, and lets it go on.
+    """
+    ready = select.poll()
+    ready.register(descriptor, select.POLLOUT)
+    patience = None if os.isatty(descriptor) else 1000 * _PATIENCE
+    while line:
+        if not ready.poll(patience):
+            raise TimeoutError
+        # So much a pipe that is ready takes without waiting: POSIX, write(2).
+        line = line[os.write(descriptor, line[: select.PIPE_BUF]) :]
+
+
+def _silence(stream: TextIO) -> None:
+    """Have what is still written to a stream go nowhere."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def open_missing() -> None:
+    """Open the standard streams that were closed when the program began.
+
+    Else the next files to be opened, the journal among them, would get their numbers.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def let_go() -> None:
@@ -49,8 +90,15 @@ def let_go() -> None:
         try:
             stream.flush()
         except (OSError, ValueError):
-            with suppress(OSError, ValueError):
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+            _silence(stream)
+
+
+class ToConsole(logging.Handler):
+    """Prints what is logged."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a line."""
+        complain(self.format(record))
 
 
 class Silence:

@@ -14,6 +14,8 @@ that the run, or one input of it, cannot go on, and its class says what that mea
 from __future__ import annotations
 
 from enum import IntEnum
+from pathlib import Path
+from traceback import extract_tb
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -69,3 +71,10 @@ class BusyError(FatoraClientsError):
     """Another run holds the runs folder; nothing was sent."""
 
     exit_code = ExitCode.BUSY
+
+
+def in_one_sentence(error: Exception) -> str:
+    """Say of an error that nobody foresaw what it was and where, without any value it may hold."""
+    frames = extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"internal error ({type(error).__name__}{place}); what was done is kept"

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
+_UNFINISHED = ".new"
 
 
 def sync_folder(folder: Path) -> None:
@@ -36,13 +37,18 @@ def create(path: Path) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_FILE))
 
 
+def unfinished_in(folder: Path) -> list[Path]:
+    """Return what `replacing` could not finish, because the program was killed."""
+    return list(folder.glob(f".*{_UNFINISHED}"))
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give the path of a new private file that takes the place of ``path`` when all went well.
 
     After an error ``path`` is what it was before and the new file is gone.
     """
-    new = path.with_name(f".{path.name}.new")
+    new = path.with_name(f".{path.name}{_UNFINISHED}")
     new.unlink(missing_ok=True)
     create(new)
     try:

@@ -26,12 +26,14 @@ if TYPE_CHECKING:
 class Summary:
     """What became of one input; ``sentence`` says it to people.
 
-    ``run`` is None where the input could not be used, and no run was made.
+    ``run`` is None where the input could not be used, and no run was made; ``stopped`` tells why
+    the run stopped early, if it did.
     """
 
     input: Path
     exit_code: ExitCode
     sentence: str
+    stopped: str | None = None
     run: str | None = None
     folder: Path | None = None
     rows: int = 0

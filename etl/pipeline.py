@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import logging
-import sqlite3
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from etl.errors import ConfigError, ExitCode, StoppedError
+from etl.errors import ConfigError, ExitCode
 from etl.extract.inputs import require_readable
 from etl.extract.table import open_table
 from etl.fields import Field
@@ -33,6 +31,7 @@ from etl.runs.folder import RunFolder, RunsFolder
 from etl.runs.journal import Journal, JournalReader, Staged, StagingJournal
 from etl.runs.log import logging_to
 from etl.runs.manifest import Manifest
+from etl.stopping import stop_on_full_disk
 from etl.validate.checking import ColumnRules, check_records
 from etl.validate.duplicates import duplicate_fault
 
@@ -90,21 +89,20 @@ def update(source: Path, job: Job) -> Summary:
 
     Raises:
         InputError: the file cannot be used; nothing was sent and no run was made.
-        ConfigError: the API refused the key; nothing was sent.
+        ConfigError: the API refused the key, or the token is over; nothing was sent.
         StoppedError: stopped before anything was sent, or the disk is full.
         InconsistentError: the program contradicts itself; what was done is in the journal.
     """
     require_readable(source)
     runs = RunsFolder(job.settings.runs.dir)
-    with _disk_full_stops(), runs.staging(datetime.now(UTC)) as staging:
+    with stop_on_full_disk(), runs.staging(datetime.now(UTC)) as staging:
         facts = replace(staging.take_input(source), sheet=job.settings.input.sheet)
-        previous = runs.previous(facts, job.settings.api.url)
-        if previous is not None:
-            folder, manifest = previous
+        earlier = list(runs.of_same(facts, job.settings.api.url))
+        for folder, manifest in earlier:
             if manifest.exit_code is None or _rows_left(folder):
                 return _send(source, folder, manifest, job)
-            if not job.again:
-                return _already_done(source, folder, manifest, job)
+        if earlier and not job.again:
+            return _already_done(source, *earlier[0], job)
         with StagingJournal(staging.journal) as journal:
             staged = _stage(staging.input, journal, job.settings, job.stop, job.progress)
         manifest = Manifest(
@@ -131,7 +129,7 @@ def checked(
         InconsistentError: the program contradicts itself.
     """
     require_readable(source)
-    with _disk_full_stops(), tempfile.TemporaryDirectory() as name:
+    with stop_on_full_disk(), tempfile.TemporaryDirectory() as name:
         path = Path(name) / "journal.sqlite3"
         with StagingJournal(path) as staging:
             staged = _stage(source, staging, settings, stop, progress)
@@ -187,6 +185,7 @@ def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summ
     settings = job.settings.model_dump(mode="json")
     manifest = replace(manifest, settings=settings, api=job.settings.api.url)
     manifest = manifest.begin_session(_now())
+    folder.clear_unfinished()
     manifest.write(folder.manifest)
     refused: ConfigError | None = None
     with logging_to(folder.log, folder.run), Journal(folder.journal) as journal:
@@ -215,7 +214,8 @@ def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summ
     manifest.write(folder.manifest)
     if refused:
         raise refused
-    return summary_of(source, folder, manifest, sentence_of(counts, stopped, rework))
+    said = sentence_of(counts, stopped, rework)
+    return replace(summary_of(source, folder, manifest, said), stopped=stopped)
 
 
 def _load(journal: Journal, job: Job) -> str | None:
@@ -249,7 +249,7 @@ def _sign_in(connection: Connection) -> None:
     try:
         connection.api().sign_in()
     except TokenRefusedError as error:
-        raise ConfigError(f"the API key was refused, nothing was sent: {error}") from None
+        raise ConfigError(f"{error}; nothing was sent") from None
     except TokenUnavailableError:
         log.warning("no_token_yet")  # each row will ask again, and the loader knows when to stop
 
@@ -260,17 +260,6 @@ def _already_done(source: Path, folder: RunFolder, manifest: Manifest, job: Job)
             write_results(job.results, journal, folder.run)
     said = f"Nothing new to do: run {folder.run} has processed this file; --again sends it again."
     return summary_of(source, folder, replace(manifest, exit_code=ExitCode.DONE), said)
-
-
-@contextmanager
-def _disk_full_stops() -> Iterator[None]:
-    try:
-        yield
-    except (OSError, sqlite3.OperationalError) as error:
-        full = getattr(error, "errno", None) == errno.ENOSPC
-        if full or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-            raise StoppedError("the disk is full: make room and run the same file again") from None
-        raise
 
 
 def _now() -> str:

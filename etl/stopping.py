@@ -1,9 +1,11 @@
-"""Stopping politely: a signal asks, the work ends at its next safe point."""
+"""Stopping so that the run can be resumed: at a signal's wish, or where the disk is full."""
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+# The least byte of SQLite's codes: https://www.sqlite.org/rescode.html
+_NO_ROOM_IN_SQLITE = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN})
 
 
 class StopRequest:
@@ -44,7 +49,10 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Give the request that SIGTERM, SIGINT and SIGHUP make; a second one ends it all at once."""
+    """Give the request that SIGTERM, SIGINT and SIGHUP make; a second one ends it all at once.
+
+    A signal that whoever started the program had it ignore, as nohup does, stays ignored.
+    """
     request = StopRequest()
 
     def handle(number: int, _frame: FrameType | None) -> None:
@@ -52,9 +60,34 @@ def stop_on_signals() -> Iterator[StopRequest]:
             os._exit(ExitCode.STOPPED)  # what was done is in the journal
         request.ask(f"stopped by {signal.Signals(number).name}")
 
-    before = {number: signal.signal(number, handle) for number in _SIGNALS}
+    heeded = [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in heeded}
     try:
         yield request
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether something could not be written for want of room, or because the disk failed."""
+    if isinstance(error, sqlite3.Error):
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_ROOM_IN_SQLITE
+    return isinstance(error, OSError) and error.errno in _NO_ROOM
+
+
+@contextmanager
+def stop_on_full_disk() -> Iterator[None]:
+    """Have a full disk stop the run; what was done before stands in the journal.
+
+    Raises:
+        StoppedError: something could not be written.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not is_disk_full(error):
+            raise
+        raise StoppedError(
+            "the disk is full or fails: make room and run the same file again"
+        ) from None

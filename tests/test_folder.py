@@ -204,7 +204,7 @@ def test_the_latest_run_of_the_same_bytes_is_found(runs: RunsFolder) -> None:
     publish(runs, NOON)
     latest = publish(runs, NOON + timedelta(days=1))
     publish(runs, NOON + timedelta(days=2), InputFacts("clients.csv", 10, "cd" * 32))
-    found = runs.previous(InputFacts("renamed.csv", 10, FACTS.sha256), API)
+    found = next(runs.of_same(InputFacts("renamed.csv", 10, FACTS.sha256), API), None)
     assert found is not None
     assert found[0] == latest
     assert found[1].run == latest.run
@@ -213,9 +213,9 @@ def test_the_latest_run_of_the_same_bytes_is_found(runs: RunsFolder) -> None:
 def test_another_sheet_of_the_same_bytes_is_another_input(runs: RunsFolder) -> None:
     """What was sent of one says nothing about the other."""
     publish(runs, NOON, InputFacts("clients.xlsx", 10, FACTS.sha256, "North"))
-    assert runs.previous(InputFacts("clients.xlsx", 10, FACTS.sha256, "South"), API) is None
-    assert runs.previous(InputFacts("clients.xlsx", 10, FACTS.sha256, None), API) is None
-    assert runs.previous(InputFacts("clients.xlsx", 10, FACTS.sha256, "North"), API) is not None
+    assert list(runs.of_same(InputFacts("clients.xlsx", 10, FACTS.sha256, "South"), API)) == []
+    assert list(runs.of_same(InputFacts("clients.xlsx", 10, FACTS.sha256, None), API)) == []
+    assert list(runs.of_same(InputFacts("clients.xlsx", 10, FACTS.sha256, "North"), API)) != []
 
 
 @pytest.mark.parametrize(("made", "asked"), [(API, SANDBOX), (SANDBOX, API)])
@@ -224,8 +224,8 @@ def test_a_run_against_the_sandbox_is_no_run_against_the_api(
 ) -> None:
     """Trying a file out must not keep it from being sent."""
     publish(runs, api=made)
-    assert runs.previous(FACTS, asked) is None
-    assert runs.previous(FACTS, made) is not None
+    assert list(runs.of_same(FACTS, asked)) == []
+    assert list(runs.of_same(FACTS, made)) != []
 
 
 # The folder of one run

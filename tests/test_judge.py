@@ -411,7 +411,7 @@ def test_a_failure_of_tls_stops_the_run() -> None:
 
 def test_a_refused_api_key_stops_the_run() -> None:
     """No row can be sent any more, and the message says which key it is about."""
-    verdict = judge(TokenRefusedError("the Authorize endpoint answered 401 and no token"), ROW)
+    verdict = judge(TokenRefusedError("the API key was refused: the endpoint answered 401"), ROW)
     assert (verdict.status, verdict.code) == (Status.FAILED, Code.API_AUTH)
     assert "API key" in str(verdict.halt)
     assert not verdict.again

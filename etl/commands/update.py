@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import resource
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,14 @@ from etl import console
 from etl.commands import options
 from etl.commands.options import settings_of
 from etl.config import read_credentials
-from etl.errors import ConfigError, ExitCode, InputError, StoppedError
+from etl.errors import (
+    ConfigError,
+    ExitCode,
+    InconsistentError,
+    InputError,
+    StoppedError,
+    in_one_sentence,
+)
 from etl.extract.inputs import find_inputs
 from etl.load.connection import Connection
 from etl.load.tokens import ExchangedToken, GivenToken
@@ -25,7 +33,7 @@ from etl.pipeline import Job, update
 from etl.runs.folder import RunsFolder
 from etl.runs.lock import locked
 from etl.runs.log import JsonLines
-from etl.stopping import stop_on_signals
+from etl.stopping import stop_on_full_disk, stop_on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -115,17 +123,16 @@ def command(
     if verbose:
         _log_to_console()
     runs = RunsFolder(settings.runs.dir)
-    runs.prepare()
+    with stop_on_full_disk():
+        runs.prepare()
     with (
         locked(runs.path),
         stop_on_signals() as stop,
         console.progress(wanted=not (quiet or as_json)) as progress,
     ):
         job = Job(settings, connect, stop, progress, limit=limit, again=again, results=results)
-        summaries = [_update_one(file, job) for file in found.files if stop.reason is None]
+        summaries = list(_update_each(found.files, job))
     exit_code = ExitCode.worst(summary.exit_code for summary in summaries)
-    if len(summaries) < len(found.files):
-        exit_code = max(exit_code, ExitCode.STOPPED)
     for summary in summaries:
         if summary.run is None:
             console.complain(f"fatora-clients: {summary.input}: {summary.sentence}")
@@ -138,15 +145,34 @@ def command(
     return exit_code
 
 
+def _update_each(files: Iterable[Path], job: Job) -> Iterator[Summary]:
+    """Send the files in order; what stops one run early would stop the next as well."""
+    stopped = None
+    for file in files:
+        if stopped is None:
+            summary = _update_one(file, job)
+        else:
+            summary = Summary(file, ExitCode.STOPPED, f"not begun: {stopped}", stopped)
+        stopped = summary.stopped
+        yield summary
+
+
 def _update_one(file: Path, job: Job) -> Summary:
     """Send one file; that it cannot be used must not keep the next from being sent."""
     try:
         return update(file, job)
-    except (InputError, StoppedError) as error:
+    except StoppedError as error:
+        return Summary(file, error.exit_code, str(error), stopped=str(error))
+    except (InputError, InconsistentError) as error:
         return Summary(file, error.exit_code, str(error))
+    except ConfigError:
+        raise
+    except Exception as error:  # noqa: BLE001 - nor must a fault of the program with this file
+        return Summary(file, ExitCode.INTERNAL, in_one_sentence(error))
 
 
 def _to_api(settings: Settings) -> Connect:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the credentials
     credentials = read_credentials(os.environ)
     api = settings.api
 
@@ -177,7 +203,7 @@ def _to_sandbox(settings: Settings) -> Connect:
 
 
 def _log_to_console() -> None:
-    handler = logging.StreamHandler()
+    handler = console.ToConsole()
     handler.setFormatter(JsonLines())
     logging.getLogger("etl").addHandler(handler)
 

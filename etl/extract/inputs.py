@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import signal
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -28,8 +31,9 @@ class Inputs:
 def find_inputs(named: Iterable[Path], settle: float) -> Inputs:
     """Return the spreadsheets: a named file as it is, of a named folder those directly in it.
 
-    A file in a folder that changed within the last ``settle`` seconds is left for the next time;
-    lock files of office programs, dot files and unfinished downloads are passed over.
+    A file in a folder that changed within the last ``settle`` seconds, or that is being written, is
+    left for the next time; lock files of office programs, dot files and unfinished downloads are
+    passed over.
     """
     inputs = Inputs()
     for path in named:
@@ -37,11 +41,34 @@ def find_inputs(named: Iterable[Path], settle: float) -> Inputs:
             inputs.files.append(path)
             continue
         for file in sorted(path.iterdir(), key=lambda each: each.name):
-            if not _is_spreadsheet(file):
-                continue
-            recent = abs(time.time() - file.stat().st_mtime) < settle
-            (inputs.unsettled if recent else inputs.files).append(file)
+            if _is_spreadsheet(file):
+                (inputs.files if _is_at_rest(file, settle) else inputs.unsettled).append(file)
     return inputs
+
+
+def _is_at_rest(file: Path, settle: float) -> bool:
+    try:
+        recent = abs(time.time() - file.stat().st_mtime) < settle
+    except FileNotFoundError:  # it has just been taken away
+        return False
+    return not recent and not _is_open_for_writing(file)
+
+
+def _is_open_for_writing(file: Path) -> bool:
+    """Ask for a lease, which Linux grants only while nobody has the file open for writing.
+
+    It does so for the user's own files on file systems of this machine (fcntl(2)); of any other
+    file it cannot be told, and is taken to be no.
+    """
+    try:
+        with file.open("rb") as opened:
+            # Should somebody open it just now, the signal that tells must not end the program.
+            fcntl.fcntl(opened, fcntl.F_SETSIG, signal.SIGURG)
+            fcntl.fcntl(opened, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+            fcntl.fcntl(opened, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+    except OSError as error:
+        return error.errno == errno.EAGAIN
+    return False
 
 
 def _is_spreadsheet(file: Path) -> bool:

@@ -1,4 +1,4 @@
-"""The Update Client call.
+"""The Update Client call, and signing in before the first.
 
 Source: fatora.io/api/updateClient.php.
 """
@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from etl.load.tokens import TokenUnavailableError
-from etl.load.transport import NotConnectedError
+from etl.load.tokens import TokenRefusedError, TokenUnavailableError, end_of_life
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from etl.load.tokens import Tokens
-    from etl.load.transport import Answer, Transport
-
-_UNAUTHORIZED = 401
+    from etl.load.transport import Answer, Attempt, Transport
 
 
 class Api:
@@ -47,20 +46,37 @@ class Api:
             {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
             json.dumps(body, ensure_ascii=False).encode(),
         )
-        if answer.http_status == _UNAUTHORIZED:
+        if answer.http_status == HTTPStatus.UNAUTHORIZED:
             self._tokens.reject(token)
         return replace(answer, body=_blotted(answer.body, token))
 
     def sign_in(self) -> None:
-        """Get a token before anything is sent.
+        """Get a token before anything is sent, and where it seems to be over ask whether it is.
 
         Raises:
             TokenRefusedError, TokenUnavailableError: there is none.
         """
+        attempt = self._transport.attempt()
         try:
-            self._tokens.current(self._transport.attempt())
-        except NotConnectedError as error:
-            raise TokenUnavailableError(str(error)) from None
+            self._require_alive(self._tokens.current(attempt), attempt)
+        except (TokenRefusedError, TokenUnavailableError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it was, the API could not be asked
+            raise TokenUnavailableError(type(error).__name__) from None
+
+    def _require_alive(self, token: str, attempt: Attempt) -> None:
+        over = end_of_life(token)
+        if over is not None and over < datetime.now(UTC) and not self._accepts(token, attempt):
+            raise TokenRefusedError(f"the bearer token expired at {over:%Y-%m-%d %H:%M} UTC")
+
+    def _accepts(self, token: str, attempt: Attempt) -> bool:
+        """Whether the token is good for reading: this machine's clock may be wrong.
+
+        Source of the request: fatora.io/api/getAllClients.php.
+        """
+        url = f"{self._url}/clients?page=1&page_size=1"
+        answer = attempt.send("GET", url, {"Authorization": f"Bearer {token}"})
+        return answer.http_status == HTTPStatus.OK
 
 
 def _blotted(body: bytes, token: str) -> bytes:

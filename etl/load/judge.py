@@ -131,7 +131,7 @@ def _meaning_of_failure(error: Exception) -> tuple[Status, Code]:
 
 def _halt_of_failure(error: Exception) -> str | None:
     if isinstance(error, TokenRefusedError):
-        return f"the API key was refused when the token had to be renewed: {error}"
+        return f"the token had to be renewed, but {error}"
     if isinstance(error, NotConnectedError) and error.insecure:
         return "the API's TLS certificate or connection cannot be trusted"
     return None

@@ -8,8 +8,11 @@ from __future__ import annotations
 import json
 import time
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
+
+import jwt
 
 from etl.load.transport import NotConnectedError
 from etl.text import is_token
@@ -27,7 +30,7 @@ _REFUSALS = range(300, 500)
 
 
 class TokenRefusedError(Exception):
-    """The Authorize endpoint gave no token for the API key, and would not if asked again."""
+    """There is no token that the API accepts, and would not be if it were asked again."""
 
 
 class TokenUnavailableError(Exception):
@@ -133,8 +136,20 @@ class ExchangedToken:
             return token
         said = f"the Authorize endpoint answered {answer.http_status} and no token"
         if answer.http_status in {_OK, *_REFUSALS} - _SLOW_DOWN:
-            raise TokenRefusedError(said)
+            raise TokenRefusedError(f"the API key was refused: {said}")
         raise TokenUnavailableError(said, answer.retry_after)
+
+
+def end_of_life(token: str) -> datetime | None:
+    """Return when a token is over by what it says of itself, if it is a JWT that says so.
+
+    Source: RFC 7519, 4.1.4. Its signature only the API can verify.
+    """
+    try:
+        claims = jwt.decode(token, options={"verify_signature": False})
+        return datetime.fromtimestamp(claims["exp"], UTC)
+    except (jwt.InvalidTokenError, KeyError, TypeError, ValueError, OverflowError, OSError):
+        return None
 
 
 def _token_in(answer: Answer) -> str | None:

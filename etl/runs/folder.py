@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etl.errors import ConfigError, InputError
-from etl.files import PRIVATE_FOLDER, create, sync_folder
+from etl.files import PRIVATE_FOLDER, create, sync_folder, unfinished_in
 from etl.runs.manifest import InputFacts, Manifest, sha256_of
+from etl.stopping import is_disk_full
 from etl.urls import is_loopback
 
 if TYPE_CHECKING:
@@ -86,6 +87,11 @@ class RunFolder:
             raise InputError("the file has just been taken away") from None
         return InputFacts(source.name, size, digest.hexdigest())
 
+    def clear_unfinished(self) -> None:
+        """Remove what a killed run had only begun to write."""
+        for left in unfinished_in(self.path):
+            left.unlink()
+
     def hashes(self) -> dict[str, str]:
         """Return the SHA-256 of every file of the run but the manifest, by name."""
         return {
@@ -113,6 +119,8 @@ class RunsFolder:
             create(probe)
             probe.unlink()
         except OSError as error:
+            if is_disk_full(error):
+                raise
             raise ConfigError(
                 f"the runs folder {self.path} cannot be written ({error.strerror});"
                 " nothing was sent: choose another with --runs-dir"
@@ -168,8 +176,8 @@ class RunsFolder:
         problem = f"{len(found)} runs begin with" if found else "there is no run"
         raise ConfigError(f"{problem} {name!r} in {self.path}; see fatora-clients history")
 
-    def previous(self, facts: InputFacts, api: str) -> tuple[RunFolder, Manifest] | None:
-        """Return the latest run of the same bytes and sheet, if any.
+    def of_same(self, facts: InputFacts, api: str) -> Iterator[tuple[RunFolder, Manifest]]:
+        """Yield the runs of the same bytes and sheet, the latest first.
 
         What was sent to a stand-in on this machine has not been sent to the API, and the other way
         round: such runs are not taken for one another.
@@ -178,8 +186,7 @@ class RunsFolder:
             manifest = Manifest.read(folder.manifest)
             same = manifest.input.sha256 == facts.sha256 and manifest.input.sheet == facts.sheet
             if same and is_loopback(manifest.api) == is_loopback(api):
-                return folder, manifest
-        return None
+                yield folder, manifest
 
     def _clear_staging(self) -> None:
         for left in self.path.glob(f"{_STAGING}*"):

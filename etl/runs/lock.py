@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from etl.errors import BusyError
+from etl.errors import BusyError, ConfigError
 from etl.files import PRIVATE_FILE
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def locked(runs_dir: Path) -> Iterator[None]:
 
     Raises:
         BusyError: another run holds it.
+        ConfigError: it cannot be held, such as on a file system without locks.
     """
     lock = FileLock(runs_dir / _NAME, timeout=0, mode=PRIVATE_FILE, fallback_to_soft=False)
     try:
@@ -34,6 +35,11 @@ def locked(runs_dir: Path) -> Iterator[None]:
     except Timeout:
         raise BusyError(
             f"another run holds the folder {runs_dir}; nothing was sent: wait for its end"
+        ) from None
+    except (OSError, NotImplementedError):
+        raise ConfigError(
+            f"the file {runs_dir / _NAME} cannot be locked; nothing was sent: choose another folder"
+            " with --runs-dir"
         ) from None
     try:
         yield

@@ -33,11 +33,18 @@ class JsonLines(logging.Formatter):
         return json.dumps({**line, **getattr(record, "fields", {})})
 
 
+class _Log(logging.FileHandler):
+    """The file of a run; that a line cannot be written to it, as on a full disk, stops no run."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Print no traceback to a standard error that nobody asked for."""
+
+
 @contextmanager
 def logging_to(path: Path, run: str) -> Iterator[None]:
     """Append what the program logs to a run's log."""
     path.touch(PRIVATE_FILE)
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _Log(path, encoding="utf-8")
     handler.setFormatter(JsonLines(run))
     program = logging.getLogger("etl")
     program.addHandler(handler)

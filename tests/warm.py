@@ -1,0 +1,118 @@
+"""The program, imported already: it starts within milliseconds and can be killed hundreds of times.
+
+Run as a script this is the process that waits: for each line on its standard input, a JSON object
+of what to start, it forks a child that is the program, prints the child's number, waits for its
+end, and prints how it ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Self
+
+ROOT = Path(__file__).parent.parent
+_IMPORTED = ("etl.commands.update", "etl.commands.check", "pandera.pandas", "xlsxwriter")
+
+
+class WarmProgram:
+    """Starts the program in a folder, one process at a time; use as a context manager."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.folder = folder
+        self._environment = environment
+        self._server = subprocess.Popen(
+            [sys.executable, __file__],
+            env={"PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.communicate(timeout=30)
+
+    def start(self, *arguments: object, largest_file: int = -1) -> int:
+        """Start a command and return its process's number; no file may grow beyond so many bytes.
+
+        What it prints stands in ``said.txt`` of its folder.
+        """
+        wanted = {
+            "arguments": list(map(str, arguments)),
+            "environment": self._environment,
+            "folder": str(self.folder),
+            "largest_file": largest_file,
+        }
+        assert self._server.stdin is not None
+        self._server.stdin.write(json.dumps(wanted) + "\n")
+        self._server.stdin.flush()
+        return self._told()
+
+    def wait(self) -> int:
+        """Return the exit code of what was started, or the signal that ended it, negative."""
+        return self._told()
+
+    def run(self, *arguments: object, largest_file: int = -1) -> int:
+        """Run a command to its end and return its exit code."""
+        self.start(*arguments, largest_file=largest_file)
+        return self.wait()
+
+    def said(self) -> str:
+        """Return what the latest command printed."""
+        return (self.folder / "said.txt").read_text(encoding="utf-8")
+
+    def _told(self) -> int:
+        assert self._server.stdout is not None
+        return int(self._server.stdout.readline())
+
+
+def _serve() -> None:
+    for module in _IMPORTED:
+        __import__(module)
+    _check_something()
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            _become_the_program(**json.loads(line))
+        print(child, flush=True)  # noqa: T201 - whoever started this reads it
+        _, status = os.waitpid(child, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201 - the same
+
+
+def _check_something() -> None:
+    """Have the libraries do once what they do once only."""
+    from etl.cli import run  # noqa: PLC0415 - whoever uses the class needs no program
+
+    with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nowhere:
+        source = Path(folder) / "clients.csv"
+        source.write_text("id,email\n1,sara@example.com\n", encoding="utf-8")
+        with contextlib.redirect_stdout(nowhere):
+            run(["check", str(source)])
+
+
+def _become_the_program(
+    arguments: list[str], environment: dict[str, str], folder: str, largest_file: int
+) -> None:
+    from etl.cli import run  # noqa: PLC0415 - whoever uses the class needs no program
+
+    os.chdir(folder)
+    os.environ.update(environment)
+    said: Any = os.open("said.txt", os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+    os.dup2(said, 1)
+    os.dup2(said, 2)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, resource.RLIM_INFINITY))
+    os._exit(run(arguments))
+
+
+if __name__ == "__main__":
+    _serve()
