@@ -11,6 +11,7 @@ import click
 
 from etl import __version__, console
 from etl.errors import ExitCode, FatoraClientsError, in_one_sentence
+from etl.stopping import stop_on_full_disk
 
 COMMANDS = {
     "update": "Read, validate and send spreadsheets; write what became of each row.",
@@ -48,7 +49,8 @@ def run(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code; print one sentence where it could not go on."""
     console.open_missing()
     try:
-        code = commands.main(arguments, prog_name="fatora-clients", standalone_mode=False)
+        with stop_on_full_disk():
+            code = commands.main(arguments, prog_name="fatora-clients", standalone_mode=False)
         return int(code or ExitCode.DONE)
     except click.ClickException as error:
         console.complain(f"fatora-clients: {error.format_message()}")

@@ -31,7 +31,6 @@ from etl.runs.folder import RunFolder, RunsFolder
 from etl.runs.journal import Journal, JournalReader, Staged, StagingJournal
 from etl.runs.log import logging_to
 from etl.runs.manifest import Manifest
-from etl.stopping import stop_on_full_disk
 from etl.validate.checking import ColumnRules, check_records
 from etl.validate.duplicates import duplicate_fault
 
@@ -90,12 +89,12 @@ def update(source: Path, job: Job) -> Summary:
     Raises:
         InputError: the file cannot be used; nothing was sent and no run was made.
         ConfigError: the API refused the key, or the token is over; nothing was sent.
-        StoppedError: stopped before anything was sent, or the disk is full.
+        StoppedError: stopped before anything was sent.
         InconsistentError: the program contradicts itself; what was done is in the journal.
     """
     require_readable(source)
     runs = RunsFolder(job.settings.runs.dir)
-    with stop_on_full_disk(), runs.staging(datetime.now(UTC)) as staging:
+    with runs.staging(datetime.now(UTC)) as staging:
         facts = replace(staging.take_input(source), sheet=job.settings.input.sheet)
         earlier = list(runs.of_same(facts, job.settings.api.url))
         for folder, manifest in earlier:
@@ -125,11 +124,11 @@ def checked(
 
     Raises:
         InputError: the file cannot be used.
-        StoppedError: stopped before its end, or the disk is full.
+        StoppedError: stopped before its end.
         InconsistentError: the program contradicts itself.
     """
     require_readable(source)
-    with stop_on_full_disk(), tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "journal.sqlite3"
         with StagingJournal(path) as staging:
             staged = _stage(source, staging, settings, stop, progress)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import struct
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -46,7 +47,8 @@ class ScriptedServer:
 
     Use as a context manager, which ends it and everything that is under way. A connection stays
     open until its client closes it, unless ``hang_up`` is set; ``greeting`` is sent on each before
-    anything else, and None hangs up at once. With ``certificate`` it speaks TLS.
+    anything else, and None hangs up at once; with ``reset`` hanging up is a reset. With
+    ``certificate`` it speaks TLS.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class ScriptedServer:
         *,
         hang_up: bool = False,
         greeting: bytes | None = b"",
+        reset: bool = False,
         certificate: trustme.LeafCert | None = None,
     ) -> None:
         self.requests: list[Request] = []
@@ -65,6 +68,9 @@ class ScriptedServer:
         self._ended = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(0.01)
+        if reset:  # what it accepts inherits that
+            linger = struct.pack("ii", 1, 0)
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self._threads = [threading.Thread(target=self._accept)]
         self.port: int = self._listener.getsockname()[1]
         self.url = f"{'https' if certificate else 'http'}://127.0.0.1:{self.port}"

@@ -105,3 +105,36 @@ def test_file_that_is_not_there_is_refused(folder: Path, name: str) -> None:
     """A folder is no file either."""
     with pytest.raises(InputError, match=r"^there is no such file$"):
         require_readable(folder / name)
+
+
+def test_file_that_is_being_written_is_left_for_later(folder: Path) -> None:
+    """However long ago its last byte came: a slow copy may pause for longer than ``settle``."""
+    (file,) = put(folder, "b.xlsx")
+    with file.open("ab"):
+        found = find_inputs([folder], settle=0)
+        assert [file.name for file in found.unsettled] == ["b.xlsx"]
+    assert find_inputs([folder], settle=0).unsettled == []
+
+
+def test_file_that_is_only_read_is_taken(folder: Path) -> None:
+    """Somebody who looks at it does not change it."""
+    (file,) = put(folder, "b.xlsx")
+    with file.open("rb"):
+        assert find_inputs([folder], settle=0).unsettled == []
+
+
+def test_file_that_is_taken_away_meanwhile_is_left(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the listing of the folder and the look at the file it is gone."""
+    (gone,) = put(folder, "b.xlsx")
+    is_file = type(gone).is_file
+
+    def vanishing(file: Path) -> bool:
+        was_there = is_file(file)
+        gone.unlink(missing_ok=True)
+        return was_there
+
+    monkeypatch.setattr(type(gone), "is_file", vanishing)
+    found = find_inputs([folder], settle=0)
+    assert gone not in found.files

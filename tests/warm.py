@@ -26,7 +26,7 @@ class WarmProgram:
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
-        self._environment = environment
+        self.environment = environment
         self._server = subprocess.Popen(
             [sys.executable, __file__],
             env={"PYTHONPATH": str(ROOT)},
@@ -49,7 +49,7 @@ class WarmProgram:
         """
         wanted = {
             "arguments": list(map(str, arguments)),
-            "environment": self._environment,
+            "environment": self.environment,
             "folder": str(self.folder),
             "largest_file": largest_file,
         }

@@ -123,8 +123,7 @@ def command(
     if verbose:
         _log_to_console()
     runs = RunsFolder(settings.runs.dir)
-    with stop_on_full_disk():
-        runs.prepare()
+    runs.prepare()
     with (
         locked(runs.path),
         stop_on_signals() as stop,
@@ -160,7 +159,8 @@ def _update_each(files: Iterable[Path], job: Job) -> Iterator[Summary]:
 def _update_one(file: Path, job: Job) -> Summary:
     """Send one file; that it cannot be used must not keep the next from being sent."""
     try:
-        return update(file, job)
+        with stop_on_full_disk():
+            return update(file, job)
     except StoppedError as error:
         return Summary(file, error.exit_code, str(error), stopped=str(error))
     except (InputError, InconsistentError) as error:

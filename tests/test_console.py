@@ -1,0 +1,114 @@
+"""What is printed, and that printing can neither fail nor wait for ever."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from etl import console
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def standard_output(descriptor: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Have something else be the standard output, and give its number."""
+    with os.fdopen(os.dup(descriptor), "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        yield stream.fileno()
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    """A pipe's ends: to read, to write."""
+    reader, writer = os.pipe()
+    yield reader, writer
+    for end in (reader, writer):
+        os.close(end)
+
+
+def test_a_line_is_printed_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Longer than what a pipe takes at once, and with letters of several bytes."""
+    said = "سارة " * 50_000
+    with (tmp_path / "out").open("w") as file, standard_output(file.fileno(), monkeypatch):
+        console.say(said)
+        console.say()
+    assert (tmp_path / "out").read_text(encoding="utf-8") == f"{said}\n\n"
+
+
+def test_what_the_encoding_lacks_is_a_question_mark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A console of 1970 must not end the run."""
+    with (tmp_path / "out").open("w", encoding="ascii") as file:
+        monkeypatch.setattr(sys, "stdout", file)
+        console.say("سارة\udcff")
+    assert (tmp_path / "out").read_bytes() == b"?????\n"
+
+
+def test_a_reader_that_stands_still_is_waited_for_once(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then the output goes nowhere; what was printed before can still be read."""
+    monkeypatch.setattr(console, "_PATIENCE", 0.2)
+    reader, writer = pipe
+    with standard_output(writer, monkeypatch):
+        begun = time.monotonic()
+        for _ in range(100):
+            console.say("x" * 4_000)
+        assert 0.2 < time.monotonic() - begun < 2
+    assert os.read(reader, 4_001) == b"x" * 4_000 + b"\n"
+
+
+def test_a_slow_reader_gets_everything(
+    pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pipe that is full is waited for as long as somebody reads."""
+    reader, writer = pipe
+    child = os.fork()
+    if child == 0:
+        os.close(writer)
+        count = 0
+        while data := os.read(reader, 50_000):
+            count += len(data)
+            time.sleep(0.01)
+        os._exit(count == 200 * 4_001)
+    with standard_output(writer, monkeypatch):
+        for _ in range(200):
+            console.say("x" * 4_000)
+    os.close(writer)
+    _, status = os.waitpid(child, 0)
+    os.dup2(reader, writer)  # so that the fixture has both to close
+    assert os.waitstatus_to_exitcode(status) == 1
+
+
+def test_a_reader_that_has_gone_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is letting go of the output afterwards."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with standard_output(writer, monkeypatch):
+        os.close(writer)
+        console.say("to nobody")
+        console.say("to nobody")
+        console.let_go()
+
+
+def test_what_is_logged_can_be_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    """It goes to standard error, by the same careful way."""
+    handler = console.ToConsole()
+    handler.emit(logging.LogRecord("etl", logging.INFO, "", 0, "held", None, None))
+    assert capfd.readouterr().err == "held\n"
+
+
+def test_columns_are_as_wide_as_their_text(capfd: pytest.CaptureFixture[str]) -> None:
+    """Unseen characters are written out, so that they cannot forge a line."""
+    console.say_columns(["A", "B"], [["1", "x\ny"], ["1000", ""]])
+    assert capfd.readouterr().out == "A     B\n1     x<U+000A>y\n1000\n"

@@ -1,0 +1,252 @@
+"""What the machine does to a run: a full disk, cron's environment, a console that is none."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from etl.errors import ExitCode
+from program import ROOT, Program
+from spreadsheets import read_csv, statuses, write_csv, write_xlsx
+from warm import WarmProgram
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from etl.sandbox.server import Sandbox
+
+KIB = 1024
+ROWS = 150
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmProgram]:
+    """The program, imported already."""
+    with WarmProgram(tmp_path_factory.mktemp("warm"), {}) as program:
+        yield program
+
+
+def many(count: int, first: int = 1) -> list[tuple[str, ...]]:
+    """A header and this many good rows."""
+    return [
+        ("id", "email"),
+        *((str(i), f"new-{i}@example.com") for i in range(first, first + count)),
+    ]
+
+
+def recorded(runs: Path) -> set[int]:
+    """The clients of whom a journal holds an attempt."""
+    found: set[int] = set()
+    with tempfile.TemporaryDirectory() as roomy:
+        shutil.copytree(runs, roomy, dirs_exist_ok=True)
+        for path in Path(roomy).glob("2*/journal.sqlite3"):
+            with contextlib.closing(sqlite3.connect(path)) as db:
+                rows = db.execute("SELECT client_id FROM rows JOIN attempts USING (row)")
+                found.update(client for (client,) in rows)
+    return found
+
+
+def updated(sandbox: Sandbox) -> set[int]:
+    """The clients that the API has updated."""
+    return {
+        client
+        for client in range(1, 2 * ROWS + 1)
+        if sandbox.store.get(client).email.startswith("new-")
+    }
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """What is in each file of a folder."""
+    return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(folder.iterdir())}
+
+
+# A full disk
+
+
+def hold_to_a_full_disk(
+    program: WarmProgram, sandbox: Sandbox, *, largest_file: int = -1, runs: str = "runs"
+) -> int:
+    """Run where there is not enough room, and assert what must hold; return the exit code."""
+    options = ("--runs-dir", runs, "--workers", 4)
+    source = write_csv(program.folder / "today.csv", many(ROWS, 1 + ROWS))
+    code = program.run("update", source, *options, largest_file=largest_file)
+    assert code in {ExitCode.DONE, ExitCode.STOPPED}, program.said()
+    if code == ExitCode.STOPPED:
+        assert "the disk is full or fails" in program.said()
+        assert "Traceback" not in program.said()
+    assert updated(sandbox) <= recorded(program.folder / runs)
+    return code
+
+
+@pytest.fixture
+def full(warm: WarmProgram, sandbox: Sandbox, tmp_path: Path) -> WarmProgram:
+    """The program in a folder of its own, where yesterday's run is done."""
+    warm.folder = tmp_path
+    warm.environment = {"FATORA_API_KEY": sandbox.api_key, "FATORA_API_URL": sandbox.url}
+    return warm
+
+
+@pytest.mark.parametrize("kibibytes", [1, 4, 16, 32, 48, 64, 96, 128, 192, 256, 4096])
+def test_a_file_that_may_not_grow_stops_the_run(
+    full: WarmProgram, sandbox: Sandbox, kibibytes: int
+) -> None:
+    """Wherever it happens: no request without its record, yesterday untouched, and it resumes."""
+    assert full.run("update", write_csv(full.folder / "yesterday.csv", many(ROWS))) == 0
+    (yesterday,) = (full.folder / "runs").glob("2*")
+    before = digests(yesterday)
+    code = hold_to_a_full_disk(full, sandbox, largest_file=kibibytes * KIB)
+    assert digests(yesterday) == before
+    assert (code == ExitCode.STOPPED) == (kibibytes < 4096)
+    assert full.run("update", full.folder / "today.csv") == 0
+    today = max((full.folder / "runs").glob("2*"))
+    assert statuses(read_csv(today / "results.csv")) == ["SUCCESS"] * ROWS
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
+@pytest.mark.parametrize("kibibytes", [8, 32, 64, 96, 128, 192, 256, 384, 512, 768, 8192])
+def test_a_full_disk_stops_the_run(full: WarmProgram, sandbox: Sandbox, kibibytes: int) -> None:
+    """The same where all files together have too little room, and it resumes once there is some."""
+    small = full.folder / "small"
+    small.mkdir()
+    with mounted(small, kibibytes):
+        code = hold_to_a_full_disk(full, sandbox, runs="small")
+        assert (code == ExitCode.DONE) >= (kibibytes == 8192)
+        shutil.copytree(small, full.folder / "runs")
+    assert full.run("update", full.folder / "today.csv") == 0
+    (run,) = (full.folder / "runs").glob("2*")
+    assert statuses(read_csv(run / "results.csv")) == ["SUCCESS"] * ROWS
+
+
+@contextlib.contextmanager
+def mounted(folder: Path, kibibytes: int) -> Iterator[None]:
+    """Mount a disk of this size on the folder."""
+    size = f"size={kibibytes}k"
+    subprocess.run(["/bin/mount", "-t", "tmpfs", "-o", size, "tmpfs", folder], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["/bin/umount", folder], check=True)
+
+
+def test_a_runs_folder_that_cannot_be_made_ends_with_2(program: Program, sandbox: Sandbox) -> None:
+    """It is found out before any request."""
+    (program.folder / "file").touch()
+    source = write_csv(program.folder / "clients.csv", many(1))
+    wrong = program.run("update", source, "--runs-dir", "file/runs")
+    assert wrong.returncode == 2
+    assert "choose another with --runs-dir" in wrong.stderr
+    assert sandbox.requests_seen == 0
+
+
+# Cron's environment
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {"LC_ALL": "C", "PYTHONIOENCODING": "ascii:strict"},
+        {"TZ": "Asia/Beirut"},
+    ],
+    ids=["nothing", "C", "ASCII", "a time zone"],
+)
+def test_cron_gives_little_and_little_is_needed(
+    program: Program, environment: dict[str, str]
+) -> None:
+    """Arabic names of files, sheets and clients need no locale, and ids are in UTC anywhere."""
+    program.environment.update(environment)
+    table = [("رقم العميل", "email", "الاسم"), ("7", "new-7@example.com", "سارة")]
+    for source in (
+        write_csv(program.folder / "عملاء.csv", table),
+        write_xlsx(program.folder / "عملاء.xlsx", table),
+    ):
+        done = program.run("update", source)
+        assert (done.returncode, done.stderr) == (0, "")
+        results = read_csv(program.runs()[-1] / "results.csv")
+        assert [row["الاسم"] for row in results] == ["سارة"]
+        begun = datetime.strptime(program.runs()[-1].name[:15] + "Z", "%Y%m%dT%H%M%S%z")
+        assert abs((datetime.now(UTC) - begun).total_seconds()) < 60
+    assert program.run("history").returncode == program.run("show", "latest").returncode == 0
+
+
+def test_no_variable_keeps_a_bad_row_from_being_found(program: Program, sandbox: Sandbox) -> None:
+    """Pandera can be switched off by the environment, for any other program."""
+    program.environment["PANDERA_VALIDATION_ENABLED"] = "False"
+    program.environment["PANDERA_VALIDATION_DEPTH"] = "SCHEMA_ONLY"
+    table = [("id", "email"), ("1", "no address"), ("-3", "new-3@example.com")]
+    done = program.run("update", write_csv(program.folder / "clients.csv", table))
+    assert done.returncode == 1
+    assert statuses(read_csv(program.only_run() / "results.csv")) == ["INVALID"] * 2
+    assert sandbox.requests_seen == 0
+
+
+def test_no_variable_changes_where_the_token_goes(program: Program, sandbox: Sandbox) -> None:
+    """Neither a proxy nor a netrc nor certificates of the environment have a say."""
+    (program.folder / ".netrc").write_text("default login a password b\n", encoding="utf-8")
+    (program.folder / ".netrc").chmod(0o600)
+    nowhere = {f"{name}_proxy": "http://127.0.0.1:9" for name in ("http", "https", "all", "HTTP")}
+    missing = dict.fromkeys(
+        ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"), "missing.pem"
+    )
+    program.environment |= {**nowhere, **missing, "HOME": str(program.folder)}
+    done = program.run("update", write_csv(program.folder / "clients.csv", many(3)))
+    assert done.returncode == 0
+    assert updated(sandbox) == {1, 2, 3}
+
+
+# A console that is none
+
+
+@pytest.mark.parametrize(
+    "redirection", [">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full", "2>/dev/full"]
+)
+@pytest.mark.parametrize("option", ["--json", "--verbose"])
+def test_a_console_that_cannot_be_written_to_changes_nothing(
+    program: Program, redirection: str, option: str
+) -> None:
+    """Neither the work nor the exit code, and no file of the run takes the stream's place."""
+    rows = [*many(3), ("9", "taken+409@example.com")]
+    source = write_csv(program.folder / "clients.csv", rows)
+    command = [sys.executable, "-m", "etl", "update", str(source), option]
+    code = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$@" {redirection}', "sh", *command],
+        cwd=program.folder,
+        env={"PYTHONPATH": str(ROOT), **program.environment},
+        check=False,
+        capture_output=True,
+        timeout=60,
+    ).returncode
+    assert code == 1
+    run = program.only_run()
+    assert statuses(read_csv(run / "results.csv")) == ["SUCCESS"] * 3 + ["REJECTED"]
+    manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["files"]["journal.sqlite3"] == digests(run)["journal.sqlite3"]
+
+
+# A clock that jumps
+
+
+def test_a_clock_set_back_hides_no_unfinished_run(program: Program) -> None:
+    """Ids sort by a clock that may be wrong: rows that are left are found in whichever run."""
+    source = write_csv(program.folder / "clients.csv", many(4))
+    program.run("update", source)
+    program.run("update", source, "--again", "--limit", 1)
+    done, left = program.runs()
+    left.rename(left.with_name("20010101T000000.000Z-000000"))
+    assert program.run("update", source).returncode == 0
+    results = read_csv(program.folder / "runs" / "20010101T000000.000Z-000000" / "results.csv")
+    assert statuses(results) == ["SUCCESS"] * 4
+    assert program.runs()[-1] == done

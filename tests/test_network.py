@@ -1,0 +1,300 @@
+"""The network at its worst, line by line of what was seen to happen, against whole runs.
+
+A server answers the one row of a file with exactly these bytes; the results must tell the truth.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import socket
+import sqlite3
+import tracemalloc
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import SecretStr
+
+from etl.config import load_settings
+from etl.console import Silence
+from etl.load.connection import Connection
+from etl.load.tokens import GivenToken
+from etl.pipeline import Job, update
+from etl.runs.folder import RunsFolder
+from etl.stopping import StopRequest
+from scripted import SUCCESS, ScriptedServer, dripping, reply
+from spreadsheets import read_csv, write_csv
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from etl.outcome import Summary
+    from program import Program
+    from scripted import Script
+
+TIMEOUT = 0.5
+MEBIBYTE = 1 << 20
+TABLE = [("id", "email"), ("1024", "sara@example.com")]
+
+
+def sent(url: str, folder: Path, **api: object) -> Summary:
+    """Send the file to whoever answers there, each row once."""
+    overrides = {"api.attempts": 1, "api.pause": 0.01, "load.workers": 1}
+    changed = {f"api.{key}": value for key, value in api.items()}
+    chosen = load_settings(
+        None, {**overrides, **changed, "api.url": url, "runs.dir": folder / "runs"}
+    )
+
+    @contextlib.contextmanager
+    def connect(_ids: Iterable[int]) -> Iterator[Connection]:
+        yield Connection(url, GivenToken(SecretStr("invented-token")), TIMEOUT)
+
+    RunsFolder(chosen.runs.dir).prepare()
+    job = Job(chosen, connect, StopRequest(), Silence())
+    return update(write_csv(folder / "clients.csv", TABLE), job)
+
+
+def outcome(summary: Summary) -> tuple[str, str]:
+    """The status and the code of the one row."""
+    assert summary.folder is not None
+    (row,) = read_csv(summary.folder / "results.csv")
+    assert bool(row["update_error"]) == (row["update_status"] != "SUCCESS")
+    assert "\n" not in row["update_error"]
+    return row["update_status"], row["update_code"]
+
+
+def _milliseconds(summary: Summary) -> int:
+    assert summary.folder is not None
+    (row,) = read_csv(summary.folder / "results.csv")
+    return int(row["update_ms"])
+
+
+def chunked(*chunks: bytes) -> bytes:
+    """An answer in chunks, without the last."""
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    return head + b"".join(b"%x\r\n%s\r\n" % (len(each), each) for each in chunks)
+
+
+def redirect(status: bytes) -> bytes:
+    """An answer that points to another host."""
+    return reply(b"", b"Location: http://127.0.0.1:9/v1/clients/1024", status=status)
+
+
+INTERRUPTED = ("UNKNOWN", "NETWORK_INTERRUPTED")
+TIMED_OUT = ("UNKNOWN", "NETWORK_TIMEOUT")
+UNREADABLE = ("UNKNOWN", "API_UNREADABLE")
+REDIRECT = ("FAILED", "API_REDIRECT")
+UPDATED = ("SUCCESS", "")
+PAGE = b"<!DOCTYPE html><html><title>Sign in</title></html>"
+BOMB = gzip.compress(b" " * (64 * MEBIBYTE))
+
+CASES: dict[str, tuple[Script, tuple[str, str]]] = {
+    "301": ([redirect(b"301 Moved Permanently")], REDIRECT),
+    "302": ([redirect(b"302 Found"), reply()], REDIRECT),
+    "303": ([redirect(b"303 See Other"), reply()], REDIRECT),
+    "307": ([redirect(b"307 Temporary Redirect")], REDIRECT),
+    "308": ([redirect(b"308 Permanent Redirect")], REDIRECT),
+    "300 without a place": ([reply(status=b"300 Multiple Choices")], REDIRECT),
+    "cut before anything": ([], INTERRUPTED),
+    "cut in the status line": ([b"HTTP/1.1 200"], INTERRUPTED),
+    "cut in the headers": ([b"HTTP/1.1 200 OK\r\nContent-Ty"], INTERRUPTED),
+    "cut after the headers": ([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n"], INTERRUPTED),
+    "short body": ([reply()[:-1]], INTERRUPTED),
+    "cut in a chunk": ([chunked(SUCCESS)[:-9]], INTERRUPTED),
+    "no last chunk": ([chunked(SUCCESS)], INTERRUPTED),
+    "cut JSON, closed": ([b"HTTP/1.1 200 OK\r\n\r\n" + SUCCESS[:-1]], UNREADABLE),
+    "length -1": ([b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n" + SUCCESS[:-1]], UNREADABLE),
+    "over-long body": ([reply() + b"HTTP/1.1 500 Oops\r\n\r\n"], UPDATED),
+    "long body that is short": ([reply(SUCCESS + b" " * 9)[:-9]], INTERRUPTED),
+    "no HTTP": ([b"220 mail.example.com ESMTP\r\n"], INTERRUPTED),
+    "a header of a megabyte": ([reply(SUCCESS, b"X: " + b"x" * MEBIBYTE)], INTERRUPTED),
+    "10,000 headers": ([reply(SUCCESS, *[b"X: x"] * 10_000)], INTERRUPTED),
+    "silence": ([60.0], TIMED_OUT),
+    "dripping headers": (dripping(reply(), 0.1), TIMED_OUT),
+    "dripping body": ([reply()[: -len(SUCCESS)], *dripping(SUCCESS, 0.1)], TIMED_OUT),
+    "dripping chunks": ([chunked(), *dripping(b"1\r\n \r\n" * 99, 0.05)], TIMED_OUT),
+    "endless 100 Continue": (dripping(b"HTTP/1.1 100 Continue\r\n\r\n" * 99, 0.005), TIMED_OUT),
+    "many 100 Continue at once": ([b"HTTP/1.1 100 Continue\r\n\r\n" * 99, reply()], UPDATED),
+    "gzip bomb": ([reply(BOMB, b"Content-Encoding: gzip")], UNREADABLE),
+    "endless body": ([b"HTTP/1.1 200 OK\r\n\r\n", *[b" " * MEBIBYTE] * 99], UNREADABLE),
+    "endless chunks": ([chunked(), *[b"100000\r\n" + b" " * MEBIBYTE + b"\r\n"] * 99], UNREADABLE),
+    "web page": ([reply(PAGE)], UNREADABLE),
+    "web page as an error": (
+        [reply(PAGE, status=b"400 Bad Request")],
+        ("REJECTED", "API_REJECTED"),
+    ),
+    "byte order mark": ([reply(b"\xef\xbb\xbf" + SUCCESS)], UPDATED),
+    "null": ([reply(b"null")], UNREADABLE),
+    "array": ([reply(b"[" + SUCCESS + b"]")], UNREADABLE),
+    "NaN": ([reply(b'{"status": "SUCCESS", "x": NaN}')], UNREADABLE),
+    "a key twice": ([reply(b'{"status": "ERROR", "status": "SUCCESS"}')], UNREADABLE),
+    "5,000 digits": ([reply(b'{"status": "SUCCESS", "x": ' + b"9" * 5_000 + b"}")], UNREADABLE),
+    "100,000 deep": ([reply(b'{"status": ' * 100_000)], UNREADABLE),
+    "another encoding": (
+        [reply('{"status": "SUCCESS", "x": "سارة"}'.encode("cp1256"))],
+        UNREADABLE,
+    ),
+    "UTF-16": ([reply(SUCCESS.decode().encode("utf-16"))], UNREADABLE),
+    "two objects": ([reply(SUCCESS + SUCCESS)], UNREADABLE),
+    "no status": ([reply(b'{"client": {"id": 1024}}')], UNREADABLE),
+    "status true": ([reply(b'{"status": true}')], UNREADABLE),
+    "status in lower case": ([reply(b'{"status": "success"}')], ("REJECTED", "API_REJECTED")),
+    "status ERROR": ([reply(b'{"status": "ERROR", "error": "x"}')], ("REJECTED", "API_REJECTED")),
+    "another client": (
+        [reply(b'{"status": "SUCCESS", "client": {"id": 9}}')],
+        ("UNKNOWN", "API_MISMATCH"),
+    ),
+    "201": ([reply(status=b"201 Created")], UNREADABLE),
+    "204": ([b"HTTP/1.1 204 No Content\r\n\r\n"], UNREADABLE),
+    "500 that says SUCCESS": ([reply(status=b"500 Oops")], ("UNKNOWN", "API_UNAVAILABLE")),
+    "599": ([reply(status=b"599 Odd")], ("UNKNOWN", "API_UNAVAILABLE")),
+    "600": ([reply(status=b"600 Odder")], UNREADABLE),
+}
+
+
+@pytest.fixture(scope="module")
+def _imported(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Have everything imported, lest that be counted as memory of an attempt."""
+    with ScriptedServer([[reply()]]) as server:
+        sent(server.url, tmp_path_factory.mktemp("first"))
+
+
+@pytest.mark.parametrize(("script", "expected"), CASES.values(), ids=CASES)
+@pytest.mark.usefixtures("_imported")
+def test_no_answer_is_taken_for_what_it_is_not(
+    script: Script, expected: tuple[str, str], tmp_path: Path
+) -> None:
+    """In time, for a few megabytes at most, the row has the status that is true."""
+    tracemalloc.start()
+    try:
+        with ScriptedServer([script], hang_up=True) as server:
+            summary = sent(server.url, tmp_path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert outcome(summary) == expected
+    assert len(server.requests) == 1
+    assert _milliseconds(summary) < 3 * 1000 * TIMEOUT
+    assert peak < 24 * MEBIBYTE
+
+
+@pytest.mark.parametrize("greeting", [None, b""], ids=["before the request", "after it"])
+def test_a_reset_is_no_answer(greeting: bytes | None, tmp_path: Path) -> None:
+    """Whether the request was taken, and carried out, cannot be told."""
+    with ScriptedServer([[]], hang_up=True, greeting=greeting, reset=True) as server:
+        assert outcome(sent(server.url, tmp_path)) == INTERRUPTED
+
+
+def test_nobody_listens(tmp_path: Path) -> None:
+    """A refused connection had no effect, and the file can be run again."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    assert outcome(sent(url, tmp_path)) == ("FAILED", "NETWORK_UNREACHABLE")
+    with ScriptedServer([[reply()]]) as server:
+        assert outcome(sent(server.url, tmp_path)) == UPDATED
+
+
+def test_an_update_whose_answer_was_lost_is_sent_again_by_the_next_run(tmp_path: Path) -> None:
+    """It was processed and cut: unknown, until an answer tells."""
+    with ScriptedServer([[], [reply()]], hang_up=True) as server:
+        assert outcome(sent(server.url, tmp_path)) == INTERRUPTED
+        assert outcome(sent(server.url, tmp_path)) == UPDATED
+    first, second = server.requests
+    assert first.body == second.body
+
+
+def test_a_later_failure_does_not_make_an_unclear_update_undone(tmp_path: Path) -> None:
+    """Cut off, then turned away: whether it was made is still unknown."""
+    turned_away = reply(b"{}", status=b"429 Too Many Requests")
+    with ScriptedServer([[], [turned_away]], hang_up=True) as server:
+        summary = sent(server.url, tmp_path, attempts=2)
+    assert outcome(summary) == ("UNKNOWN", "API_THROTTLED")
+
+
+@pytest.mark.parametrize("retry_after", [b"-5", b"soon", b"1.5", b"", b"0", b"\xd9\xa5"])
+def test_an_absurd_retry_after_is_as_good_as_none(retry_after: bytes, tmp_path: Path) -> None:
+    """And the answer that came with it is not lost in an error of a library."""
+    busy = reply(b"{}", b"Retry-After: " + retry_after, status=b"503 Busy")
+    with ScriptedServer([[busy], [reply()]]) as server:
+        assert outcome(sent(server.url, tmp_path, attempts=2)) == UPDATED
+
+
+@pytest.mark.parametrize(
+    "retry_after",
+    [b"86400", b"9" * 400, b"Fri, 31 Dec 9999 23:59:59 GMT"],
+    ids=["day", "ages", "date"],
+)
+def test_a_retry_after_of_hours_stops_the_run(retry_after: bytes, tmp_path: Path) -> None:
+    """The job does not sleep all night: it says so, and the next run goes on."""
+    busy = reply(b"{}", b"Retry-After: " + retry_after, status=b"429 Busy")
+    with ScriptedServer([[busy]]) as server:
+        summary = sent(server.url, tmp_path, attempts=5)
+    assert summary.exit_code == 4
+    assert "asked to wait" in str(summary.stopped)
+    assert outcome(summary) == ("FAILED", "API_THROTTLED")
+
+
+def test_each_attempt_is_in_the_journal(tmp_path: Path) -> None:
+    """With when it began and ended, and what came of it."""
+    busy = reply(b"{}", status=b"503 Busy")
+    with ScriptedServer([[busy], [busy], [reply()]]) as server:
+        summary = sent(server.url, tmp_path, attempts=3)
+    assert summary.folder is not None
+    (row,) = read_csv(summary.folder / "results.csv")
+    assert row["update_attempts"] == "3"
+    assert _attempts(summary.folder) == [
+        (1, "UNKNOWN", 503),
+        (2, "UNKNOWN", 503),
+        (3, "SUCCESS", 200),
+    ]
+
+
+def _attempts(run: Path) -> list[tuple[int, str, int]]:
+    with contextlib.closing(sqlite3.connect(run / "journal.sqlite3")) as db:
+        return db.execute(
+            "SELECT attempt, status, http_status FROM attempts"
+            " WHERE begun <= ended ORDER BY attempt"
+        ).fetchall()
+
+
+@pytest.mark.parametrize("around", ["{}\n", "\ufeff{}\r\n", "\u200f{}\u200e", " {} \t\n\n"])
+def test_what_clings_to_a_token_in_its_file_is_taken_off(around: str, program: Program) -> None:
+    """A line end, a byte order mark, a bidi mark: what editors and mails put around it."""
+    key = program.environment.pop("FATORA_API_KEY")
+    (program.folder / "key").write_text(around.format(key), encoding="utf-8")
+    program.environment["FATORA_API_KEY_FILE"] = "key"
+    done = program.run("update", write_csv(program.folder / "clients.csv", TABLE))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    "inside", ["invented\ntoken", "invented\u200ftoken", "invented token", "ключ"]
+)
+def test_what_is_no_token_is_refused_unseen(inside: str, program: Program, tmp_path: Path) -> None:
+    """It is said at once, and it is not shown."""
+    (tmp_path / "token").write_text(inside, encoding="utf-8")
+    del program.environment["FATORA_API_KEY"]
+    program.environment["FATORA_BEARER_TOKEN_FILE"] = "token"
+    wrong = program.run("update", write_csv(program.folder / "clients.csv", TABLE))
+    assert wrong.returncode == 2
+    assert "FATORA_BEARER_TOKEN_FILE" in wrong.stderr
+    assert not {"invented", "ключ"} & set(wrong.stderr.replace(",", " ").split())
+    assert wrong.stdout == ""
+
+
+def test_an_id_can_name_no_other_address(program: Program) -> None:
+    """The path is made of a number: nothing else gets past validation."""
+    ids = [
+        "1024/../../Authorization/Authorize",
+        "1024?x=1",
+        "1024#x",
+        "..",
+        "1024%2f9",
+        "1024\u200f/1",
+    ]
+    rows = [(each, "sara@example.com") for each in ids]
+    done = program.run("update", write_csv(program.folder / "clients.csv", [TABLE[0], *rows]))
+    assert done.returncode == 1
+    results = read_csv(program.only_run() / "results.csv")
+    assert {row["update_status"] for row in results} == {"INVALID"}

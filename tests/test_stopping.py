@@ -1,0 +1,125 @@
+"""Being asked to stop, and having no room to go on."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from etl.errors import StoppedError
+from etl.stopping import StopRequest, is_disk_full, stop_on_full_disk, stop_on_signals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+
+
+@pytest.fixture(autouse=True)
+def _handlers() -> Iterator[None]:
+    """Whatever a test does to the handlers, the next one finds them as they were."""
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_asks_the_run_to_stop(number: signal.Signals) -> None:
+    """Whoever waits is woken, and the reason names the signal."""
+    woken = []
+    with stop_on_signals() as request:
+        request.on_ask(lambda: woken.append(True))
+        os.kill(os.getpid(), number)
+        assert request.reason == f"stopped by {number.name}"
+    assert woken == [True]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_that_was_ignored_stays_ignored(number: signal.Signals) -> None:
+    """As nohup and a shell's & have it."""
+    signal.signal(number, signal.SIG_IGN)
+    with stop_on_signals() as request:
+        os.kill(os.getpid(), number)
+        assert request.reason is None
+    assert signal.getsignal(number) is signal.SIG_IGN
+
+
+def test_afterwards_signals_do_what_they_did_before() -> None:
+    """The handlers are there while the run is."""
+    before = [signal.getsignal(number) for number in SIGNALS]
+    with stop_on_signals():
+        assert [signal.getsignal(number) for number in SIGNALS] != before
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+def test_a_second_signal_ends_it_at_once() -> None:
+    """Not even what stands in a ``finally`` is waited for."""
+    code = (
+        "import os, signal, time\n"
+        "from etl.stopping import stop_on_signals\n"
+        "with stop_on_signals():\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        os.kill(os.getpid(), signal.SIGHUP)\n"
+        "    finally:\n"
+        "        time.sleep(60)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=30).returncode == 4
+
+
+def test_what_was_not_begun_is_not_begun_any_more() -> None:
+    """Nothing was sent, and the sentence says so."""
+    request = StopRequest()
+    request.check()
+    request.ask("stopped by SIGTERM")
+    with pytest.raises(StoppedError, match="stopped by SIGTERM before anything was sent"):
+        request.check()
+
+
+def sqlite_error(statement: str) -> sqlite3.Error:
+    """What SQLite makes of a statement in a database that may not grow."""
+    with contextlib.closing(sqlite3.connect(":memory:")) as db:
+        db.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(sqlite3.Error) as raised:
+            db.execute(statement)
+    return raised.value
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_no_room_stops_the_run(number: int) -> None:
+    """A full disk, a full quota, and a file that may not grow are all one."""
+    with pytest.raises(StoppedError, match="make room"), stop_on_full_disk():
+        raise OSError(number, os.strerror(number))
+
+
+def test_no_room_for_the_journal_stops_the_run() -> None:
+    """SQLite says it in its own way."""
+    full = sqlite_error("CREATE TABLE rows (row INTEGER)")
+    assert is_disk_full(full)
+    with pytest.raises(StoppedError, match="make room"), stop_on_full_disk():
+        raise full
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EACCES, "denied"),
+        OSError("no number"),
+        ValueError("other"),
+        sqlite3.ProgrammingError("closed"),
+    ],
+)
+def test_other_errors_are_not_taken_for_a_full_disk(error: Exception) -> None:
+    """They are somebody else's, and stay what they are."""
+    with pytest.raises(type(error)) as raised, stop_on_full_disk():
+        raise error
+    assert raised.value is error
+    assert not is_disk_full(sqlite_error("no SQL"))
