@@ -9,16 +9,22 @@ import stat
 import time
 from typing import TYPE_CHECKING
 
+import jwt
 import pytest
 from filelock import FileLock
 
+from etl.cli import run
+from etl.pipeline import Job, update
 from etl.sandbox.app import Behaviour
 from etl.sandbox.server import Sandbox
 from program import Program
+from scripted import ScriptedServer, reply
 from spreadsheets import read_csv, read_xlsx, statuses, write_csv, write_xlsx
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from etl.outcome import Summary
 
 HEADER = ("Client ID", "E-mail", "Name", "Phone", "Notes", "Account manager")
 GOOD = ("1024", "sara@example.com", "سارة", "+97455550000", "NA", "Mei")
@@ -192,6 +198,31 @@ def test_sigterm_ends_with_a_complete_report(tmp_path: Path) -> None:
         assert program.run("update", source, "--workers", 32).returncode == 0
 
 
+@pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_second_signal_ends_at_once_and_the_next_run_resumes(
+    first: signal.Signals, tmp_path: Path
+) -> None:
+    """An answer that takes its time is not waited for, and nothing that was done is forgotten."""
+    with ScriptedServer([[30.0]]) as silent, Sandbox() as sandbox:
+        program = Program(tmp_path, {"FATORA_BEARER_TOKEN": "invented-token"})
+        source = write_csv(tmp_path / "clients.csv", many(3))
+        process = program.start("update", source, "--workers", 1, "--api-url", f"{silent.url}/v1")
+        while not silent.requests:
+            assert process.poll() is None
+            time.sleep(0.02)
+        begun = time.monotonic()
+        process.send_signal(first)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+        assert time.monotonic() - begun < 10
+        assert process.returncode == 4
+        program.environment = {"FATORA_API_KEY": sandbox.api_key, "FATORA_API_URL": sandbox.url}
+        assert program.run("update", source).returncode == 0
+    results = read_csv(program.only_run() / "results.csv")
+    assert [row["update_attempts"] for row in results] == ["2", "1", "1"]
+
+
 def test_killed_run_is_taken_up_where_it_was(tmp_path: Path) -> None:
     """After kill -9 the same command finishes the run in its folder, and all rows are updated."""
     with Sandbox(behaviour=Behaviour(latency=0.05)) as sandbox:
@@ -229,6 +260,53 @@ def test_refused_token_stops_the_run(program: Program, sandbox: Sandbox) -> None
     assert stopped.returncode == 4
     assert "renew the key or token" in stopped.stdout
     assert sandbox.requests_seen == 1
+
+
+def test_expired_token_is_told_before_any_row(program: Program, sandbox: Sandbox) -> None:
+    """The API is asked once whether it is over: this machine's clock may be wrong."""
+    del program.environment["FATORA_API_KEY"]
+    program.environment["FATORA_BEARER_TOKEN"] = token_until(time.time() - 60)
+    refused = program.run("update", write_csv(program.folder / "clients.csv", many(9)))
+    assert refused.returncode == 2
+    assert "the bearer token expired at 20" in refused.stderr
+    assert "nothing was sent" in refused.stderr
+    assert sandbox.requests_seen == 1
+    results = read_csv(program.only_run() / "results.csv")
+    assert statuses(results) == ["NOT_SENT"] * 9
+
+
+def test_token_that_only_seems_to_be_over_is_used(program: Program) -> None:
+    """The API accepts it, so it is this machine's clock that is wrong."""
+    update, listing = (
+        reply(b'{"status": "SUCCESS"}'),
+        reply(b'{"status": "SUCCESS", "clients": []}'),
+    )
+    del program.environment["FATORA_API_KEY"]
+    with ScriptedServer([[listing], [update]]) as server:
+        program.environment["FATORA_BEARER_TOKEN"] = token_until(1_000_000_000)
+        program.environment["FATORA_API_URL"] = f"{server.url}/v1"
+        done = program.run("update", write_csv(program.folder / "clients.csv", many(1)))
+    assert done.returncode == 0
+    lines = [request.head.split(b"\r\n")[0] for request in server.requests]
+    assert lines == [b"GET /v1/clients?page=1&page_size=1 HTTP/1.1", b"PUT /v1/clients/1 HTTP/1.1"]
+
+
+def token_until(end: float) -> str:
+    """A bearer token that says when it is over; whose it is nobody knows."""
+    return jwt.encode({"exp": end}, "an invented secret of enough bytes", algorithm="HS256")
+
+
+def test_token_that_runs_out_is_renewed_for_all_workers(tmp_path: Path) -> None:
+    """Every second or so another token is needed, and no row notices."""
+    with Sandbox(behaviour=Behaviour(token_lifetime=0.4, latency=0.02)) as sandbox:
+        environment = {"FATORA_API_KEY": sandbox.api_key, "FATORA_API_URL": sandbox.url}
+        program = Program(tmp_path, environment)
+        done = program.run("update", write_csv(tmp_path / "clients.csv", many(300)))
+        assert done.returncode == 0
+        results = read_csv(program.only_run() / "results.csv")
+        sent = sum(int(row["update_attempts"]) for row in results)
+        assert statuses(results) == ["SUCCESS"] * 300
+        assert 3 <= sandbox.requests_seen - sent <= 20
 
 
 @pytest.mark.parametrize(
@@ -305,6 +383,40 @@ def test_folder_is_taken_file_by_file(program: Program) -> None:
         ("in/a.csv", 3),
         ("in/b.csv", 0),
     ]
+
+
+def test_what_stops_one_file_keeps_the_next_from_being_begun(tmp_path: Path) -> None:
+    """Nobody listens: after ten rows of the first file it is known, and the rest is left."""
+    with Sandbox() as gone:
+        environment = {"FATORA_API_KEY": gone.api_key, "FATORA_API_URL": gone.url}
+    program = Program(tmp_path, environment)
+    sources = [write_csv(tmp_path / f"{name}.csv", many(20 + name)) for name in (1, 2, 3)]
+    stopped = program.run("update", *sources, "--attempts", 1, "--json")
+    told = json.loads(stopped.stdout)
+    assert stopped.returncode == told["exit_code"] == 4
+    assert [run["run"] is None for run in told["runs"]] == [False, True, True]
+    assert {run["stopped"] for run in told["runs"]} == {told["runs"][0]["stopped"]}
+    assert "3.csv: not begun: the API could not serve 10 rows in a row" in stopped.stderr
+
+
+def test_fault_of_the_program_with_one_file_does_not_keep_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is told without values, ends with 70, and the other file is sent."""
+
+    def failing(source: Path, job: Job) -> Summary:
+        if source.name == "a.csv":
+            raise KeyError("sara@example.com")
+        return update(source, job)
+
+    monkeypatch.setattr("etl.commands.update.update", failing)
+    sources = [write_csv(tmp_path / name, many(2)) for name in ("a.csv", "b.csv")]
+    code = run(["update", *map(str, sources), "--sandbox", "--json", "--runs-dir", f"{tmp_path}/r"])
+    out, err = capfd.readouterr()
+    assert code == 70
+    assert [each["exit_code"] for each in json.loads(out)["runs"]] == [70, 0]
+    assert "a.csv: internal error (KeyError at test_update.py:" in err
+    assert "sara" not in err
 
 
 def test_json_summary_is_the_only_thing_on_stdout(program: Program) -> None:

@@ -1,0 +1,245 @@
+"""The loader and the real journal against a model: any answers, signals, kills and resumes.
+
+The model knows nothing of how the loader works. It keeps what the API did, and what the contract
+says of a row to which these answers came.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from etl.load.loader import Clock, Loader, Policy
+from etl.load.transport import Answer, NotConnectedError
+from etl.load.workers import Sent
+from etl.rows import CheckedRow, PendingRow, Record, Status
+from etl.runs.journal import Journal, Staged, StagingJournal
+from etl.stopping import StopRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from etl.load.judge import Reply
+
+ROWS = 5
+NOW = "2026-01-01T00:00:00.000+00:00"
+
+
+@dataclass(frozen=True)
+class Happening:
+    """What the network does with a request.
+
+    ``applied`` is whether the API makes the update; ``reply`` is what the sender gets; ``told`` is
+    what the reply makes of the row, where UNKNOWN means that the update may have been made.
+    """
+
+    name: str
+    reply: Reply
+    told: Status
+    applied: bool = False
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def _answer(status: int, body: object = None, retry_after: float | None = None) -> Answer:
+    return Answer(status, json.dumps(body).encode(), retry_after)
+
+
+UPDATED = Happening("updated", _answer(200, {"status": "SUCCESS"}), Status.SUCCESS, applied=True)
+HAPPENINGS = st.sampled_from(
+    [
+        UPDATED,
+        UPDATED,
+        Happening("refused", _answer(422, {"error": "no"}), Status.REJECTED),
+        Happening("said no with a 200", _answer(200, {"status": "ERROR"}), Status.REJECTED),
+        Happening("turned away", _answer(429), Status.FAILED),
+        Happening("told to wait", _answer(429, retry_after=3), Status.FAILED),
+        Happening("unreachable", NotConnectedError("refused", insecure=False), Status.FAILED),
+        Happening("forbidden", _answer(403), Status.FAILED),
+        Happening("token over", _answer(401), Status.FAILED),
+        Happening("redirected", _answer(302), Status.FAILED),
+        Happening("failed after it was made", _answer(503), Status.UNKNOWN, applied=True),
+        Happening("failed before it was made", _answer(500), Status.UNKNOWN),
+        Happening("cut after it was made", ConnectionResetError(), Status.UNKNOWN, applied=True),
+        Happening("timed out", TimeoutError(), Status.UNKNOWN),
+        Happening("web page", Answer(200, b"<html>"), Status.UNKNOWN),
+    ]
+)
+KILLED, ASKED = "killed", "asked to stop"
+EVENTS = st.lists(
+    st.tuples(st.integers(0, 9), HAPPENINGS) | st.sampled_from([KILLED, ASKED]), max_size=12
+)
+
+
+class Killed(BaseException):
+    """The program is no more."""
+
+
+@dataclass
+class Network(Clock):
+    """Lets happen what is given, one thing at a time, and no second pass but where it must."""
+
+    events: Iterator[tuple[int, Happening] | str]
+    model: Model
+    stop: StopRequest = field(default_factory=StopRequest)
+    time: float = 0.0
+    under_way: list[PendingRow] = field(default_factory=list)
+
+    def ticks(self) -> float:
+        """The time since the beginning."""
+        return self.time
+
+    def submit(self, row: PendingRow) -> None:
+        """Take a request."""
+        self.model.begin(row)
+        self.under_way.append(row)
+
+    def collect(self, timeout: float | None) -> list[Sent]:
+        """Give one reply back, or let the time pass."""
+        if not self.under_way:
+            assert timeout is not None, "the loader waits for ever"
+            self.time += timeout
+            return []
+        event = next(self.events, (0, UPDATED))
+        if event == KILLED:
+            raise Killed
+        if event == ASKED:
+            self.stop.ask("stopped by SIGTERM")
+            return []
+        assert isinstance(event, tuple)
+        which, happening = event
+        row = self.under_way.pop(which % len(self.under_way))
+        self.model.end(row, happening)
+        return [Sent(row, happening.reply, 0.1)]
+
+    def wake(self) -> None:
+        """Be woken: it never sleeps."""
+
+
+@dataclass
+class Model:
+    """What is true: what the API made, and what may be said of each row."""
+
+    status: dict[int, Status] = field(
+        default_factory=lambda: dict.fromkeys(range(2, 2 + ROWS), Status.NOT_SENT)
+    )
+    attempts: dict[int, int] = field(default_factory=lambda: dict.fromkeys(range(2, 2 + ROWS), 0))
+    applied: set[int] = field(default_factory=set)
+    under_way: set[int] = field(default_factory=set)
+
+    def begin(self, row: PendingRow) -> None:
+        """A request was sent."""
+        assert not self.status[row.row].final, "a row is sent that is done with"
+        assert row.row not in self.under_way, "a row is under way twice"
+        self.under_way.add(row.row)
+        self.attempts[row.row] += 1
+
+    def end(self, row: PendingRow, happening: Happening) -> None:
+        """A reply came."""
+        self.under_way.remove(row.row)
+        if happening.applied:
+            self.applied.add(row.row)
+        unclear = self.status[row.row] is Status.UNKNOWN and happening.told is Status.FAILED
+        self.status[row.row] = Status.UNKNOWN if unclear else happening.told
+
+    def lose(self, rows: Sequence[PendingRow]) -> None:
+        """The program was killed: what was under way may have been made, and was not told."""
+        for row in rows:
+            self.applied.add(row.row)
+        for number in self.under_way:
+            self.status[number] = Status.UNKNOWN
+        self.under_way.clear()
+
+
+class Loading(RuleBasedStateMachine):
+    """Sessions one after the other over one journal, each with whatever befalls it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp())
+        self.path = self.folder / "journal.sqlite3"
+        self.model = Model()
+        self.recorded: dict[int, tuple[str, int]] = {}
+        with StagingJournal(self.path) as journal:
+            list(journal.add(_checked(number) for number in range(2, 2 + ROWS)))
+            journal.seal(Staged(("id", "email"), ",", ROWS, 0, 0))
+
+    @rule(
+        events=EVENTS,
+        workers=st.integers(1, 3),
+        attempts=st.integers(1, 3),
+        limit=st.none() | st.integers(1, ROWS),
+        renewable=st.booleans(),
+    )
+    def session(
+        self,
+        events: list[tuple[int, Happening] | str],
+        workers: int,
+        attempts: int,
+        limit: int | None,
+        renewable: bool,  # noqa: FBT001 - Hypothesis gives it by its name
+    ) -> None:
+        """Run the program once, until it ends, is asked to, or is killed."""
+        network = Network(iter(events), self.model)
+        policy = Policy(workers, attempts, 0, 0.1, 1, 10, 4, renewable)
+        with Journal(self.path) as journal:
+            journal.recover(NOW)
+            rows = journal.pending(limit)
+            loader = Loader(rows, journal, network, policy, network.stop, network)
+            try:
+                for results in loader.run():
+                    assert all(result.row not in self.model.under_way for result in results)
+            except Killed:
+                self.model.lose(network.under_way)
+                return
+            assert not self.model.under_way, "it ended, and a request was under way"
+            done = all(status.final for status in self.model.status.values())
+            assert done or loader.stopped or limit is not None or _given_up(self.model)
+
+    @invariant()
+    def journal_tells_the_truth(self) -> None:
+        """Each row has one status, the true one, and each attempt of it is on record."""
+        copy = self.folder / "copy"
+        shutil.copytree(self.folder, copy, ignore=shutil.ignore_patterns("copy"))
+        with Journal(copy / "journal.sqlite3") as journal:
+            journal.recover(NOW)
+            rows = {row.row: row for row in journal.rows()}
+        shutil.rmtree(copy)
+        assert {number: row.status for number, row in rows.items()} == self.model.status
+        assert {number: row.attempts for number, row in rows.items()} == self.model.attempts
+        said = {number for number, row in rows.items() if row.status is Status.SUCCESS}
+        assert said <= self.model.applied
+        assert all(
+            (row.error == "") == (row.status in {Status.SUCCESS, Status.NOT_SENT})
+            for row in rows.values()
+        )
+
+    def teardown(self) -> None:
+        """In the end, with a network that does what it should, nothing is left to do."""
+        self.session([], workers=2, attempts=1, limit=None, renewable=True)
+        assert all(status.final for status in self.model.status.values())
+        self.journal_tells_the_truth()
+        shutil.rmtree(self.folder)
+
+
+def _checked(number: int) -> CheckedRow:
+    email = f"c{number}@example.com"
+    return CheckedRow(Record(number, (str(number), email)), number, {"email": email})
+
+
+def _given_up(model: Model) -> bool:
+    """Whether what is left has been tried: by `attempts`, or because another try cannot help."""
+    return all(model.attempts[row] for row, status in model.status.items() if not status.final)
+
+
+Loading.TestCase.settings = settings(max_examples=60, stateful_step_count=8, deadline=None)
+TestLoading = Loading.TestCase
