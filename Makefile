@@ -2,13 +2,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test check lock clean
+.PHONY: run test torture check lock clean
 
 run: .venv/run  ## the main job: the sample spreadsheet against the sandbox
 	$(BIN)/fatora-clients update data/clients.csv --sandbox --again || test $$? -eq 1
 
 test: .venv/dev  ## every test
 	$(BIN)/pytest -q -n auto
+
+torture: .venv/dev  ## kills, and inputs that nobody would send, for as long as one likes: about an hour
+	PYTHONPATH=.:tests $(BIN)/python tests/torture.py 3000 $$(date +%s)
+	PYTHONPATH=.:tests $(BIN)/python tests/fuzz.py 20000 $$(date +%s)
 
 check: .venv/dev  ## style, annotations, layers: what CI checks before the tests
 	$(BIN)/ruff check .

@@ -114,7 +114,10 @@ class RunsFolder:
             ConfigError: they cannot.
         """
         try:
+            missing = [each for each in (self.path, *self.path.parents) if not each.exists()]
             self.path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+            for made in missing:
+                sync_folder(made.parent)
             probe = self.path / f".probe-{secrets.token_hex(4)}"
             create(probe)
             probe.unlink()

@@ -1,0 +1,89 @@
+"""The power fails after any flush: what is on the disk then, and only that, is resumed from."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import sqlite3
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from disk import ForgetfulDisk, State
+from etl.config import load_settings
+from etl.console import Silence
+from etl.load.connection import Connection
+from etl.load.tokens import ExchangedToken
+from etl.pipeline import Job, update
+from etl.runs.folder import RunsFolder
+from etl.stopping import StopRequest
+from spreadsheets import read_csv, statuses, write_csv
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from etl.outcome import Summary
+    from etl.sandbox.server import Sandbox
+
+CLIENTS = range(1, 13)
+
+
+def sent(source: Path, sandbox: Sandbox, runs: Path) -> Summary:
+    """Run the job."""
+    chosen = load_settings(None, {"api.url": sandbox.url, "runs.dir": runs, "load.workers": 3})
+
+    @contextlib.contextmanager
+    def connect(_ids: Iterable[int]) -> Iterator[Connection]:
+        tokens = ExchangedToken(SecretStr(sandbox.api_key), sandbox.url)
+        yield Connection(sandbox.url, tokens, timeout=10)
+
+    RunsFolder(runs).prepare()
+    return update(source, Job(chosen, connect, StopRequest(), Silence()))
+
+
+def applied(sandbox: Sandbox) -> set[int]:
+    """The clients that the API has updated."""
+    return {each for each in CLIENTS if sandbox.store.get(each).email.startswith("new-")}
+
+
+def recorded(runs: Path, scratch: Path) -> set[int]:
+    """The clients of whom there is a record of an attempt, in runs that can be seen."""
+    found: set[int] = set()
+    shutil.copytree(runs, scratch)  # looking at a journal must not mend it
+    for path in scratch.glob("2*/journal.sqlite3"):
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            rows = db.execute("SELECT client_id FROM rows JOIN attempts USING (row)")
+            found.update(client for (client,) in rows)
+    shutil.rmtree(scratch)
+    return found
+
+
+def test_nothing_that_was_done_is_forgotten_when_the_power_fails(
+    tmp_path: Path, sandbox: Sandbox
+) -> None:
+    """After each flush there is a record of every update made so far, and the run can go on.
+
+    In the end each row is in the results once, updated, and there is one run.
+    """
+    source = write_csv(
+        tmp_path / "clients.csv",
+        [("id", "email"), *((str(each), f"new-{each}@example.com") for each in CLIENTS)],
+    )
+    states: list[tuple[set[int], State]] = []
+    before = tmp_path / "before"
+    before.mkdir()
+    disk = ForgetfulDisk(lambda state: states.append((applied(sandbox), state)))
+    with disk.watching():
+        assert sent(source, sandbox, before / "runs").exit_code == 0
+    assert len(states) > 30
+    for number, (done, state) in enumerate(states):
+        after = tmp_path / f"after-{number}"
+        state.restore(before.stat().st_ino, after)
+        runs = after / "runs"
+        assert done <= (recorded(runs, tmp_path / "scratch") if runs.exists() else set())
+        sent(source, sandbox, runs)
+        (run,) = runs.glob("2*")
+        results = read_csv(run / "results.csv")
+        assert [int(row["id"]) for row in results] == list(CLIENTS)
+        assert statuses(results) == ["SUCCESS"] * len(CLIENTS)
