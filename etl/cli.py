@@ -18,6 +18,8 @@ COMMANDS = {
     "check": "Read and validate only: no network, no credentials, no run folder.",
     "history": "List the runs, or what became of one client over all runs.",
     "show": "Show one run: its summary and the rows that were not updated.",
+    "verify": "Prove that the files of runs are as they were written.",
+    "prune": "Remove the personal data of old runs; keep what proves what was done.",
     "sandbox": "Run a local stand-in for the API, for trying things out.",
 }
 

@@ -7,6 +7,7 @@ file that it names: an option would show them to every user of the machine.
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     FilePath,
+    PrivateAttr,
     SecretStr,
     Strict,
     ValidationError,
@@ -30,7 +32,7 @@ from etl.text import is_token, strip_edges
 from etl.urls import checked_url, is_proxy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
 
     from pydantic_core import ErrorDetails
 
@@ -129,6 +131,24 @@ class Settings(_Section):
     input: InputSettings = InputSettings()
     columns: ColumnsSettings = ColumnsSettings()
     runs: RunsSettings = RunsSettings()
+    _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    def told(self) -> dict[str, dict[str, Any]]:
+        """Return each setting by its key, its value as JSON without secrets, and its origin."""
+        values = _flat(self.model_dump(mode="json"))
+        return {
+            key: {"value": value, "from": self._origins.get(key, "default")}
+            for key, value in values.items()
+        }
+
+
+def _flat(values: Mapping[str, Any], within: str = "") -> dict[str, Any]:
+    """Return ``{"api": {"timeout": 30}}`` as ``{"api.timeout": 30}``."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        inner = _flat(value, f"{within}{name}.") if isinstance(value, dict) else None
+        flat |= {f"{within}{name}": value} if inner is None else inner
+    return flat
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,23 +158,37 @@ class Credentials:
     secret: SecretStr
     is_api_key: bool
 
+    @property
+    def fingerprint(self) -> str:
+        """What tells them apart from others and does not give them away: for the manifest."""
+        digest = hashlib.sha256(self.secret.get_secret_value().encode()).hexdigest()
+        return f"{'API key' if self.is_api_key else 'bearer token'} {digest[:16]}"
 
-def load_settings(file: Path | None, overrides: Mapping[str, Any]) -> Settings:
+
+def load_settings(
+    file: Path | None, overrides: Mapping[str, Any], environment: Container[str] = ()
+) -> Settings:
     """Return the settings of a configuration file with ``overrides`` such as ``load.workers``.
+
+    An override is an option of the command line, or comes from the ``environment`` if named there.
 
     Raises:
         ConfigError: the file cannot be read, or keys or values are wrong: the message names all.
     """
     values = _read_toml(file) if file else {}
+    origins = dict.fromkeys(_flat(values), "configuration file")
     for key, value in overrides.items():
         section, name = key.split(".")
         if isinstance(values.setdefault(section, {}), dict):
             values[section][name] = value
+        origins[key] = "environment" if key in environment else "option"
     try:
-        return Settings.model_validate(values)
+        settings = Settings.model_validate(values)
     except ValidationError as error:
         problems = "; ".join(_problem(each) for each in error.errors())
         raise ConfigError(f"wrong settings: {problems}") from None
+    settings._origins.update(origins)  # noqa: SLF001 - a private attribute is no setting
+    return settings
 
 
 def read_credentials(environment: Mapping[str, str]) -> Credentials:

@@ -1,4 +1,4 @@
-"""What a run comes to: the files that people read, the counts that add up, the exit code."""
+"""What a run comes to: the counts that add up, the exit code, the sentence that says it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from etl.errors import ExitCode, InconsistentError
-from etl.extract.table import WORKBOOKS
-from etl.files import replacing
-from etl.report.sheets import write_table
-from etl.report.tables import results_table, rework_table
 from etl.rows import Status
 from etl.text import counted
 
@@ -54,42 +50,12 @@ def rows_in_words(rows: int, hidden: int, blank: int) -> str:
     return told
 
 
-def write_results(path: Path, journal: JournalReader, run: str) -> None:
-    """Write every row and what became of it to a file; its ending picks CSV or a workbook.
-
-    Raises:
-        InconsistentError: not every row was written; what stood there before stays.
-    """
-    staged = journal.staged()
-    with replacing(path) as new:
-        table = results_table(staged.names, journal.rows(), run)
-        written = write_table(new, table, path.suffix.lower())
-        if written != staged.rows:
-            raise InconsistentError(f"{written} of {staged.rows} rows were written to {path.name}")
-
-
 def checked_counts(journal: JournalReader, rows: int) -> dict[Status, int]:
     """Return the rows of each status, which together must be all that were read."""
     counts = journal.counts()
     if sum(counts.values()) != rows:
         raise InconsistentError(f"{rows} rows were read but {sum(counts.values())} accounted for")
     return counts
-
-
-def write_files(folder: RunFolder, journal: JournalReader) -> Path | None:
-    """Write the results and, if rows were not updated, what to correct; return where that is."""
-    is_workbook = folder.input.suffix in WORKBOOKS
-    write_results(folder.results(".csv"), journal, folder.run)
-    if is_workbook:
-        write_results(folder.results(".xlsx"), journal, folder.run)
-    rework = folder.rework(".xlsx" if is_workbook else ".csv")
-    if journal.counts()[Status.SUCCESS] == journal.staged().rows:
-        rework.unlink(missing_ok=True)
-        return None
-    with replacing(rework) as new:
-        rows = journal.rows(updated=False)
-        write_table(new, rework_table(journal.staged().names, rows, folder.run), rework.suffix)
-    return rework
 
 
 def exit_code_of(counts: Mapping[Status, int], stopped: str | None) -> ExitCode:

@@ -17,22 +17,16 @@ from etl.fields import Field
 from etl.load.loader import Loader, Policy
 from etl.load.tokens import TokenRefusedError, TokenUnavailableError
 from etl.load.workers import Workers
-from etl.outcome import (
-    Summary,
-    checked_counts,
-    exit_code_of,
-    sentence_of,
-    summary_of,
-    write_files,
-    write_results,
-)
+from etl.outcome import Summary, checked_counts, exit_code_of, sentence_of, summary_of
 from etl.report.sheets import MOST_ROWS
+from etl.runs.chain import newest
 from etl.runs.folder import RunFolder, RunsFolder
 from etl.runs.journal import Journal, JournalReader, Staged, StagingJournal
 from etl.runs.log import logging_to
-from etl.runs.manifest import Manifest
+from etl.runs.manifest import Invocation, Manifest
 from etl.validate.checking import ColumnRules, check_records
 from etl.validate.duplicates import duplicate_fault
+from etl.writing import origin_of, write_files, write_results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -65,7 +59,7 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a run needs beside its file.
+    """What a run needs beside its file; ``invocation`` is who asked for it.
 
     ``limit`` is the most rows to send, None for all; ``again`` sends a file that was processed;
     ``results`` is where an extra copy of the results goes.
@@ -75,6 +69,7 @@ class Job:
     connect: Connect
     stop: StopRequest
     progress: Progress
+    invocation: Invocation
     limit: int | None = None
     again: bool = False
     results: Path | None = None
@@ -165,7 +160,14 @@ def _stage(
             (each.row, duplicate_fault(id_name, *each)) for each in journal.conflicts()
         )
         tally = table.tally
-        staged = Staged(table.names, table.sheet, rows, tally.blank_rows, tally.hidden_rows)
+        staged = Staged(
+            names=table.names,
+            sheet=table.sheet,
+            rows=rows,
+            blank_rows=tally.blank_rows,
+            hidden_rows=tally.hidden_rows,
+            right_to_left=table.right_to_left,
+        )
     journal.seal(staged)
     return staged
 
@@ -181,9 +183,8 @@ def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summ
         raise ConfigError(
             f"{manifest.rows} rows do not fit into a sheet: let --results end in .csv"
         )
-    settings = job.settings.model_dump(mode="json")
-    manifest = replace(manifest, settings=settings, api=job.settings.api.url)
-    manifest = manifest.begin_session(_now())
+    manifest = replace(manifest, settings=job.settings.told(), api=job.settings.api.url)
+    manifest = manifest.begin_session(job.invocation)
     folder.clear_unfinished()
     manifest.write(folder.manifest)
     refused: ConfigError | None = None
@@ -198,18 +199,19 @@ def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summ
             refused, stopped = error, str(error)
         journal.explain_unsent(stopped or "left for the next run by --limit")
         counts = checked_counts(journal, manifest.rows)
-        rework = write_files(folder, journal)
-        if job.results:
-            write_results(job.results, journal, folder.run)
         exit_code = exit_code_of(counts, stopped)
+        manifest = replace(
+            manifest.end_session(stopped),
+            counts={str(status): count for status, count in counts.items()},
+            exit_code=refused.exit_code if refused else exit_code,
+        )
+        rework = write_files(folder, journal, manifest)
+        if job.results:
+            write_results(job.results, journal, origin_of(folder, manifest))
         log.info("ended", extra={"fields": {"counts": counts, "exit_code": exit_code}})
         journal.finish()
-    manifest = replace(
-        manifest.end_session(_now(), stopped),
-        counts={str(status): count for status, count in counts.items()},
-        exit_code=refused.exit_code if refused else exit_code,
-        files=folder.hashes(),
-    )
+    runs = RunsFolder(job.settings.runs.dir)
+    manifest = manifest.seal(newest(runs.manifests()), folder.hashes())
     manifest.write(folder.manifest)
     if refused:
         raise refused
@@ -256,7 +258,7 @@ def _sign_in(connection: Connection) -> None:
 def _already_done(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summary:
     if job.results:
         with JournalReader(folder.journal) as journal:
-            write_results(job.results, journal, folder.run)
+            write_results(job.results, journal, origin_of(folder, manifest))
     said = f"Nothing new to do: run {folder.run} has processed this file; --again sends it again."
     return summary_of(source, folder, replace(manifest, exit_code=ExitCode.DONE), said)
 

@@ -20,10 +20,12 @@ def write_csv(path: Path, rows: Iterable[Sequence[str]]) -> Path:
     return path
 
 
-def write_xlsx(path: Path, rows: Iterable[Sequence[str]]) -> Path:
+def write_xlsx(path: Path, rows: Iterable[Sequence[str]], *, right_to_left: bool = False) -> Path:
     """Write a workbook of these text cells, and return its path."""
     with xlsxwriter.Workbook(path) as workbook:
         sheet = workbook.add_worksheet("Clients")
+        if right_to_left:
+            sheet.right_to_left()
         for number, row in enumerate(rows):
             for column, text in enumerate(row):
                 sheet.write_string(number, column, text)

@@ -20,10 +20,10 @@ from etl.console import Silence
 from etl.errors import InputError
 from etl.extract.table import open_table
 from etl.fields import Field
-from etl.outcome import write_results
 from etl.pipeline import checked
 from etl.stopping import StopRequest
 from etl.validate.checking import ColumnRules, check_records
+from etl.writing import Origin, write_results
 from spreadsheets import write_csv, write_xlsx
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def test_results_fed_back_send_the_same(tmp_path: Path, source: str, ending: str
     first = write(tmp_path / f"clients{source}", rows)
     again = tmp_path / f"results{ending}"
     with checked(first, load_settings(None, {}), StopRequest(), Silence()) as journal:
-        write_results(again, journal, run="")
+        write_results(again, journal, Origin(first.name))
     assert bodies(again) == bodies(first)
     assert len(bodies(first)) == 5
 
@@ -199,5 +199,5 @@ def test_any_results_fed_back_send_the_same(
         first = write_csv(Path(folder) / "clients.csv", [HEADER[:4], *cells])
         again = Path(folder) / f"results{ending}"
         with checked(first, load_settings(None, {}), StopRequest(), Silence()) as journal:
-            write_results(again, journal, run="")
+            write_results(again, journal, Origin(first.name))
         assert bodies(again) == bodies(first)

@@ -519,3 +519,91 @@ def test_cells_and_bodies_are_stored_as_readable_json(path: Path) -> None:
     assert " سارة " in json.loads(cells)
     assert "سارة" in cells
     assert "سارة" in body
+
+
+# What the report counts
+
+
+def sent(journal: Journal, row: int, begun: str, ended: str, outcome: RowResult) -> None:
+    """Record an attempt from its beginning to its end."""
+    pending = PendingRow(row, row + 1_000, BODY, attempts=outcome.attempts - 1)
+    journal.record([], [pending], begun)
+    journal.record([replace(outcome, time=ended)], [], ended)
+
+
+def at(seconds: float, day: int = 1) -> str:
+    """Return a time so long after midnight."""
+    return f"2026-01-{day:02d}T00:00:{seconds:06.3f}+00:00"
+
+
+def test_rows_are_counted_once_for_each_reason(path: Path) -> None:
+    """Two damaged cells are one damaged row; the most frequent reason comes first."""
+    damaged = Fault(Code.TEXT_DAMAGED, "a"), Fault(Code.TEXT_DAMAGED, "b")
+    staged_journal(path, [checked(2, BAD_ID, *damaged), checked(3, BAD_ID), checked(4), checked(5)])
+    with Journal(path) as journal:
+        sent(journal, 4, NOW, LATER, result(4, Status.SUCCESS))
+        journal.explain_unsent("stopped")
+        found = list(journal.code_counts().items())
+    assert found == [(Code.ID_NOT_INTEGER, 2), (Code.RUN_STOPPED, 1), (Code.TEXT_DAMAGED, 1)]
+
+
+def test_attempts_are_counted_by_row_and_by_length(path: Path) -> None:
+    """An attempt that a killed program left has no length."""
+    staged_journal(path, [checked(row) for row in range(2, 6)])
+    with Journal(path) as journal:
+        sent(journal, 2, NOW, LATER, replace(result(2, Status.FAILED), ms=7))
+        sent(journal, 2, NOW, LATER, replace(result(2, Status.SUCCESS, 2), ms=30))
+        sent(journal, 3, NOW, LATER, replace(result(3, Status.SUCCESS), ms=7))
+        journal.record([], [PendingRow(4, 1_004, BODY)], NOW)
+        journal.recover(LATER)
+        assert journal.attempt_counts() == {0: 1, 1: 2, 2: 1}
+        assert journal.durations() == [(7, 2), (30, 1)]
+
+
+def test_sending_is_timed_by_session(path: Path) -> None:
+    """From the first attempt's beginning to the last one's end; one without any is left out."""
+    staged_journal(path, [checked(row) for row in range(2, 7)])
+    with Journal(path) as journal:
+        assert journal.sendings([at(0)]) == []
+        sent(journal, 2, at(1), at(2), result(2, Status.SUCCESS))
+        sent(journal, 3, at(1.5), at(4.25), result(3, Status.REJECTED))
+        journal.record([], [PendingRow(4, 1_004, BODY)], at(9))
+        journal.recover(at(0, day=3))
+        sent(journal, 5, at(5, day=3), at(5, day=3), result(5, Status.SUCCESS))
+        assert journal.sendings([at(0), at(0, day=2), at(0, day=3)]) == [
+            (at(1), at(4.25), 3_250, 2),
+            (at(5, day=3), at(5, day=3), 1, 1),
+        ]
+
+
+def test_pace_counts_what_ended_in_each_part_of_a_time(path: Path) -> None:
+    """Each attempt is in one part, the very last one in the last; another session's is in none."""
+    staged_journal(path, [checked(row) for row in range(2, 7)])
+    with Journal(path) as journal:
+        sent(journal, 2, at(0), at(0.999), result(2, Status.SUCCESS))
+        sent(journal, 3, at(0), at(1), result(3, Status.UNKNOWN))
+        sent(journal, 4, at(0), at(1), result(4, Status.SUCCESS))
+        sent(journal, 5, at(0), at(4), result(5, Status.SUCCESS))
+        sent(journal, 6, at(1, day=2), at(2, day=2), result(6, Status.SUCCESS))
+        first, second = journal.sendings([at(0), at(0, day=2)])
+        expected = [{Status.SUCCESS: 1}, {Status.SUCCESS: 1, Status.UNKNOWN: 1}, {}]
+        assert journal.pace(first, 4) == [*expected, {Status.SUCCESS: 1}]
+        assert journal.pace(second, 1) == [{Status.SUCCESS: 1}]
+
+
+def test_as_many_rows_are_read_as_are_wanted(path: Path) -> None:
+    """The first ones; the journal can be finished although there are more."""
+    staged_journal(path, [checked(row) for row in range(2, 9)])
+    with Journal(path) as journal:
+        rows = journal.rows(updated=False, limit=3)
+        assert [row.row for row in rows] == [2, 3, 4]
+        journal.finish()
+
+
+def test_journal_of_an_earlier_version_has_no_direction(path: Path) -> None:
+    """A run that was staged before directions were kept can be resumed."""
+    staged_journal(path, [checked(2)])
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE staged SET facts = json_remove(facts, '$.right_to_left')")
+    with JournalReader(path) as journal:
+        assert journal.staged().right_to_left is False

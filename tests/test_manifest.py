@@ -5,17 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
 from etl import __version__
-from etl.runs.manifest import InputFacts, Manifest, Session, sha256_of
+from etl.errors import InconsistentError
+from etl.runs.manifest import InputFacts, Invocation, Manifest, Seal, Session, sha256_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 BEGUN, ENDED = "2026-01-01T00:00:00.000+00:00", "2026-01-01T00:05:00.000+00:00"
+INVOCATION = Invocation("fatora-clients update clients.csv", "API key 0123456789abcdef")
 MANIFEST = Manifest(
     run="20260101T000000.000Z-abc123",
     api="https://api.example.com/v1",
@@ -26,7 +29,9 @@ MANIFEST = Manifest(
     settings={"api": {"timeout": 30.0, "proxy": None}},
     counts={"SUCCESS": 2, "INVALID": 1},
     exit_code=1,
-    sessions=(Session(BEGUN, "somebody", "host.example.com", ENDED, "stopped by SIGTERM"),),
+    sessions=(
+        Session(BEGUN, BEGUN, "somebody", "host", INVOCATION, ENDED, 300.0, "stopped by SIGTERM"),
+    ),
     files={"results.csv": "cd" * 32},
 )
 
@@ -100,11 +105,13 @@ def test_a_manifest_names_the_program_and_its_version(path: Path) -> None:
 def test_a_session_begins_with_who_and_where(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The earlier ones stay, and what the run came to is open again."""
     monkeypatch.setenv("LOGNAME", "operations")
-    resumed = MANIFEST.begin_session("2026-01-02T00:00:00.000+00:00")
+    resumed = MANIFEST.begin_session(INVOCATION)
     earlier, latest = resumed.sessions
     assert earlier == MANIFEST.sessions[0]
-    assert (latest.begun, latest.user) == ("2026-01-02T00:00:00.000+00:00", "operations")
+    assert (latest.user, latest.invocation) == ("operations", INVOCATION)
     assert latest.host
+    begun, local = map(datetime.fromisoformat, (latest.begun, latest.begun_local))
+    assert abs((begun - local).total_seconds()) < 2
     assert (latest.ended, latest.stopped) == (None, None)
     assert (resumed.counts, resumed.exit_code) == ({}, None)
     resumed.write(path)
@@ -121,15 +128,38 @@ def test_a_user_without_a_name_has_a_number(
         raise error
 
     monkeypatch.setattr("getpass.getuser", fail)
-    assert MANIFEST.begin_session(BEGUN).sessions[-1].user.startswith("uid ")
+    assert MANIFEST.begin_session(INVOCATION).sessions[-1].user.startswith("uid ")
 
 
 @pytest.mark.parametrize("stopped", [None, "stopped by SIGTERM"])
 def test_only_the_latest_session_ends(stopped: str | None) -> None:
     """With the reason, if that was early."""
-    ended = MANIFEST.begin_session(ENDED).end_session(ENDED, stopped)
+    ended = MANIFEST.begin_session(INVOCATION).end_session(stopped)
     assert ended.sessions[0] == MANIFEST.sessions[0]
-    assert (ended.sessions[1].ended, ended.sessions[1].stopped) == (ENDED, stopped)
+    assert ended.sessions[1].ended
+    assert ended.sessions[1].stopped == stopped
+    assert ended.sessions[1].seconds is not None
+
+
+def test_a_seal_that_a_manifest_had_is_kept_in_mind() -> None:
+    """A run that goes on is sealed anew, after whatever was sealed meanwhile."""
+    first = MANIFEST.seal(None, {})
+    other = Seal("20260102T000000.000Z-def456", "ef" * 32)
+    second = first.begin_session(INVOCATION).end_session(None).seal(other, {"results.csv": "12"})
+    (version,) = second.earlier
+    assert (version.sha256, version.previous) == (first.sha256, None)
+    assert second.previous == other
+    assert second.sealed is not None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", '{"sha256": 1}', "null", '{"sha256": "", "input": 3}']
+)
+def test_a_damaged_manifest_is_told_as_such(path: Path, text: str) -> None:
+    """And not as an error of the program."""
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InconsistentError, match="is damaged"):
+        Manifest.read(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"abc", bytes(range(256)) * 10_000])

@@ -13,20 +13,13 @@ import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
-from pydantic import SecretStr
 
-from etl.config import load_settings
-from etl.console import Silence
-from etl.load.connection import Connection
-from etl.load.tokens import GivenToken
-from etl.pipeline import Job, update
-from etl.runs.folder import RunsFolder
-from etl.stopping import StopRequest
+from etl.pipeline import update
+from jobs import job
 from scripted import SUCCESS, ScriptedServer, dripping, reply
 from spreadsheets import read_csv, write_csv
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from etl.outcome import Summary
@@ -38,21 +31,11 @@ MEBIBYTE = 1 << 20
 TABLE = [("id", "email"), ("1024", "sara@example.com")]
 
 
-def sent(url: str, folder: Path, **api: object) -> Summary:
-    """Send the file to whoever answers there, each row once."""
-    overrides = {"api.attempts": 1, "api.pause": 0.01, "load.workers": 1}
-    changed = {f"api.{key}": value for key, value in api.items()}
-    chosen = load_settings(
-        None, {**overrides, **changed, "api.url": url, "runs.dir": folder / "runs"}
-    )
-
-    @contextlib.contextmanager
-    def connect(_ids: Iterable[int]) -> Iterator[Connection]:
-        yield Connection(url, GivenToken(SecretStr("invented-token")), TIMEOUT)
-
-    RunsFolder(chosen.runs.dir).prepare()
-    job = Job(chosen, connect, StopRequest(), Silence())
-    return update(write_csv(folder / "clients.csv", TABLE), job)
+def sent(url: str, folder: Path, attempts: int = 1) -> Summary:
+    """Send the file to whoever answers there, by one worker."""
+    runs = folder / "runs"
+    one = job(url, runs, timeout=TIMEOUT, api__attempts=attempts, api__pause=0.01, load__workers=1)
+    return update(write_csv(folder / "clients.csv", TABLE), one)
 
 
 def outcome(summary: Summary) -> tuple[str, str]:

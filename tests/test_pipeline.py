@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import SecretStr
 
-from etl.config import Settings, load_settings
-from etl.console import Silence
-from etl.load.connection import Connection
-from etl.load.tokens import ExchangedToken
-from etl.pipeline import Job, update
-from etl.runs.folder import RunsFolder
+from etl.pipeline import update
 from etl.sandbox.server import Sandbox
-from etl.stopping import StopRequest
 from etl.text import is_blank
+from jobs import job
 from spreadsheets import read_csv, statuses, write_csv
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from etl.outcome import Summary
 
 IDS = st.sampled_from(["1", "2", "3", " 4 ", "٥", "6.0", "7.5", "-8", "", "x", "9000000"])
@@ -35,25 +26,10 @@ NAMES = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8)
 TABLES = st.lists(st.tuples(IDS, EMAILS, NAMES), max_size=12)
 
 
-def job_of(sandbox: Sandbox, folder: Path) -> Job:
-    """Return a job that sends to the sandbox."""
-    chosen: Settings = load_settings(
-        None, {"api.url": sandbox.url, "runs.dir": folder / "runs", "api.pause": 0.001}
-    )
-
-    @contextmanager
-    def connect(_ids: Iterable[int]) -> Iterator[Connection]:
-        tokens = ExchangedToken(SecretStr(sandbox.api_key), sandbox.url)
-        yield Connection(sandbox.url, tokens, timeout=10)
-
-    RunsFolder(chosen.runs.dir).prepare()
-    return Job(chosen, connect, StopRequest(), Silence())
-
-
 def sent(sandbox: Sandbox, folder: Path, table: list[tuple[str, str, str]]) -> Summary:
     """Send a table as a CSV, and return what became of it."""
     source = write_csv(folder / "clients.csv", [("id", "email", "name"), *table])
-    return update(source, job_of(sandbox, folder))
+    return update(source, job(sandbox.url, folder / "runs", sandbox.api_key, api__pause=0.001))
 
 
 @settings(max_examples=40, deadline=None)

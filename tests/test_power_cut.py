@@ -7,20 +7,12 @@ import shutil
 import sqlite3
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
-
 from disk import ForgetfulDisk, State
-from etl.config import load_settings
-from etl.console import Silence
-from etl.load.connection import Connection
-from etl.load.tokens import ExchangedToken
-from etl.pipeline import Job, update
-from etl.runs.folder import RunsFolder
-from etl.stopping import StopRequest
+from etl.pipeline import update
+from jobs import job
 from spreadsheets import read_csv, statuses, write_csv
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from etl.outcome import Summary
@@ -31,15 +23,7 @@ CLIENTS = range(1, 13)
 
 def sent(source: Path, sandbox: Sandbox, runs: Path) -> Summary:
     """Run the job."""
-    chosen = load_settings(None, {"api.url": sandbox.url, "runs.dir": runs, "load.workers": 3})
-
-    @contextlib.contextmanager
-    def connect(_ids: Iterable[int]) -> Iterator[Connection]:
-        tokens = ExchangedToken(SecretStr(sandbox.api_key), sandbox.url)
-        yield Connection(sandbox.url, tokens, timeout=10)
-
-    RunsFolder(runs).prepare()
-    return update(source, Job(chosen, connect, StopRequest(), Silence()))
+    return update(source, job(sandbox.url, runs, sandbox.api_key, load__workers=3))
 
 
 def applied(sandbox: Sandbox) -> set[int]:

@@ -7,7 +7,13 @@ from xml.parsers.expat import ExpatError
 
 import pytest
 
-from etl.extract.sheet import MalformedSheetError, Merged, merged_ranges, read_rows
+from etl.extract.sheet import (
+    MalformedSheetError,
+    Merged,
+    is_right_to_left,
+    merged_ranges,
+    read_rows,
+)
 from etl.extract.strings import SharedStrings
 
 CHUNK = 1 << 16  # bytes that are read at once
@@ -260,3 +266,38 @@ def test_xml_that_is_damaged_is_refused(xml: bytes) -> None:
     """A sheet is read whole or not at all."""
     with pytest.raises(ExpatError):
         cells_of(xml)
+
+
+@pytest.mark.parametrize(
+    ("views", "expected"),
+    [
+        ("", False),
+        ('<sheetView workbookViewId="0"/>', False),
+        ('<sheetView rightToLeft="1" workbookViewId="0"/>', True),
+        ('<sheetView workbookViewId="0" rightToLeft="true"><pane/></sheetView>', True),
+        ('<x:sheetView rightToLeft="1"/>', True),
+        ('<sheetView rightToLeft="0"/>', False),
+        ('<sheetView rightToLeft="false"/>', False),
+        ('<sheetView/><sheetView rightToLeft="1"/>', True),
+        ('<!-- <sheetView rightToLeft="1"/> -->', False),
+    ],
+)
+def test_direction_of_a_sheet_is_that_of_its_view(views: str, expected: bool) -> None:  # noqa: FBT001
+    """Excel says above the rows which column a person sees at the right."""
+    xml = f'<worksheet xmlns:x="x"><sheetViews>{views}</sheetViews>'.encode() + part("")[11:]
+    assert is_right_to_left(io.BytesIO(xml)) is expected
+
+
+def test_direction_is_looked_for_above_the_rows_alone() -> None:
+    """A sheet of a million rows is not read once more, and what is far below means nothing."""
+    views = '<sheetViews><sheetView rightToLeft="1"/></sheetViews>'
+    xml = io.BytesIO(part(f'<row r="1">{TEXT}</row>' * 10_000, views))
+    assert not is_right_to_left(xml)
+    assert xml.tell() == CHUNK
+
+
+def test_direction_of_what_is_no_sheet_is_refused() -> None:
+    """Entities that unfold are none of a spreadsheet's, wherever they are looked at."""
+    with pytest.raises(MalformedSheetError, match="document type"):
+        is_right_to_left(io.BytesIO(b"<!DOCTYPE worksheet><worksheet/>"))
+    assert not is_right_to_left(io.BytesIO(b"<worksheet/>"))

@@ -10,10 +10,12 @@ import time
 from typing import TYPE_CHECKING
 
 import jwt
+import openpyxl
 import pytest
 from filelock import FileLock
 
 from etl.cli import run
+from etl.codes import Code
 from etl.pipeline import Job, update
 from etl.sandbox.app import Behaviour
 from etl.sandbox.server import Sandbox
@@ -448,6 +450,56 @@ def test_extra_copy_of_the_results_goes_where_it_is_asked_for(program: Program) 
     ).read_bytes()
 
 
+def summary_of(path: Path) -> list[str]:
+    """Returns what the first sheet of the results says, line by line."""
+    lines = openpyxl.load_workbook(path)["Summary"].values
+    return [" | ".join(str(cell) for cell in line if cell) for line in lines]
+
+
+def test_summary_sheet_says_what_to_do(program: Program) -> None:
+    """It names the run, the file and the rows, and what helps: correcting some, resuming others."""
+    source = write_csv(program.folder / "clients.csv", MIXED[:4])
+    arguments = "update", source, "--results", "out.xlsx"
+    program.run(*arguments, "--limit", "1")
+    said = summary_of(program.folder / "out.xlsx")
+    assert {"File | clients.csv", f"Run | {program.only_run().name}", "Rows | 3 rows"} < set(said)
+    assert "INVALID | 1 | did not pass validation, never sent" in said
+    assert "NOT_SENT | 1 | not sent" in said
+    code = Code.RUN_STOPPED
+    assert f"{code.name} | 1 | {code.meaning} | {code.fix}" in said
+    correct = "Correct 1 row in rework.csv, and send that file; the column update_fix says how."
+    place = said.index(f"What to do | {correct}")
+    assert said[place + 1] == "Run the same file again for the 1 row left."
+
+
+def test_summary_sheet_says_when_there_is_nothing_to_do(program: Program) -> None:
+    """A run without faults lists no reasons, and asks for nothing."""
+    source = write_xlsx(program.folder / "clients.xlsx", MIXED[:2])
+    program.run("update", source)
+    said = summary_of(program.only_run() / "results.xlsx")
+    assert "What to do | Nothing: every row was updated." in said
+    assert said[-1] == "NOT_SENT | 0 | not sent"
+
+
+def test_summary_sheet_of_a_stopped_run_says_why(program: Program) -> None:
+    """Operations read in the results what the engineer reads on the console."""
+    program.environment["FATORA_API_KEY"] = "wrong"
+    source = write_xlsx(program.folder / "clients.xlsx", MIXED[:2])
+    assert program.run("update", source).returncode == 2
+    said = summary_of(program.only_run() / "results.xlsx")
+    assert any("The run stopped early: " in line for line in said)
+
+
+def test_summary_sheet_of_a_check_says_that_nothing_was_sent(program: Program) -> None:
+    """There is no run to name and no rework to send."""
+    source = write_xlsx(program.folder / "clients.xlsx", MIXED)
+    program.run("check", source, "--results", "out.xlsx")
+    said = summary_of(program.folder / "out.xlsx")
+    assert "Run | none" in said
+    assert "What to do | This was only a check: nothing was sent." in said
+    assert "Correct 1 row in your file; the column update_fix says how." in said
+
+
 def test_run_folder_is_private(program: Program) -> None:
     """Folders are 0700 and files 0600, whatever the umask."""
     program.run("update", write_xlsx(program.folder / "clients.xlsx", MIXED))
@@ -458,6 +510,7 @@ def test_run_folder_is_private(program: Program) -> None:
             "input.xlsx",
             "journal.sqlite3",
             "manifest.json",
+            "report.html",
             "results.csv",
             "results.xlsx",
             "rework.xlsx",
@@ -468,16 +521,41 @@ def test_run_folder_is_private(program: Program) -> None:
     assert stat.S_IMODE(run.stat().st_mode) == 0o700
 
 
-def test_token_and_personal_data_stay_out_of_log_and_output(program: Program) -> None:
-    """Not even --verbose shows the key, or a cell of a client."""
-    done = program.run("update", write_csv(program.folder / "clients.csv", MIXED), "--verbose")
+PERSONS = [
+    (f"{n}", f"invented-{n}+{code}@example.com", f"Person-{n}-سارة", f"+9745555{n:04d}")
+    for n, code in enumerate([0, 409, 422, 500, 0, 0, 0, 0], start=1)
+]
+PERSONS += [("x", "lina-invented", "Lina Invented", "0097455550002")]
+
+
+def test_nothing_personal_is_logged_printed_or_in_the_manifest(tmp_path: Path) -> None:
+    """Over every kind of outcome, a kill and a resume, at --verbose too; nor is the key."""
+    table = [("id", "email", "name", "phone"), *PERSONS]
+    with Sandbox(behaviour=Behaviour(latency=0.2)) as sandbox:
+        key = {"FATORA_API_KEY": sandbox.api_key, "FATORA_API_URL": sandbox.url}
+        program = Program(tmp_path, key)
+        source = write_csv(tmp_path / "clients.csv", table)
+        options = ("update", source, "--verbose", "--attempts", 2, "--workers", 2)
+        process = program.start(*options)
+        while sandbox.requests_seen < 4:
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.kill()
+        told = "".join(process.communicate())
+        commands: list[tuple[object, ...]] = [options, ("check", source), ("show", "latest")]
+        commands += [("history",), ("history", "--client", 1), ("verify", "--all")]
+        for command in commands:
+            done = program.run(*command)
+            assert done.returncode in {0, 1}
+            told += "" if command[0] == "check" else done.stdout + done.stderr
     run = program.only_run()
-    told = done.stdout + done.stderr + (run / "run.log").read_text(encoding="utf-8")
-    told += (run / "manifest.json").read_text(encoding="utf-8")
-    cells = [cell for row in MIXED[1:] for cell in row[1:5] if len(cell) > 2]
-    secrets = [program.environment["FATORA_API_KEY"], "Bearer"]
-    assert [value for value in cells + secrets if value in told] == []
+    told += (run / "run.log").read_text("utf-8") + (run / "manifest.json").read_text("utf-8")
     assert '"event": "attempt"' in told
+    assert [cell for row in PERSONS for cell in row[1:] if cell in told] == []
+    everything = b"".join(file.read_bytes() for file in run.iterdir())
+    assert b"Bearer" not in everything
+    assert b"eyJ" not in everything  # how the token of the sandbox begins
+    assert all(text not in told for text in ("Bearer", "eyJ", '"sandbox-key"'))
 
 
 def test_no_reader_of_the_output_is_needed(program: Program) -> None:

@@ -184,7 +184,10 @@ def _check_results(program: WarmProgram, sandbox: Sandbox, source: Path, clients
     stored = [sandbox.store.get(client).email for client in clients]
     assert stored == [_email(client) for client in clients], "a row was not updated"
     left = {file.name for file in run.iterdir()}
-    assert left == {"input.csv", "results.csv", "journal.sqlite3", "run.log", "manifest.json"}
+    assert left == {
+        *("input.csv", "results.csv", "report.html"),
+        *("journal.sqlite3", "run.log", "manifest.json"),
+    }
 
 
 def main() -> int:

@@ -13,11 +13,12 @@ from etl.commands import options
 from etl.commands.options import settings_of
 from etl.errors import ConfigError, ExitCode, InputError
 from etl.extract.inputs import find_inputs
-from etl.outcome import rows_in_words, write_results
+from etl.outcome import rows_in_words
 from etl.pipeline import checked
 from etl.rows import Status
 from etl.stopping import stop_on_signals
 from etl.text import counted
+from etl.writing import Origin, write_results
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,7 +58,7 @@ def command(
                 ):
                     codes.append(_print_problems(file, journal))
                     if results:
-                        write_results(results, journal, run="")
+                        write_results(results, journal, Origin(file.name))
             except InputError as error:
                 console.complain(f"fatora-clients: {file}: {error}")
                 codes.append(error.exit_code)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from etl.config import load_settings
 
@@ -49,7 +50,13 @@ def settings_of(config: Path | None, **options: object) -> Settings:
         ConfigError: keys or values are wrong.
     """
     given = {key.replace("__", "."): value for key, value in options.items() if value is not None}
-    return load_settings(config, given)
+    context = click.get_current_context()
+    environment = {
+        key
+        for key in given
+        if context.get_parameter_source(key.replace(".", "_")) is ParameterSource.ENVIRONMENT
+    }
+    return load_settings(config, given, environment)
 
 
 def _checked_results(path: Path | None) -> Path | None:

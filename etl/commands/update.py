@@ -6,6 +6,8 @@ import json
 import logging
 import os
 import resource
+import shlex
+import sys
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -33,13 +35,14 @@ from etl.pipeline import Job, update
 from etl.runs.folder import RunsFolder
 from etl.runs.lock import locked
 from etl.runs.log import JsonLines
+from etl.runs.manifest import Invocation
 from etl.stopping import stop_on_full_disk, stop_on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from etl.config import Settings
+    from etl.config import Credentials, Settings
     from etl.load.tokens import Tokens
     from etl.pipeline import Connect
 
@@ -115,7 +118,9 @@ def command(
         input__encoding=encoding,
         runs__dir=runs_dir,
     )
-    connect = _to_sandbox(settings) if sandbox else _to_api(settings)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the credentials
+    credentials = None if sandbox else read_credentials(os.environ)
+    connect = _to_api(settings, credentials) if credentials else _to_sandbox(settings)
     found = find_inputs(inputs, settings.input.settle)
     several = len(found.files) != 1 or inputs[0].is_dir()
     if results and several:
@@ -129,7 +134,16 @@ def command(
         stop_on_signals() as stop,
         console.progress(wanted=not (quiet or as_json)) as progress,
     ):
-        job = Job(settings, connect, stop, progress, limit=limit, again=again, results=results)
+        job = Job(
+            settings,
+            connect,
+            stop,
+            progress,
+            _invocation(credentials),
+            limit=limit,
+            again=again,
+            results=results,
+        )
         summaries = list(_update_each(found.files, job))
     exit_code = ExitCode.worst(summary.exit_code for summary in summaries)
     for summary in summaries:
@@ -142,6 +156,11 @@ def command(
     elif not quiet:
         _print_summaries(summaries, found.unsettled)
     return exit_code
+
+
+def _invocation(credentials: Credentials | None) -> Invocation:
+    command = shlex.join(["fatora-clients", *sys.argv[1:]])
+    return Invocation(command, credentials.fingerprint if credentials else "the sandbox's own")
 
 
 def _update_each(files: Iterable[Path], job: Job) -> Iterator[Summary]:
@@ -171,9 +190,7 @@ def _update_one(file: Path, job: Job) -> Summary:
         return Summary(file, ExitCode.INTERNAL, in_one_sentence(error))
 
 
-def _to_api(settings: Settings) -> Connect:
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the credentials
-    credentials = read_credentials(os.environ)
+def _to_api(settings: Settings, credentials: Credentials) -> Connect:
     api = settings.api
 
     @contextmanager

@@ -47,9 +47,17 @@ class RawRow(NamedTuple):
         return f"row {self.row}" if self.line is None else f"line {self.line}"
 
 
+def _left_to_right() -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One way to read a file: a delimiter of a CSV, a sheet of a workbook; ``rows`` starts anew."""
+    """One way to read a file: a delimiter of a CSV, a sheet of a workbook.
+
+    ``rows`` starts anew; ``right_to_left`` tells whether the first column is the rightmost.
+    """
 
     name: str
     rows: Callable[[], Iterator[RawRow]]
+    right_to_left: Callable[[], bool] = _left_to_right

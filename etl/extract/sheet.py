@@ -36,6 +36,7 @@ _LONGEST_ROW = 1 << 22
 # cannot look like one, unless it stands in a section that is marked to be text.
 _VALUELESS = re.compile(rb'<c r="[A-Z]{1,3}[0-9]{1,7}"(?: s="[0-9]{1,5}")?/>')
 _MARKED_TEXT = b"<![CDATA["
+_TRUE = {"1", "true"}
 
 
 class MalformedSheetError(ValueError):
@@ -65,6 +66,30 @@ def merged_ranges(xml: IO[bytes]) -> list[Merged]:
             raise MalformedSheetError("more merged ranges than a list has")
         rest = block[max(end, len(block) - _LONGEST_MERGED) :]
     return sorted(found, key=lambda merged: merged.first_row)
+
+
+def is_right_to_left(xml: IO[bytes]) -> bool:
+    """Whether the first column of a sheet is the rightmost; its XML says so before the rows.
+
+    Raises:
+        MalformedSheetError, expat.ExpatError: it is not the XML of a sheet.
+    """
+    parser = expat.ParserCreate()
+    views: list[str | None] = []
+    above_rows = True
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal above_rows
+        tag = name.rpartition(":")[2]
+        above_rows = above_rows and tag != "sheetData"
+        if above_rows and tag == "sheetView":
+            views.append(attributes.get("rightToLeft"))
+
+    parser.StartElementHandler = start
+    parser.StartDoctypeDeclHandler = _refuse_doctype
+    while above_rows and (chunk := xml.read(_CHUNK)):
+        parser.Parse(chunk)
+    return not _TRUE.isdisjoint(views)
 
 
 def read_rows(
@@ -114,6 +139,10 @@ def _position(reference: str) -> tuple[int, int]:
     return row, column - 1
 
 
+def _refuse_doctype(*_: object) -> None:
+    raise MalformedSheetError("a document type, which no spreadsheet program writes")
+
+
 class _SheetParser:
     """Collects rows while expat reads."""
 
@@ -139,7 +168,7 @@ class _SheetParser:
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._characters
-        parser.StartDoctypeDeclHandler = self._refuse
+        parser.StartDoctypeDeclHandler = _refuse_doctype
         has_marked_text, before = False, b""
         while chunk := xml.read(_CHUNK):
             if b"\0" in chunk:  # where UTF-16 is, neither merged nor valueless cells would be found
@@ -186,15 +215,12 @@ class _SheetParser:
             if len(self._text) > _LONGEST_CELL:
                 raise MalformedSheetError("a text that is longer than any cell's")
 
-    def _refuse(self, *_: object) -> None:
-        raise MalformedSheetError("a document type, which no spreadsheet program writes")
-
     def _begin_row(self, attributes: dict[str, str]) -> None:
         number = int(attributes.get("r", self._number + 1))
         if not self._number < number <= MOST_ROWS:
             raise MalformedSheetError(f"row {number} after row {self._number}")
         self._number = number
-        self._hidden = attributes.get("hidden") in {"1", "true"}
+        self._hidden = attributes.get("hidden") in _TRUE
         self._cells, self._uncalculated = [], []
         self._count = self._length = 0
 

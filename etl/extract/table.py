@@ -40,6 +40,7 @@ class Table:
 
     ``names`` are the operator's own columns, ``columns`` the index of each field among them,
     ``sheet`` the sheet's name, or the delimiter's for a CSV. ``records`` can be read once.
+    ``right_to_left``: a person sees the first column as the rightmost.
     """
 
     names: tuple[str, ...]
@@ -47,6 +48,7 @@ class Table:
     sheet: str
     records: Iterator[Record]
     tally: Tally = field(default_factory=Tally)
+    right_to_left: bool = False
 
 
 @contextmanager
@@ -80,6 +82,7 @@ def _table(layouts: Sequence[Layout], known: Mapping[str, Field]) -> Table:
         sheet=layout.name,
         records=_records(layout, header, tally),
         tally=tally,
+        right_to_left=layout.right_to_left(),
     )
 
 

@@ -32,7 +32,7 @@ from etl.errors import InputError
 from etl.extract.cells import TypedCell, unescaped
 from etl.extract.formats import GENERAL
 from etl.extract.layout import Layout
-from etl.extract.sheet import merged_ranges, read_rows
+from etl.extract.sheet import is_right_to_left, merged_ranges, read_rows
 from etl.extract.strings import SharedStrings
 
 if TYPE_CHECKING:
@@ -96,7 +96,10 @@ def layouts(path: Path, sheet: str | None) -> Iterator[list[Layout]]:
             names = ", ".join(repr(name) for name, _ in shown) or "none that is visible"
             wanted = f"sheet {sheet!r}" if sheet is not None else "visible sheet"
             raise InputError(f"there is no {wanted}; the file has {names}")
-        yield [Layout(name, partial(package.rows, part)) for name, part in chosen]
+        yield [
+            Layout(name, partial(package.rows, part), partial(package.is_right_to_left, part))
+            for name, part in chosen
+        ]
 
 
 def _require_workbook(path: Path) -> None:
@@ -182,6 +185,11 @@ class _Package:
                 merged = merged_ranges(xml)
             with self._open(part, _LARGEST_SHEET) as xml:
                 yield from read_rows(xml, self._cell, merged)
+
+    def is_right_to_left(self, part: str) -> bool:
+        """Whether the first column of a sheet is the rightmost."""
+        with _damage_in_one_sentence(), self._open(part, _LARGEST_SHEET) as xml:
+            return is_right_to_left(xml)
 
     def _cell(self, text: str, kind: str, style: int) -> RawCell:
         """Return the cell that has this value, type (ECMA-376 part 1, 18.18.11) and style."""

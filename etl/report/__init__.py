@@ -1,5 +1,7 @@
 """From the journal to the files that people read.
 
 ``tables`` says what stands in the results and in the rework; ``sheets`` writes a table as CSV or as
-a workbook.
+a workbook, ``look`` is how a workbook looks, ``summary`` its first sheet. ``html`` makes the page
+of a run from ``templates``; ``charts`` says where the shapes of its pictures stand, ``words`` how
+it says numbers and times.
 """

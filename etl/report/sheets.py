@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import xlsxwriter
 
 from etl.errors import InconsistentError
+from etl.report.look import Look, Widths, height_of, set_up
+from etl.report.summary import write_summary
 from etl.text import guard_formula, unguard_formula
 
 if TYPE_CHECKING:
@@ -17,20 +19,32 @@ if TYPE_CHECKING:
     from xlsxwriter.format import Format
     from xlsxwriter.worksheet import Worksheet
 
+    from etl.report.summary import SummaryFacts
     from etl.report.tables import ReportTable
 
 _LONGEST_CELL = 32_767  # characters; Excel's specifications and limits
 MOST_ROWS = 1_048_576  # of a sheet, the header included; the same source
-_WIDTH = 22  # of a column, in characters
+_MEASURED = 100  # rows, by which the columns get their widths
+_FITTED = 10_000  # rows, of which the heights are set: XlsxWriter keeps them all in memory
 _CUT = " … cut here; the whole text is in results.csv"
 
 
-def write_table(path: Path, table: ReportTable, ending: str) -> int:
+def write_table(
+    path: Path,
+    table: ReportTable,
+    ending: str,
+    *,
+    summary: SummaryFacts | None = None,
+    right_to_left: bool = False,
+) -> int:
     """Write the table as CSV or, where ``ending`` is ``.xlsx``, as a workbook.
 
-    Returns how many rows were written, the header not counted.
+    A workbook begins with a sheet that holds the summary, where there is one, and its first column
+    may be the rightmost. Returns how many rows were written, the header not counted.
     """
-    return (_write_workbook if ending == ".xlsx" else _write_csv)(path, table)
+    if ending == ".xlsx":
+        return _write_workbook(path, table, summary, right_to_left=right_to_left)
+    return _write_csv(path, table)
 
 
 def _write_csv(path: Path, table: ReportTable) -> int:
@@ -47,23 +61,45 @@ def _write_csv(path: Path, table: ReportTable) -> int:
     return count
 
 
-def _write_workbook(path: Path, table: ReportTable) -> int:
+def _write_workbook(
+    path: Path, table: ReportTable, summary: SummaryFacts | None, *, right_to_left: bool
+) -> int:
     """Write a workbook of text cells, a row at a time."""
-    count = 0
     with xlsxwriter.Workbook(path, {"constant_memory": True}) as workbook:
+        look = Look(workbook, right_to_left=right_to_left)
+        if summary:
+            sheet = workbook.add_worksheet("Summary")
+            write_summary(sheet, summary, look)
         sheet = workbook.add_worksheet("Results")
-        sheet.freeze_panes(1, 0)
-        sheet.set_column(0, len(table.header) - 1, _WIDTH)
-        _write_row(sheet, 0, table.header, workbook.add_format({"bold": True}))
-        text = workbook.add_format({"num_format": "@"})
-        for count, row in enumerate(table.rows, 1):
-            _write_row(sheet, count, row, text)
+        return _write_sheet(sheet, table, look)
+
+
+def _write_sheet(sheet: Worksheet, table: ReportTable, look: Look) -> int:
+    columns = table.columns
+    widths = Widths(table.header, columns)
+    _write_row(sheet, 0, table.header, [look.of_header(column) for column in columns])
+    styles = [look.of_column(column) for column in columns]
+    status = table.status
+    count = 0
+    for count, row in enumerate(table.rows, 1):
+        if status is not None:
+            styles[status] = look.statuses[row[status]]
+        if count <= _MEASURED:
+            widths.measure(row)
+        if count <= _FITTED and (height := height_of(row, columns)):
+            sheet.set_row(count, height)
+        _write_row(sheet, count, row, styles)
+    set_up(sheet, widths.found(), look)  # XlsxWriter puts these above the rows in any case
+    sheet.freeze_panes(1, 0)
+    sheet.repeat_rows(0)
+    sheet.hide_gridlines(0)  # which shows them on paper, too
+    sheet.autofilter(0, 0, count, len(table.header) - 1)
     return count
 
 
-def _write_row(sheet: Worksheet, row: int, cells: Sequence[str], style: Format) -> None:
+def _write_row(sheet: Worksheet, row: int, cells: Sequence[str], styles: Sequence[Format]) -> None:
     for column, text in enumerate(cells):
-        if text and sheet.write_string(row, column, _fitting(_as_read(text)), style) != 0:
+        if text and sheet.write_string(row, column, _fitting(_as_read(text)), styles[column]) != 0:
             raise InconsistentError(f"row {row + 1} of a workbook could not be written")
 
 

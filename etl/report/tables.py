@@ -41,10 +41,26 @@ _REWORK: Cells = {
 
 @dataclass(frozen=True, slots=True)
 class ReportTable:
-    """A table of text: its header, and its rows, which can be read once."""
+    """A table of text: its header, and its rows, which can be read once.
+
+    ``own`` are the columns that the job adds: the last ones, behind the operator's.
+    """
 
     header: Sequence[str]
     rows: Iterator[list[str]]
+    own: Sequence[ResultColumn] = ()
+
+    @property
+    def columns(self) -> list[ResultColumn | None]:
+        """What each column is; None stands for one of the operator's."""
+        return [*[None] * (len(self.header) - len(self.own)), *self.own]
+
+    @property
+    def status(self) -> int | None:
+        """The index of the column that holds the status, if there is one."""
+        columns = self.columns
+        wanted = ResultColumn.UPDATE_STATUS
+        return columns.index(wanted) if wanted in columns else None
 
 
 def results_table(names: Sequence[str], rows: Iterator[ReportRow], run: str) -> ReportTable:
@@ -63,6 +79,7 @@ def _table(
     return ReportTable(
         header=[*names, *(column.header for column in columns)],
         rows=([*row.cells, *(_text(cell(row, run)) for cell in columns.values())] for row in rows),
+        own=list(columns),
     )
 
 

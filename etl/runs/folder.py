@@ -6,11 +6,11 @@ import hashlib
 import os
 import secrets
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from etl.errors import ConfigError, InputError
+from etl.errors import ConfigError, InconsistentError, InputError
 from etl.files import PRIVATE_FOLDER, create, sync_folder, unfinished_in
 from etl.runs.manifest import InputFacts, Manifest, sha256_of
 from etl.stopping import is_disk_full
@@ -64,6 +64,11 @@ class RunFolder:
     def rework(self, ending: str) -> Path:
         """The file of rows to correct, with this ending."""
         return self.path / f"rework{ending}"
+
+    @property
+    def report(self) -> Path:
+        """The page for people who look rather than read."""
+        return self.path / "report.html"
 
     def take_input(self, source: Path) -> InputFacts:
         """Copy the bytes of an input, which are read this once, and return what they are.
@@ -185,11 +190,20 @@ class RunsFolder:
         What was sent to a stand-in on this machine has not been sent to the API, and the other way
         round: such runs are not taken for one another.
         """
-        for folder in self.all():
-            manifest = Manifest.read(folder.manifest)
+        for folder, manifest in self._readable():
             same = manifest.input.sha256 == facts.sha256 and manifest.input.sheet == facts.sheet
             if same and is_loopback(manifest.api) == is_loopback(api):
                 yield folder, manifest
+
+    def manifests(self) -> Iterator[Manifest]:
+        """Yield the manifest of every run, the newest first; a damaged one is left to `verify`."""
+        for _, manifest in self._readable():
+            yield manifest
+
+    def _readable(self) -> Iterator[tuple[RunFolder, Manifest]]:
+        for folder in self.all():
+            with suppress(InconsistentError):
+                yield folder, Manifest.read(folder.manifest)
 
     def _clear_staging(self) -> None:
         for left in self.path.glob(f"{_STAGING}*"):

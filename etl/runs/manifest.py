@@ -1,4 +1,8 @@
-"""The manifest: what a run was, who made it and when, and the hash of every file it left."""
+"""The manifest: what a run was, who made it and when, and the hash of every file it left.
+
+It is sealed at the end of each session, and then names the manifest that was sealed before it, of
+whichever run: so all runs form a chain (``etl.runs.chain``). ``manifest.schema.json`` describes it.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,11 @@ import json
 import os
 import socket
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from etl import __version__
+from etl.errors import InconsistentError
 from etl.files import replacing
 
 if TYPE_CHECKING:
@@ -29,22 +35,68 @@ class InputFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Invocation:
+    """Who sends, and how: the command line, and the credentials' kind and fingerprint.
+
+    The fingerprint is the beginning of the secret's SHA-256: it tells two apart, and no more.
+    """
+
+    command: str
+    credentials: str
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
-    """One go at a run: the first, or a resume. Times are UTC, ISO 8601; ``stopped`` says why."""
+    """One go at a run: the first, or a resume.
+
+    Times are UTC, ISO 8601; ``begun_local`` is with the offset that this machine had. ``stopped``
+    says why it ended early; ``seconds`` is how long it took.
+    """
 
     begun: str
+    begun_local: str
     user: str
     host: str
+    invocation: Invocation
     ended: str | None = None
+    seconds: float | None = None
     stopped: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seal:
+    """A manifest as it was sealed: of which run, and its SHA-256."""
+
+    run: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A manifest of the same run that was sealed before: its SHA-256, and what it came after."""
+
+    sha256: str
+    previous: Seal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pruning:
+    """That the personal data of a run was removed: when, by whom, and the hashes of the files."""
+
+    time: str
+    user: str
+    host: str
+    files: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """What a run was. ``exit_code`` is None while it runs, and stays so if it is killed.
 
-    ``api`` is the address of the API; ``settings`` are those of the latest session, without any
-    secret; ``files`` maps every other file of the folder to its SHA-256.
+    ``api`` is the address of the API; ``settings`` maps each setting of the latest session, without
+    any secret, to its value and where that came from; ``files`` maps every other file of the folder
+    to its SHA-256. ``sealed`` is when (UTC), ``previous`` what was sealed before, in any run, and
+    ``earlier`` are the seals that this manifest had before the run was resumed or pruned.
     """
 
     run: str
@@ -59,34 +111,90 @@ class Manifest:
     sessions: tuple[Session, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
     program: str = f"fatora-clients {__version__}"
+    pruned: Pruning | None = None
+    sealed: str | None = None
+    previous: Seal | None = None
+    earlier: tuple[Version, ...] = ()
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Read a manifest that `write` wrote."""
-        facts = json.loads(path.read_text(encoding="utf-8"))
+        """Read a manifest that `write` wrote.
+
+        Raises:
+            InconsistentError: it is damaged.
+        """
+        try:
+            return cls._of(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise InconsistentError(
+                f"the manifest of run {path.parent.name} is damaged: see fatora-clients verify"
+            ) from None
+
+    @classmethod
+    def _of(cls, facts: dict[str, Any]) -> Self:
         del facts["sha256"]
         facts["input"] = InputFacts(**facts["input"])
-        facts["sessions"] = tuple(Session(**each) for each in facts["sessions"])
+        facts["sessions"] = tuple(
+            Session(**{**each, "invocation": Invocation(**each["invocation"])})
+            for each in facts["sessions"]
+        )
+        facts["pruned"] = facts["pruned"] and Pruning(**facts["pruned"])
+        facts["previous"] = _seal(facts["previous"])
+        facts["earlier"] = tuple(
+            Version(each["sha256"], _seal(each["previous"])) for each in facts["earlier"]
+        )
         return cls(**facts)
 
-    def write(self, path: Path) -> None:
-        """Write the manifest with its own SHA-256: of its JSON, keys sorted, without that entry."""
-        facts = asdict(self)
-        facts["sha256"] = hashlib.sha256(_canonical(facts)).hexdigest()
+    @property
+    def sha256(self) -> str:
+        """Its own SHA-256: of its JSON without that entry, keys sorted, no white space."""
+        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def as_bytes(self) -> bytes:
+        """Return what stands in the file."""
+        facts = {**asdict(self), "sha256": self.sha256}
         text = json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
+        # A file's name may hold what is no UTF-8; a backslash and its number is JSON for it.
+        return text.encode(errors="backslashreplace")
+
+    def write(self, path: Path) -> None:
+        """Write the manifest."""
         with replacing(path) as new:
-            # A file's name may hold what is no UTF-8; a backslash and its number is JSON for it.
-            new.write_text(text, encoding="utf-8", errors="backslashreplace")
+            new.write_bytes(self.as_bytes())
 
-    def begin_session(self, begun: str) -> Self:
+    def begin_session(self, invocation: Invocation) -> Self:
         """Return the manifest of a run that goes on now, by this user on this host."""
-        session = Session(begun, _user(), socket.gethostname())
-        return replace(self, sessions=(*self.sessions, session), counts={}, exit_code=None)
+        now = datetime.now(UTC)
+        local = now.astimezone().isoformat(timespec="seconds")
+        session = Session(_utc(now), local, _user(), socket.gethostname(), invocation)
+        return replace(
+            self.unsealed(), sessions=(*self.sessions, session), counts={}, exit_code=None
+        )
 
-    def end_session(self, ended: str, stopped: str | None) -> Self:
+    def end_session(self, stopped: str | None) -> Self:
         """Return the manifest with its latest session ended, and why if that was early."""
         *earlier, latest = self.sessions
-        return replace(self, sessions=(*earlier, replace(latest, ended=ended, stopped=stopped)))
+        now = datetime.now(UTC)
+        seconds = round((now - datetime.fromisoformat(latest.begun)).total_seconds(), 3)
+        ended = replace(latest, ended=_utc(now), seconds=seconds, stopped=stopped)
+        return replace(self, sessions=(*earlier, ended))
+
+    def unsealed(self) -> Self:
+        """Return the manifest as it may be changed; the seal that it had is kept in mind."""
+        if self.sealed is None:
+            return self
+        version = Version(self.sha256, self.previous)
+        return replace(self, sealed=None, previous=None, earlier=(*self.earlier, version))
+
+    def seal(self, previous: Seal | None, files: Mapping[str, str]) -> Self:
+        """Return the manifest of a run whose files are as they will stay."""
+        return replace(self, files=files, sealed=_utc(datetime.now(UTC)), previous=previous)
+
+    def prune(self, removed: Mapping[str, str]) -> Self:
+        """Return the manifest of a run whose files with these hashes are removed or emptied."""
+        pruning = Pruning(_utc(datetime.now(UTC)), _user(), socket.gethostname(), removed)
+        return replace(self.unsealed(), pruned=pruning)
 
 
 def sha256_of(path: Path) -> str:
@@ -95,8 +203,12 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _canonical(facts: Mapping[str, Any]) -> bytes:
-    return json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()
+def _seal(facts: Mapping[str, str] | None) -> Seal | None:
+    return Seal(**facts) if facts else None
+
+
+def _utc(time: datetime) -> str:
+    return time.isoformat(timespec="milliseconds")
 
 
 def _user() -> str:

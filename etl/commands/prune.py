@@ -1,0 +1,69 @@
+"""``fatora-clients prune``: removes the personal data of old runs."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from etl import console
+from etl.commands import options
+from etl.commands.options import settings_of
+from etl.errors import ExitCode
+from etl.retention import prune, runs_older_than
+from etl.runs.folder import RunsFolder
+from etl.runs.lock import locked
+from etl.text import counted
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_AGE = re.compile(r"([1-9][0-9]{0,4})d")
+
+
+def _checked_age(_context: click.Context, _parameter: click.Parameter, value: str) -> timedelta:
+    age = _AGE.fullmatch(value)
+    if age is None:
+        raise click.BadParameter("it must be a number of days, such as 400d")
+    return timedelta(days=int(age[1]))
+
+
+@click.command(name="prune")
+@click.option(
+    "--older-than",
+    metavar="DAYS",
+    required=True,
+    callback=_checked_age,
+    help="The age of the runs to prune, in days, such as 400d.",
+)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@options.config
+@options.runs_dir
+def command(
+    older_than: timedelta, yes: bool, config: Path | None, runs_dir: Path | None
+) -> ExitCode:
+    """Remove the personal data of old runs: input, results, rework, report and journal cells.
+
+    The manifests stay, with the counts and a record of the pruning, and so do the statuses, codes
+    and times of the rows: the chain still verifies. It shows what it will do, and asks.
+    """
+    runs = RunsFolder(settings_of(config, runs__dir=runs_dir).runs.dir)
+    runs.prepare()
+    with locked(runs.path):
+        found = list(runs_older_than(older_than, runs))
+        for old in found:
+            what = "has rows left, and is kept" if old.unfinished else "the journal's cells, "
+            what += "" if old.unfinished else ", ".join(file.name for file in old.personal)
+            console.say(f"{old.folder.run}  {old.manifest.input.name}: {what}")
+        chosen = [old for old in found if not old.unfinished]
+        if not chosen:
+            console.say("Nothing to prune.")
+            return ExitCode.DONE
+        if not yes and not click.confirm(f"Remove this of {counted(len(chosen), 'run')}?"):
+            return ExitCode.STOPPED
+        for old in chosen:
+            prune(old, runs)
+        console.say(f"{counted(len(chosen), 'run')} pruned.")
+    return ExitCode.DONE

@@ -1,0 +1,45 @@
+"""``fatora-clients verify``: proves that the files of runs are as they were written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from etl import console
+from etl.commands import options
+from etl.commands.options import settings_of
+from etl.errors import ExitCode
+from etl.runs.folder import RunsFolder
+from etl.text import counted
+from etl.verification import problems_of, problems_of_chain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@click.command(name="verify")
+@click.argument("runs", metavar="RUN...", nargs=-1)
+@click.option("--all", "every", is_flag=True, help="Every run, and the chain that they form.")
+@options.config
+@options.runs_dir
+def command(
+    runs: tuple[str, ...], every: bool, config: Path | None, runs_dir: Path | None
+) -> ExitCode:
+    """Prove that the files of runs are as they were written, and name each that is not.
+
+    RUN is a run's id, a unique beginning of it, or 'latest'. Exit codes: 0 all holds, 1 something
+    does not, 2 there is no such run.
+    """
+    if bool(runs) == every:
+        raise click.UsageError("name the runs to verify, or say --all")
+    kept = RunsFolder(settings_of(config, runs__dir=runs_dir).runs.dir)
+    folders = kept.all() if every else [kept.find(name) for name in runs]
+    found = [f"{folder.run}: {problem}" for folder in folders for problem in problems_of(folder)]
+    if every:
+        found += [f"the chain: {problem}" for problem in problems_of_chain(kept)]
+    for problem in found:
+        console.say(problem)
+    told = f"{counted(len(found), 'problem')} found" if found else "all as it was written"
+    console.say(f"{counted(len(folders), 'run')} verified: {told}.")
+    return ExitCode.NOT_ALL_UPDATED if found else ExitCode.DONE

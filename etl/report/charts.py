@@ -1,0 +1,225 @@
+"""Where the shapes of the report's charts stand.
+
+Across, everything is in percent of the chart's width, so that a chart fits any screen while its
+text keeps its size; upwards in pixels of a fixed height.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from etl.rows import Status
+
+MOST_COLUMNS = 120
+MOST_STRETCHES = 12
+_FEWEST_COLUMNS = 12
+_ATTEMPTS_PER_COLUMN = 4  # on average: with fewer a column says little
+
+_TOP, _BOTTOM = 22.0, 178.0  # of the plot; above and below stand the labels
+_THINNEST = 1.5  # percent: so wide is what is there at all
+_PAUSE = 3.0  # percent
+_LABEL = 22.0  # percent of the width that a time of day needs on a phone
+
+_SCALES = (  # of lengths of time, from fine to coarse; in each, the numbers between 1 and 10
+    (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8),
+    (1, 1.5, 2, 3, 5, 7),
+    (1, 2, 5),
+    (1,),
+)
+_MOST_BARS = 12
+_FEWEST_BARS = 6  # as wide as one of so many is a bar at most
+_MANY_ATTEMPTS = 9  # rows with more of them share a bar
+_SECOND = 1_000  # milliseconds
+_HUNDRED = 100
+_ROUND = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A time in which rows were sent without the program being stopped.
+
+    ``seconds`` are more than 0. ``columns`` are equal parts of it, each with the attempts that
+    ended in it by their status.
+    """
+
+    begun: str
+    ended: str
+    seconds: float
+    columns: Sequence[Mapping[Status, int]]
+
+
+class Shape(NamedTuple):
+    """A rectangle; ``name`` is the status it stands for, ``label`` what it says when pointed at."""
+
+    name: str
+    x: float
+    y: float
+    width: float
+    height: float
+    label: str = ""
+
+
+class Mark(NamedTuple):
+    """A text of an axis, and where it stands."""
+
+    at: float
+    text: str
+    anchor: str = "middle"
+
+
+class Chart(NamedTuple):
+    """A drawing: its shapes, what stands beside and below it, and the pauses in it."""
+
+    shapes: Sequence[Shape]
+    across: Sequence[Mark]
+    upwards: Sequence[Mark] = ()
+    pauses: Sequence[Shape] = ()
+
+
+def columns_of(seconds: Sequence[float], attempts: int) -> list[int]:
+    """Return into how many columns each stretch of time is divided, alike in what one lasts."""
+    total = min(MOST_COLUMNS, max(_FEWEST_COLUMNS, attempts // _ATTEMPTS_PER_COLUMN))
+    whole = sum(seconds)
+    return [max(1, math.floor(total * each / whole)) for each in seconds]
+
+
+def outcome_bar(counts: Mapping[Status, int]) -> list[Shape]:
+    """Return the parts of a bar, as wide as their share but never too thin to be seen."""
+    rows = sum(counts.values())
+    wide = {s: max(100 * count / rows, _THINNEST) for s, count in counts.items() if count}
+    shapes, x = [], 0.0
+    for status, width in wide.items():
+        part = 100 * width / sum(wide.values())
+        shapes.append(Shape(status, round(x, 3), 0, round(part, 3), 100))
+        x += part
+    return shapes
+
+
+def time_chart(stretches: Sequence[Stretch]) -> Chart:
+    """Return attempts a second over the time of sending; pauses have a width of their own."""
+    whole = sum(stretch.seconds for stretch in stretches)
+    wide = (100 - _PAUSE * (len(stretches) - 1)) / whole
+    top = _round_up(max(map(_peak, stretches)))
+    shapes: list[Shape] = []
+    marks: list[Mark] = []
+    pauses: list[Shape] = []
+    x = 0.0
+    for stretch in stretches:
+        if x:
+            pauses.append(Shape("pause", round(x, 3), _TOP, _PAUSE, _BOTTOM - _TOP))
+            x += _PAUSE
+        width = stretch.seconds * wide
+        shapes.extend(_columns(stretch, x, width, top))
+        if not marks or x - marks[-1].at >= _LABEL:
+            marks.append(Mark(round(x, 3), stretch.begun, "start"))
+        x += width
+    if x - marks[-1].at >= 2 * _LABEL:
+        marks.append(Mark(100, stretches[-1].ended, "end"))
+    return Chart(shapes, marks, _scale(top), pauses)
+
+
+def durations_chart(durations: Sequence[tuple[int, int]]) -> Chart:
+    """Return how many attempts took how long; the bars' lengths of time grow by a factor."""
+    shortest, longest = durations[0][0], durations[-1][0]
+    bounds: list[int] = []
+    for scale in _SCALES:
+        bounds = _bounds(scale, shortest, longest)
+        if len(bounds) <= _MOST_BARS:
+            break
+    found = [0] * len(bounds)
+    for ms, count in durations:
+        found[bisect_left(bounds, ms)] += count
+    return _histogram([(_length(ms), count) for ms, count in zip(bounds, found, strict=True)])
+
+
+def attempts_chart(attempts: Mapping[int, int]) -> Chart:
+    """Return how many rows took how many attempts."""
+    last = min(max(attempts), _MANY_ATTEMPTS)
+    bars = [(str(number), attempts.get(number, 0)) for number in range(last + 1)]
+    many = sum(count for number, count in attempts.items() if number > _MANY_ATTEMPTS)
+    return _histogram([*bars, (f"{_MANY_ATTEMPTS + 1}+", many)] if many else bars)
+
+
+def percentile(durations: Sequence[tuple[int, int]], share: float) -> int:
+    """Return the milliseconds within which this share of the attempts ended; they are sorted."""
+    left = math.ceil(share * sum(count for _, count in durations))
+    for ms, count in durations:
+        left -= count
+        if left <= 0:
+            return ms
+    return 0
+
+
+def brief(number: float) -> str:
+    """Return a number in at most four characters or so: 950, 1.2k, 34k, 5M."""
+    for size, unit in ((1e6, "M"), (1e3, "k")):
+        if number >= size:
+            digits = ".2g" if number < _HUNDRED * size else ".0f"
+            return f"{number / size:{digits}}{unit}"
+    return f"{number:g}"
+
+
+def _peak(stretch: Stretch) -> float:
+    return max(sum(each.values()) for each in stretch.columns) / _lasting(stretch)
+
+
+def _lasting(stretch: Stretch) -> float:
+    return stretch.seconds / len(stretch.columns)
+
+
+def _columns(stretch: Stretch, x: float, width: float, top: float) -> list[Shape]:
+    """Return the columns of one stretch: the statuses stand upon one another."""
+    shapes = []
+    each = width / len(stretch.columns)
+    for number, counts in enumerate(stretch.columns):
+        y = _BOTTOM
+        for status, count in counts.items():
+            height = (_BOTTOM - _TOP) * count / _lasting(stretch) / top
+            y -= height
+            left, wide = x + number * each, each * 0.88
+            shapes.append(
+                Shape(status, round(left, 3), round(y, 2), round(wide, 3), round(height, 2))
+            )
+    return shapes
+
+
+def _histogram(bars: Sequence[tuple[str, int]]) -> Chart:
+    highest = max(count for _, count in bars) or 1
+    each = 100 / max(len(bars), _FEWEST_BARS)
+    shapes, across, upwards = [], [], []
+    for number, (label, count) in enumerate(bars):
+        height = max((_BOTTOM - _TOP) * count / highest, 1.5 if count else 0)
+        x = number * each
+        told = f"{label}: {count:,}"
+        shapes.append(Shape("", x, _BOTTOM - height, each * 0.84, height, told))
+        across.append(Mark(x + each * 0.42, label))
+        upwards.append(Mark(_BOTTOM - height - 5, brief(count) if count else ""))
+    return Chart(shapes, across, upwards)
+
+
+def _bounds(scale: Sequence[float], shortest: int, longest: int) -> list[int]:
+    """Return the numbers of a scale within which all of these lengths lie."""
+    powers = range(len(str(longest)) + 1)
+    numbers = sorted({math.ceil(digit * 10**power) for power in powers for digit in scale})
+    return numbers[bisect_left(numbers, shortest) : bisect_left(numbers, longest) + 1]
+
+
+def _length(ms: int) -> str:
+    return str(ms) if ms < _SECOND else f"{ms / _SECOND:g}s"
+
+
+def _scale(top: float) -> list[Mark]:
+    return [
+        Mark(_BOTTOM - (_BOTTOM - _TOP) * share, f"{brief(top * share)}/s") for share in (0.5, 1)
+    ]
+
+
+def _round_up(number: float) -> float:
+    power = 10.0 ** math.floor(math.log10(number))
+    return next(digit * power for digit in _ROUND if digit * power >= number)

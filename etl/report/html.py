@@ -1,0 +1,178 @@
+"""The page that a run leaves for people who look rather than read: one file that needs no other.
+
+Whatever comes from outside is text to it: a template escapes every value, and unseen characters are
+written out. A policy in the page lets nothing run or load but the page's own style and script.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from importlib.resources import files
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from etl.errors import ExitCode
+from etl.report import charts, words
+from etl.rows import Status
+from etl.text import visible
+from etl.urls import is_loopback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from jinja2 import Template
+
+    from etl.codes import Code
+    from etl.fields import Field
+    from etl.report.charts import Stretch
+    from etl.rows import ReportRow
+
+MOST_ROWS = 1_000
+_MOST_CELLS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One go at the run, by whom and when; ``stopped`` says why it ended early, if it did."""
+
+    begun: str
+    ended: str | None
+    user: str
+    host: str
+    stopped: str | None
+
+    @property
+    def seconds(self) -> float:
+        """How long it lasted; 0 where no end is on record."""
+        begun = datetime.fromisoformat(self.begun)
+        return (datetime.fromisoformat(self.ended or self.begun) - begun).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """All that the page shows of a run. Times are UTC, ISO 8601.
+
+    ``names`` are the columns of the input and ``columns`` the index of each field among them;
+    ``not_updated`` are read once, and no more of them than are shown. ``codes`` has the number of
+    rows of each code, ``durations`` the number of attempts of each length in milliseconds, sorted,
+    and ``attempts`` the number of rows of each number of attempts. ``seconds`` is how long rows
+    were sent, pauses not counted; ``earlier`` are the sessions before those of ``stretches``.
+    """
+
+    run: str
+    program: str
+    api: str
+    input_name: str
+    input_size: int
+    input_sha256: str
+    sheet: str | None
+    rows: int
+    blank_rows: int
+    hidden_rows: int
+    exit_code: int
+    sentence: str
+    counts: Mapping[Status, int]
+    sessions: Sequence[Session]
+    codes: Mapping[Code, int]
+    seconds: float
+    stretches: Sequence[Stretch]
+    earlier: int
+    durations: Sequence[tuple[int, int]]
+    attempts: Mapping[int, int]
+    names: Sequence[str]
+    columns: Mapping[Field, int]
+    not_updated: Iterator[ReportRow]
+    rework: str | None
+
+    @property
+    def updated(self) -> int:
+        """The number of rows that were updated."""
+        return self.counts[Status.SUCCESS]
+
+    @property
+    def left(self) -> int:
+        """The number of rows that were not updated."""
+        return self.rows - self.updated
+
+    @property
+    def shown(self) -> int:
+        """The number of rows that the page shows."""
+        return min(self.left, MOST_ROWS)
+
+    @property
+    def attempts_made(self) -> int:
+        """The number of attempts of which it is known how they ended."""
+        return sum(count for _, count in self.durations)
+
+
+def write_report(path: Path, report: RunReport) -> None:
+    """Write the page; its rows are read as they are written."""
+    style, script = _source("style.css"), _source("filter.js")
+    stream = _page().stream(
+        report=report,
+        rows=islice(report.not_updated, MOST_ROWS),
+        charts=charts,
+        statuses=tuple(Status),
+        exit_code=ExitCode(report.exit_code).name.lower().replace("_", " "),
+        policy=_policy(style, script),
+        style=style,
+        script=script,
+        most_cells=_MOST_CELLS,
+        stand_in=is_loopback(report.api),
+    )
+    stream.enable_buffering(size=200)
+    stream.dump(str(path), encoding="utf-8")
+
+
+@cache
+def _page() -> Template:
+    environment = Environment(
+        loader=PackageLoader("etl.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_shown,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters = (
+        words.clock,
+        words.cut,
+        words.large,
+        words.local,
+        words.number,
+        words.percent,
+        words.span,
+        words.utc,
+    )
+    environment.filters.update({each.__name__: each for each in filters})
+    return environment.get_template("report.html.j2")
+
+
+def _source(name: str) -> str:
+    return (files("etl.report") / "templates" / name).read_text(encoding="utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    """Return what the page may do: no more than its own style and script, known by their hash."""
+    return (
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}';"
+        " base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(source: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
+
+
+def _shown(value: object) -> object:
+    """Return what a template puts into the page, with unseen characters written out."""
+    if not isinstance(value, str) or hasattr(value, "__html__"):  # markup is the template's own
+        return value
+    return "\n".join(map(visible, value.replace("\r\n", "\n").split("\n")))

@@ -1,0 +1,179 @@
+"""The files of a run that people read, filled from its journal and its manifest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from etl.errors import ExitCode, InconsistentError
+from etl.extract.header import known_names, match
+from etl.extract.table import WORKBOOKS
+from etl.fields import Field, ResultColumn
+from etl.files import replacing
+from etl.outcome import rows_in_words, sentence_of
+from etl.report.charts import MOST_STRETCHES, Stretch, columns_of
+from etl.report.html import MOST_ROWS, RunReport, Session, write_report
+from etl.report.sheets import write_table
+from etl.report.summary import SummaryFacts
+from etl.report.tables import results_table, rework_table
+from etl.rows import Status
+from etl.text import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from etl.runs.folder import RunFolder
+    from etl.runs.journal import JournalReader, Sending, Staged
+    from etl.runs.manifest import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whose results are written: of which file, and by which run.
+
+    ``run`` is empty where the file was only checked; ``stopped`` tells why the run stopped early,
+    ``rework`` is the name of the file of rows to correct.
+    """
+
+    file: str
+    run: str = ""
+    stopped: str | None = None
+    rework: str = ""
+
+
+def origin_of(folder: RunFolder, manifest: Manifest) -> Origin:
+    """Return whose results those of a run are."""
+    return Origin(
+        file=manifest.input.name,
+        run=folder.run,
+        stopped=manifest.sessions[-1].stopped,
+        rework=_rework(folder).name,
+    )
+
+
+def write_results(path: Path, journal: JournalReader, origin: Origin) -> None:
+    """Write every row and what became of it to a file; its ending picks CSV or a workbook.
+
+    Raises:
+        InconsistentError: not every row was written; what stood there before stays.
+    """
+    staged = journal.staged()
+    table = results_table(staged.names, journal.rows(), origin.run)
+    ending = path.suffix.lower()
+    summary = _summary_facts(journal, staged, origin) if ending == ".xlsx" else None
+    with replacing(path) as new:
+        written = write_table(
+            new, table, ending, summary=summary, right_to_left=staged.right_to_left
+        )
+        if written != staged.rows:
+            raise InconsistentError(f"{written} of {staged.rows} rows were written to {path.name}")
+
+
+def _summary_facts(journal: JournalReader, staged: Staged, origin: Origin) -> SummaryFacts:
+    counts = journal.counts()
+    return SummaryFacts(
+        file=origin.file,
+        run=origin.run,
+        rows=rows_in_words(staged.rows, staged.hidden_rows, staged.blank_rows),
+        counts=counts,
+        codes=journal.code_counts(),
+        advice=_advice(counts, origin),
+    )
+
+
+def _advice(counts: Mapping[Status, int], origin: Origin) -> list[str]:
+    """Return what operations should do, a sentence each."""
+    said = []
+    wrong = counts[Status.INVALID] + counts[Status.REJECTED]
+    left = sum(count for status, count in counts.items() if not status.final)
+    if not origin.run:
+        said.append("This was only a check: nothing was sent.")
+    if origin.stopped:
+        said.append(f"The run stopped early: {origin.stopped}.")
+    if wrong:
+        where = f"{origin.rework}, and send that file" if origin.run else "your file"
+        said.append(
+            f"Correct {counted(wrong, 'row')} in {where}; the column"
+            f" {ResultColumn.UPDATE_FIX.header} says how."
+        )
+    if left and origin.run:
+        said.append(f"Run the same file again for the {counted(left, 'row')} left.")
+    return said or ["Nothing: every row was updated."]
+
+
+def write_files(folder: RunFolder, journal: JournalReader, manifest: Manifest) -> Path | None:
+    """Write the results, the report and, if rows were not updated, what to correct.
+
+    ``manifest`` is the run's but for the hashes of these files. Returns where the rework is.
+    """
+    rework = _write_tables(folder, journal, origin_of(folder, manifest))
+    with replacing(folder.report) as new:
+        write_report(new, _report_of(journal, manifest, rework))
+    return rework
+
+
+def _write_tables(folder: RunFolder, journal: JournalReader, origin: Origin) -> Path | None:
+    write_results(folder.results(".csv"), journal, origin)
+    rework = _rework(folder)
+    if rework.suffix == ".xlsx":
+        write_results(folder.results(".xlsx"), journal, origin)
+    staged = journal.staged()
+    if journal.counts()[Status.SUCCESS] == staged.rows:
+        rework.unlink(missing_ok=True)
+        return None
+    table = rework_table(staged.names, journal.rows(updated=False), folder.run)
+    with replacing(rework) as new:
+        write_table(new, table, rework.suffix, right_to_left=staged.right_to_left)
+    return rework
+
+
+def _rework(folder: RunFolder) -> Path:
+    return folder.rework(".xlsx" if folder.input.suffix in WORKBOOKS else ".csv")
+
+
+def _report_of(journal: JournalReader, manifest: Manifest, rework: Path | None) -> RunReport:
+    counts, staged, source = journal.counts(), journal.staged(), manifest.input
+    known = known_names(
+        {field: manifest.settings[f"columns.{field}.aliases"]["value"] for field in Field}
+    )
+    sendings = journal.sendings([session.begun for session in manifest.sessions])
+    is_workbook = source.name.lower().endswith(tuple(WORKBOOKS))
+    return RunReport(
+        run=manifest.run,
+        program=manifest.program,
+        api=manifest.api,
+        input_name=source.name,
+        input_size=source.size,
+        input_sha256=source.sha256,
+        sheet=staged.sheet if is_workbook else None,
+        rows=staged.rows,
+        blank_rows=staged.blank_rows,
+        hidden_rows=staged.hidden_rows,
+        exit_code=manifest.exit_code or ExitCode.DONE,
+        sentence=sentence_of(counts, manifest.sessions[-1].stopped, rework),
+        counts=counts,
+        sessions=[
+            Session(each.begun, each.ended, each.user, each.host, each.stopped)
+            for each in manifest.sessions
+        ],
+        codes=journal.code_counts(),
+        seconds=sum(sending.ms for sending in sendings) / 1000,
+        stretches=_stretches(journal, sendings[-MOST_STRETCHES:]),
+        earlier=max(len(sendings) - MOST_STRETCHES, 0),
+        durations=journal.durations(),
+        attempts=journal.attempt_counts(),
+        names=staged.names,
+        columns=match(0, staged.names, known).columns,
+        not_updated=journal.rows(updated=False, limit=MOST_ROWS),
+        rework=rework.name if rework else None,
+    )
+
+
+def _stretches(journal: JournalReader, sendings: Sequence[Sending]) -> list[Stretch]:
+    seconds = [sending.ms / 1000 for sending in sendings]
+    columns = columns_of(seconds, sum(sending.attempts for sending in sendings))
+    return [
+        Stretch(sending.begun, sending.ended, lasted, journal.pace(sending, wanted))
+        for sending, lasted, wanted in zip(sendings, seconds, columns, strict=True)
+    ]

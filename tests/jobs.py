@@ -1,0 +1,44 @@
+"""Jobs for `etl.pipeline`, without a command line."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from etl.config import load_settings
+from etl.console import Silence
+from etl.load.connection import Connection
+from etl.load.tokens import ExchangedToken, GivenToken
+from etl.pipeline import Job
+from etl.runs.folder import RunsFolder
+from etl.runs.manifest import Invocation
+from etl.stopping import StopRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from etl.load.tokens import Tokens
+
+
+def job(
+    url: str, runs: Path, key: str | None = None, *, timeout: float = 10, **settings: object
+) -> Job:
+    """Return a job that sends there, with an API key or an invented token; see `load_settings`.
+
+    A setting such as ``api.pause`` is given as ``api__pause``.
+    """
+    overrides = {name.replace("__", "."): value for name, value in settings.items()}
+    chosen = load_settings(None, {**overrides, "api.url": url, "runs.dir": runs})
+
+    @contextmanager
+    def connect(_ids: Iterable[int]) -> Iterator[Connection]:
+        tokens: Tokens = (
+            ExchangedToken(SecretStr(key), url) if key else GivenToken(SecretStr("invented-token"))
+        )
+        yield Connection(url, tokens, timeout)
+
+    RunsFolder(runs).prepare()
+    return Job(chosen, connect, StopRequest(), Silence(), Invocation("a test", "invented"))

@@ -1,0 +1,129 @@
+"""Making the page of a run, and reading what stands in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
+
+from etl.codes import Code
+from etl.fields import Field
+from etl.report.charts import Stretch
+from etl.report.html import RunReport, Session, write_report
+from etl.rows import Fault, ReportRow, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+NAMES = ("Client ID", "E-mail", "الاسم", "Notes")
+COLUMNS = {Field.ID: 0, Field.EMAIL: 1, Field.NAME: 2}
+BEGUN, ENDED = "2026-01-05T22:00:00.000+00:00", "2026-01-05T22:00:10.000+00:00"
+INVALID = ReportRow(
+    row=2,
+    cells=("x7", "sara@", "سارة", "VIP"),
+    client_id=None,
+    status=Status.INVALID,
+    faults=(Fault(Code.EMAIL_INVALID, "E-mail `sara@`: the e-mail address is not valid"),),
+    warning="",
+    http_status=None,
+    attempts=0,
+    time="",
+    ms=None,
+)
+REJECTED = replace(
+    INVALID,
+    row=3,
+    cells=("1025", "omar@example.com", "Omar", "two\r\nlines"),
+    client_id=1025,
+    status=Status.REJECTED,
+    faults=(Fault(Code.API_CONFLICT, "the API answered 409: another client has this e-mail"),),
+    http_status=409,
+    attempts=2,
+    time=ENDED,
+    ms=51,
+)
+
+
+def report_of(left: Sequence[ReportRow] = (), updated: int = 0, **facts: Any) -> RunReport:  # noqa: ANN401
+    """Return what there is to report of a run that left these rows and updated some others."""
+    counts = dict.fromkeys(Status, 0) | {Status.SUCCESS: updated}
+    codes: dict[Code, int] = {}
+    for row in left:
+        counts[row.status] += 1
+        for fault in row.faults:
+            codes[fault.code] = codes.get(fault.code, 0) + 1
+    report = RunReport(
+        run="20260105T220000.000Z-abcdef",
+        program="fatora-clients 0.1.0",
+        api="https://api.fatora.io/v1",
+        input_name="clients.csv",
+        input_size=12_345,
+        input_sha256="5e" * 32,
+        sheet=None,
+        rows=updated + len(left),
+        blank_rows=0,
+        hidden_rows=0,
+        exit_code=1 if left else 0,
+        sentence="Some rows were not updated." if left else "Everything was updated.",
+        counts=counts,
+        sessions=(Session(BEGUN, ENDED, "cron", "vault", None),),
+        codes=codes,
+        seconds=10.0,
+        earlier=0,
+        stretches=(Stretch(BEGUN, ENDED, 10.0, [{Status.SUCCESS: 4}, {}, {Status.FAILED: 1}]),),
+        durations=[(12, 3), (51, 1), (1_200, 1)],
+        attempts={0: 1, 1: 3, 2: 1},
+        names=NAMES,
+        columns=COLUMNS,
+        not_updated=iter(left),
+        rework="rework.csv" if left else None,
+    )
+    return replace(report, **facts)
+
+
+@dataclass
+class Page(HTMLParser):
+    """What a browser makes of a page: its elements with their attributes, and its text."""
+
+    source: str
+    elements: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self._inside = ""
+        self.feed(self.source)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Take in an element."""
+        self.elements.append((tag, dict(attrs)))
+        self._inside = tag
+
+    def handle_data(self, data: str) -> None:
+        """Take in text, that of the style and the script apart."""
+        if self._inside in {"style", "script"}:
+            self.sources[self._inside] = self.sources.get(self._inside, "") + data
+        elif data.strip():
+            self.texts.append(" ".join(data.split()))
+
+    def handle_endtag(self, tag: str) -> None:
+        """Leave the style or the script."""
+        if tag == self._inside:
+            self._inside = ""
+
+    def tags(self, name: str) -> list[dict[str, str | None]]:
+        """Return the attributes of each element of this name."""
+        return [attributes for tag, attributes in self.elements if tag == name]
+
+    @property
+    def text(self) -> str:
+        """All of the text, each piece on a line."""
+        return "\n".join(self.texts)
+
+
+def page_of(path: Path, report: RunReport) -> Page:
+    """Write a report and read it."""
+    write_report(path, report)
+    return Page(path.read_text(encoding="utf-8"))

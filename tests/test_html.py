@@ -1,0 +1,366 @@
+"""The page of a run shows what is on record, loads nothing, and takes all it shows for text."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import time
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from etl.codes import Code
+from etl.report import html
+from etl.report.html import MOST_ROWS, Session
+from etl.rows import Fault, Status
+from etl.runs.folder import RunFolder
+from etl.runs.journal import JournalReader
+from pages import BEGUN, ENDED, INVALID, NAMES, REJECTED, Page, page_of, report_of
+from spreadsheets import write_csv
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from etl.rows import ReportRow
+    from program import Program
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</style><img src=x onerror=alert(1)>",
+    "</script><svg onload=alert(1)>",
+    "\"'><b>bold</b>",
+    "javascript:alert(1)",
+    "{{ 7 * 7 }} {% for x in y %}",
+    "&lt;b&gt; &amp; <!-- ",
+    "]]><?php ?>",
+]
+
+
+def hostile_row(text: str) -> ReportRow:
+    """Return a row that holds the text wherever a row can hold text from outside."""
+    faults = (Fault(Code.API_REJECTED, text),)
+    return replace(REJECTED, cells=(text,) * len(NAMES), faults=faults, warning=text)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where a page is to be."""
+    return tmp_path / "report.html"
+
+
+def plain_elements(path: Path) -> list[tuple[str, list[str]]]:
+    """Return the elements of a page about a harmless row, each with the names of its attributes."""
+    page = page_of(path, report_of([hostile_row("harmless")], names=("harmless",) * len(NAMES)))
+    return [(tag, sorted(attributes)) for tag, attributes in page.elements]
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_is_text(path: Path, text: str) -> None:
+    """Whatever a cell, a header, an error or a name of a file holds makes no element of its own."""
+    report = report_of(
+        [hostile_row(text)],
+        names=(text,) * len(NAMES),
+        input_name=text,
+        sentence=text,
+        sessions=(Session(BEGUN, ENDED, text, text, text),),
+        sheet=text,
+        api=text,
+        run=text,
+        program=text,
+        rework=text,
+    )
+    page = page_of(path, report)
+    assert page.texts.count(" ".join(text.split())) >= 12
+    assert page.sources == {"style": source("style.css"), "script": source("filter.js")}
+    written = {tag for tag, _ in page.elements}
+    assert written <= {tag for tag, _ in plain_elements(path)}
+    assert [name for _, found in page.elements for name in found if name.startswith("on")] == []
+
+
+def source(name: str) -> str:
+    """Return a part of the page as it stands in the program."""
+    folder = Path(html.__file__).parent / "templates"
+    return (folder / name).read_text(encoding="utf-8")
+
+
+def test_hostile_rows_have_the_elements_of_harmless_ones(path: Path) -> None:
+    """The page of the worst row is built exactly as that of any other."""
+    expected = plain_elements(path)
+    for text in HOSTILE:
+        page = page_of(path, report_of([hostile_row(text)], names=(text,) * len(NAMES)))
+        assert [(tag, sorted(found)) for tag, found in page.elements] == expected
+
+
+def test_unseen_characters_are_written_out(path: Path) -> None:
+    """A mark that turns the text around, a control character, half a character: each is seen."""
+    text = "a\u202eb\u2066c\x00d\x1be\u200ff\ud800g"
+    page = page_of(path, report_of([hostile_row(text)], input_name=text, sentence=text))
+    shown = "a<U+202E>b<U+2066>c<U+0000>d<U+001B>e<U+200F>f<U+D800>g"
+    assert page.texts.count(shown) >= 8
+    assert not re.search(r"[\u202a-\u202e\u2066-\u2069\u200b-\u200f\x00\x1b]", page.source)
+
+
+def test_lines_of_a_cell_stay_lines(path: Path) -> None:
+    """A line break is no stray character: people make them."""
+    page = page_of(path, report_of([REJECTED]))
+    assert "two\nlines</bdi>" in page.source
+
+
+def test_long_text_is_cut_and_many_columns_are_counted(path: Path) -> None:
+    """One monstrous row does not make the page unreadable."""
+    names = [f"column {number}" for number in range(100)]
+    row = replace(INVALID, cells=["y" * 32_767] * 100)
+    page = page_of(path, report_of([row], names=names, columns={}))
+    assert "y" * 500 + "…" in page.texts
+    assert "y" * 501 not in page.source
+    assert "60 more columns stand in" in page.texts
+
+
+def test_page_refers_to_nothing_outside_itself(path: Path) -> None:
+    """No address is loaded or linked; every link leads to a place in the page that is there."""
+    page = page_of(path, report_of([INVALID, REJECTED], updated=3))
+    places = {found["id"] for _, found in page.elements if "id" in found}
+    links = [found["href"] or "" for _, found in page.elements if "href" in found]
+    assert links
+    assert [link for link in links if link[0] != "#" or link[1:] not in places] == []
+    for name in ("src", "srcset", "action", "data", "poster", "background", "style", "xlink:href"):
+        assert [tag for tag, found in page.elements if name in found] == []
+    assert not {"link", "iframe", "object", "img", "form", "base"} & {t for t, _ in page.elements}
+    assert not re.search(r"@import|url\((?!#)", source("style.css"))
+
+
+def test_policy_lets_only_the_own_style_and_script_in(path: Path) -> None:
+    """The hashes are those of what stands in the page, and nothing else is allowed."""
+    page = page_of(path, report_of([INVALID]))
+    (policy,) = (m["content"] or "" for m in page.tags("meta") if "http-equiv" in m)
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    hashes = {
+        name: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        for name, text in page.sources.items()
+    }
+    assert rules == {
+        "default-src": "'none'",
+        "style-src": f"'sha256-{hashes['style']}'",
+        "script-src": f"'sha256-{hashes['script']}'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+    }
+
+
+def test_headings_are_in_order_and_only_one_is_the_first(path: Path) -> None:
+    """Who moves by headings finds no level skipped."""
+    page = page_of(path, report_of([INVALID], updated=1))
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
+    assert levels.count(1) == 1
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+
+
+def test_ids_are_unique(path: Path) -> None:
+    """No two elements share an id: labels and links lead to one place."""
+    page = page_of(path, report_of([INVALID, REJECTED], updated=1))
+    ids = [found["id"] for _, found in page.elements if "id" in found]
+    assert len(ids) == len(set(ids))
+
+
+def test_every_picture_is_told_in_words(path: Path) -> None:
+    """A picture has a title and a description, or is there for the eye alone."""
+    page = page_of(path, report_of([INVALID], updated=1))
+    pictures = [each for each in page.tags("svg") if each.get("role") == "img"]
+    assert len(pictures) == 4
+    ids = {
+        found["id"] for tag, found in page.elements if tag in {"title", "desc"} and "id" in found
+    }
+    for each in pictures:
+        assert set((each["aria-labelledby"] or "").split()) <= ids
+    others = [each for each in page.tags("svg") if each.get("role") != "img"]
+    assert {each.get("aria-hidden") for each in others} == {"true"}
+
+
+@pytest.fixture
+def in_qatar() -> Iterator[None]:
+    """Let the machine stand in Qatar for a while."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", "<+03>-3")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("in_qatar")
+def test_facts_of_the_run_are_there(path: Path) -> None:
+    """What was run, by whom, when here and in UTC, on which file, against which API."""
+    sessions = (
+        Session("2026-01-05T10:00:00.000+00:00", None, "cron", "vault", None),
+        Session(
+            "2026-01-05T22:00:10.000+00:00",
+            "2026-01-05T23:02:10.000+00:00",
+            "noor",
+            "desk",
+            "stopped by SIGTERM",
+        ),
+    )
+    report = report_of([INVALID], sessions=sessions, sheet="Clients", blank_rows=2, hidden_rows=1)
+    text = page_of(path, report).text
+    for told in (
+        "20260105T220000.000Z-abcdef",
+        "fatora-clients 0.1.0",
+        "https://api.fatora.io/v1",
+        "12,345 bytes",
+        "5e" * 32,
+        "Clients",
+        "2026-01-05 10:00:00 UTC",
+        "(13:00:00 at UTC+03:00)",
+        "2026-01-05 23:02:10 UTC",
+        "(2026-01-06 02:02:10 at UTC+03:00)",
+        "1, not all updated",
+        "cron",
+        "desk",
+        "No end is on record: the program was killed.",
+        "stopped by SIGTERM",
+        ", after 1 h 2 min.",
+        "Some rows were not updated.",
+        "1 row was read, 1 of them hidden; 2 blank rows were passed over.",
+    ):
+        assert told in text
+
+
+def test_stand_in_is_not_taken_for_fatora(path: Path) -> None:
+    """A page about the sandbox says so; one about the real API does not."""
+    said = "a stand-in on this machine: nothing reached Fatora"
+    assert said in page_of(path, report_of(api="http://127.0.0.1:8080/v1")).text
+    assert said not in page_of(path, report_of()).text
+
+
+def test_row_shows_whose_it_is_and_what_to_do(path: Path) -> None:
+    """Number, status, code, error, fix, and the cells by which people know the client."""
+    page = page_of(path, report_of([INVALID]))
+    for told in (
+        "2",
+        "سارة",
+        "x7",
+        "sara@",
+        "INVALID",
+        "EMAIL_INVALID",
+        INVALID.error,
+        INVALID.fix,
+    ):
+        assert told in page.texts
+    assert {"VIP", *NAMES} <= set(page.texts)
+
+
+def test_each_cell_has_a_direction_of_its_own(path: Path) -> None:
+    """Arabic and English stand side by side, and neither turns the other around."""
+    source = page_of(path, report_of([INVALID])).source
+    for cell in (*INVALID.cells, *NAMES):
+        assert re.search(rf'<bdi dir="auto"[^>]*>{re.escape(cell)}</bdi>', source)
+
+
+def test_run_of_no_rows(path: Path) -> None:
+    """A file with a header alone has a page, too, without charts of nothing."""
+    report = report_of(stretches=(), durations=[], attempts={}, sentence="There are no rows.")
+    page = page_of(path, report)
+    assert {"No rows", "There are no rows.", "Nothing was sent.", "0 rows were read."} <= set(
+        page.texts
+    )
+    assert page.tags("table") == page.tags("script") == []
+
+
+def test_run_that_updated_everything(path: Path) -> None:
+    """There is nothing to correct, to search or to explain."""
+    page = page_of(path, report_of(updated=7))
+    assert {"7 of 7 rows updated", "100%"} <= set(page.texts)
+    assert "Rows that were not updated" not in page.text
+    assert page.tags("table") == page.tags("script") == []
+
+
+def test_more_rows_than_fit_say_where_the_rest_is(path: Path) -> None:
+    """The first thousand are shown, and no more are read than that."""
+    rows = [replace(REJECTED, row=number) for number in range(2, 1_502)]
+    report = report_of(rows)
+    page = page_of(path, report)
+    assert len(page.tags("tr")) == 1 + MOST_ROWS
+    assert page.text.count("The first 1,000 of 1,500 rows are shown here.") == 1
+    assert "results.csv" in page.texts
+    assert next(report.not_updated).row == 2 + MOST_ROWS
+
+
+@pytest.mark.parametrize(
+    ("count", "rows", "share"),
+    [
+        (0, 9, "0%"),
+        (9, 9, "100%"),
+        (1, 1_000_000, "0.1%"),
+        (999_999, 1_000_000, "99.9%"),
+        (1, 3, "33.3%"),
+    ],
+)
+def test_share_is_all_or_nothing_only_where_that_is_so(
+    path: Path, count: int, rows: int, share: str
+) -> None:
+    """One row of a million is not rounded away."""
+    counts = dict.fromkeys(Status, 0) | {Status.UNKNOWN: count, Status.SUCCESS: rows - count}
+    page = page_of(path, report_of(updated=1, rows=rows, counts=counts))
+    place = page.texts.index("UNKNOWN")
+    assert page.texts[place + 2 : place + 4] == [f"{count:,}", share]
+
+
+def test_sessions_that_do_not_fit_the_picture_are_counted(path: Path) -> None:
+    """A picture of a hundred resumes would show nothing; that some are left out is said."""
+    said = "earlier sessions are not in the picture."
+    assert f"3 {said}" in page_of(path, report_of(updated=1, earlier=3)).text
+    assert said not in page_of(path, report_of(updated=1)).text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(0.04, "40 ms"), (1.24, "1.2 s"), (59.6, "1 min"), (185, "3 min 5 s"), (90_000, "1 d 1 h")],
+)
+def test_length_of_time_is_told_in_its_largest_units(path: Path, seconds: float, told: str) -> None:
+    """Nobody needs the seconds of a day."""
+    page = page_of(path, report_of(updated=1, seconds=seconds))
+    assert page.texts[page.texts.index("Time of sending") + 1] == told
+
+
+def counts_of(page: Page) -> dict[Status, int]:
+    """Return the number of rows that a page names for each status."""
+    places = {status: page.texts.index(status) for status in Status}
+    return {status: int(page.texts[place + 2]) for status, place in places.items()}
+
+
+def test_page_of_a_run_says_what_its_journal_says(program: Program) -> None:
+    """After a real run the counts, the reasons and the rows on the page are those on record."""
+    rows = [("id", "email", "name"), ("1", "a@example.com", "سارة"), ("2", "b+409@example.com", "")]
+    bad = [("3.5", "c@example.com", ""), ("4", "", ""), ("5", "d+422@example.com", "")]
+    source = write_csv(program.folder / "clients.csv", [*rows, *bad])
+    assert program.run("update", source).returncode == 1
+    folder = RunFolder(program.only_run())
+    page = Page(folder.report.read_text(encoding="utf-8"))
+    with JournalReader(folder.journal) as journal:
+        assert counts_of(page) == journal.counts()
+        for code, count in journal.code_counts().items():
+            place = page.texts.index(code.name)
+            assert str(count) in page.texts[place - 5 : place]
+        shown = [found["data-status"] for found in page.tags("tr") if "data-status" in found]
+        assert shown == [row.status for row in journal.rows(updated=False)]
+    assert "rework.csv" in page.texts
+
+
+def test_page_of_a_resumed_run_shows_both_sessions(program: Program) -> None:
+    """A resume writes the page anew: the rows that were left are updated in it."""
+    source = write_csv(
+        program.folder / "clients.csv",
+        [("id", "email"), *((str(i), f"c{i}@example.com") for i in range(1, 6))],
+    )
+    assert program.run("update", source, "--limit", 2).returncode == 4
+    report = program.only_run() / "report.html"
+    assert "2 of 5 rows updated" in Page(report.read_text(encoding="utf-8")).texts
+    assert program.run("update", source).returncode == 0
+    page = Page(report.read_text(encoding="utf-8"))
+    assert "5 of 5 rows updated" in page.texts
+    shapes = [found.get("class") for found in page.tags("rect")]
+    assert shapes.count("pause") == 2  # one of them in the legend

@@ -1,0 +1,105 @@
+"""Another spreadsheet program opens the workbooks of a run and shows what the cells were."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import subprocess
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from etl.extract.table import open_table
+from etl.text import unguard_formula
+from spreadsheets import read_csv, write_xlsx
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from program import Program
+
+SOFFICE = shutil.which("soffice")
+
+# Comma, quotation mark, UTF-8, from line 1, cells as they are shown, every sheet.
+EVERY_SHEET = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false,false,false,-1"
+
+TEXTS = [
+    "000123", "+97433123456", "0097433", "-5", "0.10", "1,000", "1e5", "1E+20", "12345678901234567",
+    "NA", "#N/A", "TRUE", "null", "2024-01-05", "1/2", "3:15", "5 Jan", "50%", "$5",
+    "=1+1", "@SUM(A1)", '=HYPERLINK("http://localhost")', "{=1}", "-1+2", "'Abdulaziz",
+    "line\nbreak", "  spaces  ", 'a "quoted", b', "<b>&amp;", "_x000D_", "٠١٢٣",
+    "سارة بنت محمد", "شارع 12، Doha", "x" * 32_767,
+]  # fmt: skip
+HEADER = ["رقم العميل", "البريد الإلكتروني", "الاسم", "=الفرع"]
+# Every other row is to be corrected, so that each workbook has some of every kind.
+ROWS = [
+    [str(number), f"c{number}@example.com" if good else "none", "سارة", text]
+    for good in (True, False)
+    for number, text in enumerate(TEXTS, 1000 if good else 2000)
+]
+
+
+def shown(workbooks: list[Path], folder: Path) -> dict[str, list[list[str]]]:
+    """Returns the cells of each sheet as LibreOffice shows them."""
+    subprocess.run(
+        [
+            str(SOFFICE),
+            f"-env:UserInstallation={(folder / 'profile').as_uri()}",
+            "--headless",
+            "--convert-to",
+            EVERY_SHEET,
+            "--outdir",
+            str(folder),
+            *map(str, workbooks),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    sheets = {}
+    for path in folder.glob("*.csv"):
+        with path.open(encoding="utf-8", newline="") as file:
+            sheets[path.stem] = list(csv.reader(file))
+    return sheets
+
+
+@pytest.mark.skipif(SOFFICE is None, reason="LibreOffice (soffice) is not installed")
+def test_another_program_shows_every_cell_as_it_was(program: Program, tmp_path: Path) -> None:
+    """Zeros, signs, dates, formulas and Arabic come out of its hands unchanged."""
+    source = write_xlsx(tmp_path / "clients.xlsx", [HEADER, *ROWS], right_to_left=True)
+    assert program.run("update", source).returncode == 1
+    run = program.only_run()
+    target = tmp_path / "shown"
+    target.mkdir()
+    sheets = shown([run / "results.xlsx", run / "rework.xlsx"], target)
+    assert sorted(sheets) == ["results-Results", "results-Summary", "rework-Results"]
+    header, *rows = sheets["results-Results"]
+    expected = [[*map(unguard_formula, row.values())] for row in read_csv(run / "results.csv")]
+    assert header[: len(HEADER)] == HEADER
+    assert [row[: len(HEADER)] for row in rows] == ROWS
+    assert rows == expected
+    header, *rows = sheets["rework-Results"]
+    assert header[: len(HEADER)] == HEADER
+    assert [row[: len(HEADER)] for row in rows] == ROWS[len(TEXTS) :]
+    assert ["SUCCESS", str(len(TEXTS)), "updated"] in [row[:3] for row in sheets["results-Summary"]]
+
+
+@pytest.mark.parametrize("name", ["results.xlsx", "rework.xlsx"])
+def test_workbook_of_a_run_can_be_sent_again(program: Program, tmp_path: Path, name: str) -> None:
+    """It holds text alone, keeps the direction of the input, and is read as the same cells."""
+    source = write_xlsx(tmp_path / "clients.xlsx", [HEADER, *ROWS], right_to_left=True)
+    assert program.run("update", source).returncode == 1
+    path = program.only_run() / name
+    with zipfile.ZipFile(path) as package:
+        parts = [part for part in package.namelist() if part.startswith("xl/worksheets/")]
+        xml = "".join(package.read(part).decode() for part in parts)
+    assert not re.search("<(f|v)[ />]", xml)
+    assert set(re.findall(r'<c r="\w+"(?: s="\d+")?([^>]*[^/])>', xml)) == {' t="inlineStr"'}
+    assert xml.count('rightToLeft="1"') == len(parts)
+    with open_table(path) as table:
+        assert (list(table.names), table.sheet, table.right_to_left) == (HEADER, "Results", True)
+        found = [list(record.cells) for record in table.records]
+    assert found == (ROWS if name == "results.xlsx" else ROWS[len(TEXTS) :])
+    assert program.run("check", path).returncode == 1

@@ -1,0 +1,311 @@
+"""Whatever is changed in a run's folder is found and named; what is pruned still verifies."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import shutil
+import sqlite3
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import jsonschema
+import pytest
+
+from etl.cli import run
+from etl.pipeline import update
+from etl.runs.folder import RunFolder, RunsFolder
+from etl.runs.manifest import Manifest
+from etl.sandbox.server import Sandbox
+from etl.verification import problems_of, problems_of_chain
+from jobs import job
+from spreadsheets import write_xlsx
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+TABLE = [
+    ("id", "email", "name", "phone", "note to self"),
+    ("1", "sara@example.com", "سارة الاختبار", "+97455550001", "private"),
+    ("2", "omar+409@example.com", "Omar Invented", "0097455550002", "=1+1"),
+    ("x", "lina-invented", "Lina Invented", "", ""),
+]
+PERSONAL = ["sara@", "سارة", "97455550001", "omar+409", "Omar Inv", "lina-inv", "private"]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A runs folder with three runs, the second of which was resumed after the third."""
+    folder = tmp_path_factory.mktemp("made")
+    runs = folder / "runs"
+    with Sandbox() as sandbox:
+        one = job(sandbox.url, runs, sandbox.api_key)
+        update(write_xlsx(folder / "1.xlsx", TABLE), one)
+        second = write_xlsx(folder / "2.xlsx", [*TABLE, ("3", "a@example.com")])
+        update(second, replace(one, limit=1))
+        update(write_xlsx(folder / "3.xlsx", TABLE[:2]), one)
+        update(second, one)
+    return runs
+
+
+@pytest.fixture
+def runs(made: Path, tmp_path: Path) -> RunsFolder:
+    """A copy of it to do harm to."""
+    shutil.copytree(made, tmp_path / "runs")
+    return RunsFolder(tmp_path / "runs")
+
+
+def problems(runs: RunsFolder) -> list[str]:
+    """All that is found."""
+    return [
+        *(problem for folder in runs.all() for problem in problems_of(folder)),
+        *problems_of_chain(runs),
+    ]
+
+
+def forged(folder: RunFolder, change: Callable[[Manifest], Manifest]) -> None:
+    """Change a manifest so that its own hash, and those of its files, are right again."""
+    manifest = change(Manifest.read(folder.manifest))
+    manifest = replace(manifest, files=folder.hashes())
+    folder.manifest.write_bytes(manifest.as_bytes())
+
+
+def test_runs_that_nobody_touched_hold(runs: RunsFolder) -> None:
+    """Their chain too, although one was resumed after a later one."""
+    assert problems(runs) == []
+    assert run(["verify", "--all", "--runs-dir", str(runs.path)]) == 0
+    assert run(["verify", "latest", "--runs-dir", str(runs.path)]) == 0
+
+
+NAMES = ["input.xlsx", "results.csv", "results.xlsx", "rework.xlsx", "report.html", "run.log"]
+NAMES += ["journal.sqlite3", "manifest.json"]
+
+
+def test_every_file_of_a_run_is_tried(runs: RunsFolder) -> None:
+    """What the next tests do harm to is all that there is."""
+    oldest = runs.all()[-1]
+    assert sorted(file.name for file in oldest.path.iterdir()) == sorted(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_flipped_bit_is_found_wherever_it_is(runs: RunsFolder, name: str) -> None:
+    """At the beginning, at the end and at many places between."""
+    folder = runs.all()[-1]
+    path = folder.path / name
+    whole = path.read_bytes()
+    for place in {0, len(whole) - 1, *range(0, len(whole), max(len(whole) // 23, 1))}:
+        changed = bytearray(whole)
+        changed[place] ^= 1
+        path.write_bytes(changed)
+        found = list(problems_of(folder))
+        assert found, f"byte {place} of {name} was changed and nobody noticed"
+        assert found[0].startswith(f"{name}:")
+    path.write_bytes(whole)
+    assert problems(runs) == []
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "manifest.json"])
+def test_a_file_that_is_gone_is_named(runs: RunsFolder, name: str) -> None:
+    """And so is one that is cut short."""
+    folder = runs.all()[-1]
+    path = folder.path / name
+    path.write_bytes(path.read_bytes()[:-1])
+    assert list(problems_of(folder)) == [f"{name}: it is not as it was written"]
+    path.unlink()
+    assert list(problems_of(folder)) == [f"{name}: it is missing"]
+
+
+def test_a_file_that_was_added_is_named(runs: RunsFolder) -> None:
+    """Be it a folder."""
+    folder = runs.all()[-1]
+    (folder.path / "results (corrected).csv").touch()
+    (folder.path / "more").mkdir()
+    assert [problem.split(":")[0] for problem in problems_of(folder)] == [
+        "more",
+        "results (corrected).csv",
+    ]
+
+
+def test_results_in_another_order_are_found_though_the_hashes_are_right(runs: RunsFolder) -> None:
+    """Whoever can compute hashes still has to make the journal say the same."""
+    folder = runs.all()[-1]
+    path = folder.results(".csv")
+    header, first, second, *rest = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([header, second, first, *rest]))
+    forged(folder, lambda manifest: manifest)
+    assert "results.csv: its rows are not those of journal.sqlite3" in problems(runs)
+
+
+def test_an_input_that_was_exchanged_is_found_though_the_hashes_are_right(
+    runs: RunsFolder, tmp_path: Path
+) -> None:
+    """Its rows are not those that were sent."""
+    folder = runs.all()[-1]
+    other = write_xlsx(tmp_path / "other.xlsx", [TABLE[0], ("1", "eve@example.com"), *TABLE[2:]])
+    folder.input.write_bytes(other.read_bytes())
+    forged(folder, lambda manifest: manifest)
+    found = problems(runs)
+    assert "journal.sqlite3: its rows are not those of the input" in found
+    assert "input.xlsx: it is not the file that operations sent" in found
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("UPDATE rows SET status = 'SUCCESS' WHERE row = 3", "its counts are not those"),
+        ("DELETE FROM attempts", "not each attempt of its rows is on record"),
+        ("UPDATE rows SET cells = json_set(cells, '$[2]', 'Eve') WHERE row = 2", "its rows are"),
+    ],
+)
+def test_a_journal_that_was_written_to_is_found_though_the_hashes_are_right(
+    runs: RunsFolder, statement: str, found: str
+) -> None:
+    """It contradicts the manifest, itself or the results."""
+    folder = runs.all()[-1]
+    with contextlib.closing(sqlite3.connect(folder.journal)) as db, db:
+        db.execute(statement)
+    forged(folder, lambda manifest: manifest)
+    assert any(found in problem for problem in problems_of(folder))
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+def test_a_forged_manifest_breaks_the_chain(runs: RunsFolder, which: int) -> None:
+    """All but the newest seal are named by the next one: here that of the run in the middle."""
+    folder = runs.all()[which]
+    forged(folder, lambda manifest: replace(manifest, program="another"))
+    assert list(problems_of(folder)) == []
+    assert bool(problems(runs)) == (which != 1)
+
+
+@pytest.mark.parametrize("which", [0, 2])
+def test_a_run_that_is_gone_is_named(runs: RunsFolder, which: int) -> None:
+    """The one that was sealed after it says so."""
+    folder = runs.all()[which]
+    shutil.rmtree(folder.path)
+    assert any(problem.startswith(f"{folder.run}: this run is gone") for problem in problems(runs))
+
+
+def test_a_run_without_an_end_does_not_hold(runs: RunsFolder) -> None:
+    """It was killed, or goes on."""
+    folder = runs.all()[0]
+    manifest = Manifest.read(folder.manifest)
+    manifest.begin_session(manifest.sessions[0].invocation).write(folder.manifest)
+    assert "has no end yet" in " ".join(problems_of(folder))
+    assert run(["verify", folder.run, "--runs-dir", str(runs.path)]) == 1
+
+
+def test_what_is_wrong_is_told_by_run_and_file(
+    runs: RunsFolder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """With exit code 1."""
+    folder = runs.all()[1]
+    folder.log.write_text("forged\n", encoding="utf-8")
+    assert run(["verify", "--all", "--runs-dir", str(runs.path)]) == 1
+    out = capfd.readouterr().out
+    assert f"{folder.run}: run.log: it is not as it was written\n" in out
+    assert "3 runs verified: 1 problem found." in out
+
+
+@pytest.mark.parametrize("arguments", [["verify"], ["verify", "--all", "latest"], ["verify", "19"]])
+def test_runs_to_verify_must_be_named(runs: RunsFolder, arguments: list[str]) -> None:
+    """Or all of them; one that is not there is wrong usage."""
+    assert run([*arguments, "--runs-dir", str(runs.path)]) == 2
+
+
+def test_pruned_runs_hold_nothing_personal_and_still_verify(
+    runs: RunsFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even in pages that the journal no longer uses; counts, codes and times are kept."""
+    before = {each.run: each for each in runs.manifests()}
+    monkeypatch.setattr("etl.retention.datetime", later(401))
+    assert run(["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)]) == 0
+    assert problems(runs) == []
+    for folder in runs.all():
+        names = {file.name for file in folder.path.iterdir()}
+        assert names == {"manifest.json", "journal.sqlite3", "run.log"}
+        left = b"".join(file.read_bytes() for file in folder.path.iterdir())
+        assert [text for text in PERSONAL if text.encode() in left] == []
+        manifest = Manifest.read(folder.manifest)
+        assert manifest.counts == before[folder.run].counts
+        assert manifest.pruned is not None
+        assert {"input.xlsx", "results.csv", "journal.sqlite3"} <= set(manifest.pruned.files)
+    assert run(["show", "latest", "--runs-dir", str(runs.path)]) == 0
+    assert run(["history", "--client", "1", "--runs-dir", str(runs.path)]) == 0
+
+
+def later(days: int) -> type[datetime]:
+    """A clock that is so many days ahead."""
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: object = UTC) -> datetime:  # type: ignore[override]
+            assert tz is UTC
+            return datetime.now(UTC) + timedelta(days=days)
+
+    return Later
+
+
+def test_young_runs_are_not_pruned(runs: RunsFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor is anything asked."""
+    monkeypatch.setattr("etl.retention.datetime", later(399))
+    assert run(["prune", "--older-than", "400d", "--runs-dir", str(runs.path)]) == 0
+    assert all(each.pruned is None for each in runs.manifests())
+
+
+def test_pruning_asks_and_takes_no_for_no(
+    runs: RunsFolder, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It says what it will do before; without somebody to answer it does nothing."""
+    monkeypatch.setattr("etl.retention.datetime", later(401))
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    assert run(["prune", "--older-than", "400d", "--runs-dir", str(runs.path)]) == 4
+    assert all(each.pruned is None for each in runs.manifests())
+    assert "1.xlsx: the journal's cells, input.xlsx, report.html" in capfd.readouterr().out
+
+
+def test_a_run_with_rows_left_is_not_pruned(
+    runs: RunsFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It could not be resumed any more."""
+    folder = runs.all()[0]
+    manifest = Manifest.read(folder.manifest)
+    manifest.begin_session(manifest.sessions[0].invocation).write(folder.manifest)
+    monkeypatch.setattr("etl.retention.datetime", later(401))
+    assert run(["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)]) == 0
+    assert folder.input.exists()
+
+
+@pytest.mark.parametrize("age", ["400", "0d", "-1d", "1y", ""])
+def test_an_age_that_is_none_is_refused(runs: RunsFolder, age: str) -> None:
+    """A slip must not remove last night's run."""
+    assert run(["prune", "--older-than", age, "--yes", "--runs-dir", str(runs.path)]) == 2
+
+
+def test_manifests_are_what_the_schema_says(
+    runs: RunsFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a run that ended, of one that goes on, and of one that was pruned."""
+    schema = json.loads(files("etl.runs").joinpath("manifest.schema.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    folder = runs.all()[0]
+    finished = Manifest.read(folder.manifest)
+    monkeypatch.setattr("etl.retention.datetime", later(401))
+    run(["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)])
+    begun = finished.begin_session(finished.sessions[0].invocation)
+    for manifest in (finished, begun, Manifest.read(folder.manifest)):
+        jsonschema.validate(json.loads(manifest.as_bytes()), schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**json.loads(finished.as_bytes()), "token": "invented"}, schema)
+
+
+def test_verifying_changes_nothing(runs: RunsFolder) -> None:
+    """Nothing of a run is written by looking at it."""
+    before = {file: file.stat().st_mtime_ns for file in runs.path.rglob("*")}
+    time.sleep(0.01)
+    problems(runs)
+    assert {file: file.stat().st_mtime_ns for file in runs.path.rglob("*")} == before
