@@ -162,11 +162,18 @@ def test_no_answer_is_taken_for_what_it_is_not(
     assert peak < 24 * MEBIBYTE
 
 
-@pytest.mark.parametrize("greeting", [None, b""], ids=["before the request", "after it"])
-def test_a_reset_is_no_answer(greeting: bytes | None, tmp_path: Path) -> None:
-    """Whether the request was taken, and carried out, cannot be told."""
-    with ScriptedServer([[]], hang_up=True, greeting=greeting, reset=True) as server:
+def test_a_reset_is_no_answer(tmp_path: Path) -> None:
+    """Whether the request was carried out cannot be told."""
+    with ScriptedServer([[]], hang_up=True, reset=True) as server:
         assert outcome(sent(server.url, tmp_path)) == INTERRUPTED
+
+
+def test_a_reset_before_the_request_is_no_success(tmp_path: Path) -> None:
+    """It may come before the connection is known to be made, or while the request is sent."""
+    with ScriptedServer([[]], greeting=None, reset=True) as server:
+        told = outcome(sent(server.url, tmp_path))
+    assert server.requests == []
+    assert told in {INTERRUPTED, ("FAILED", "NETWORK_UNREACHABLE")}
 
 
 def test_nobody_listens(tmp_path: Path) -> None:
