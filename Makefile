@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test torture check lock clean
+.PHONY: run test torture check bench lock clean
 
 run: .venv/run  ## the main job: the sample spreadsheet against the sandbox
 	$(BIN)/fatora-clients update data/clients.csv --sandbox --again || test $$? -eq 1
@@ -19,6 +19,9 @@ check: .venv/dev  ## style, annotations, layers: what CI checks before the tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+bench: .venv/dev  ## how fast rows are sent, beside curl and what else is there
+	$(BIN)/python tests/bench/bench.py
 
 lock: .venv/dev  ## resolve the dependencies anew, for every platform, with hashes and no addresses
 	$(BIN)/python -m pip install --quiet uv

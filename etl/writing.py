@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl.errors import ExitCode, InconsistentError
@@ -21,7 +22,6 @@ from etl.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from etl.runs.folder import RunFolder
     from etl.runs.journal import JournalReader, Sending, Staged
@@ -151,7 +151,7 @@ def _report_of(journal: JournalReader, manifest: Manifest, rework: Path | None) 
         blank_rows=staged.blank_rows,
         hidden_rows=staged.hidden_rows,
         exit_code=manifest.exit_code or ExitCode.DONE,
-        sentence=sentence_of(counts, manifest.sessions[-1].stopped, rework),
+        sentence=sentence_of(counts, manifest.sessions[-1].stopped, rework and Path(rework.name)),
         counts=counts,
         sessions=[
             Session(each.begun, each.ended, each.user, each.host, each.stopped)

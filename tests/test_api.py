@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import requests
-import responses
 from pydantic import SecretStr
+from responses import RequestsMock
 
 from etl.load.api import Api
 from etl.load.connection import Connection
@@ -16,7 +16,13 @@ from etl.load.tokens import (
     Tokens,
     TokenUnavailableError,
 )
-from etl.load.transport import NotConnectedError, Transport
+from etl.load.transport import Transport
+from etl.load.wire import NotConnectedError
+
+# What answers in the place of the network.
+responses = RequestsMock(
+    assert_all_requests_are_fired=False, target="etl.load.adapter.DeadlineAdapter.send"
+)
 
 URL = "https://api.example.com/v1"
 CLIENT = f"{URL}/clients/1024"

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from etl.codes import Code
 from etl.load.judge import Verdict, judge
 from etl.load.tokens import TokenRefusedError, TokenUnavailableError
-from etl.load.transport import Answer, NotConnectedError
+from etl.load.transport import Answer
+from etl.load.wire import NotConnectedError
 from etl.rows import PendingRow, Status
 
 ROW = PendingRow(2, 1024, {"email": "sara@example.com", "name": "سارة", "notes": "VIP"})

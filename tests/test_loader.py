@@ -21,7 +21,8 @@ from etl.codes import Code
 from etl.load.judge import judge
 from etl.load.loader import Clock, Loader, Policy
 from etl.load.tokens import TokenRefusedError, TokenUnavailableError
-from etl.load.transport import Answer, NotConnectedError
+from etl.load.transport import Answer
+from etl.load.wire import NotConnectedError
 from etl.load.workers import Sent
 from etl.rows import Fault, PendingRow, RowResult, Status
 from etl.stopping import StopRequest

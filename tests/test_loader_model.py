@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from etl.load.loader import Clock, Loader, Policy
-from etl.load.transport import Answer, NotConnectedError
+from etl.load.transport import Answer
+from etl.load.wire import NotConnectedError
 from etl.load.workers import Sent
 from etl.rows import CheckedRow, PendingRow, Record, Status
 from etl.runs.journal import Journal, Staged, StagingJournal

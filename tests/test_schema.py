@@ -10,6 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pandera.pandas as pa
 import pytest
+from email_validator import EmailNotValidError, validate_email
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from etl.codes import Code
 from etl.errors import InconsistentError
@@ -95,6 +98,36 @@ def test_anything_else_is_no_id(text: str, code: Code) -> None:
 def test_address_is_an_email(text: str) -> None:
     """Addresses are judged as email-validator does, those in Arabic letters included."""
     assert fault(Field.EMAIL, text) is None
+
+
+LOCAL_PARTS = st.from_regex(r"[A-Za-z0-9_.+'!-]{1,66}", fullmatch=True)
+DOMAINS = st.sampled_from(
+    [
+        "example.com",
+        "Mail.Example.co",
+        "localhost",
+        "a.test",
+        "-x.com",
+        "x",
+        "a..com",
+        "é.com",
+        "a.com.",
+    ]
+) | st.from_regex(r"[a-z0-9-]{1,66}\.[a-z0-9-]{1,4}", fullmatch=True)
+
+
+@given(st.lists(st.builds("{}@{}".format, LOCAL_PARTS, DOMAINS), min_size=1, max_size=30))
+@settings(max_examples=50, deadline=None)
+def test_no_address_is_judged_otherwise_than_the_library_does(addresses: list[str]) -> None:
+    """Also those of which only the domain is shown to it, once."""
+    found = ClientSchema({}).faults(frame(*({Field.EMAIL: each} for each in addresses)))
+    for row, address in enumerate(addresses, start=2):
+        try:
+            validate_email(address, check_deliverability=False)
+            valid = len(address) <= 254
+        except EmailNotValidError:
+            valid = False
+        assert ((row, Field.EMAIL) not in found) == valid, address
 
 
 @pytest.mark.parametrize(

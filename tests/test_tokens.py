@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
-import responses
 from pydantic import SecretStr
+from responses import BaseResponse, RequestsMock
 
 from etl.load.tokens import (
     ExchangedToken,
@@ -16,8 +16,14 @@ from etl.load.tokens import (
     TokenRefusedError,
     TokenUnavailableError,
 )
-from etl.load.transport import Attempt, NotConnectedError, Transport
+from etl.load.transport import Attempt, Transport
+from etl.load.wire import NotConnectedError
 from scripted import ScriptedServer
+
+# What answers in the place of the network.
+responses = RequestsMock(
+    assert_all_requests_are_fired=False, target="etl.load.adapter.DeadlineAdapter.send"
+)
 
 KEY = "invented-key"
 TOKEN = "invented.token-1"
@@ -34,11 +40,9 @@ def attempt(seconds: float = 5) -> Attempt:
     return Transport(seconds, None, None).attempt()
 
 
-def answer(token: str = TOKEN) -> responses.BaseResponse:
+def answer(token: str = TOKEN) -> BaseResponse:
     """What gives this token in the next exchange."""
-    exchange: responses.BaseResponse = responses.get(
-        AUTHORIZE, json={"success": True, "bearer_token": token}
-    )
+    exchange: BaseResponse = responses.get(AUTHORIZE, json={"success": True, "bearer_token": token})
     return exchange
 
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 import trustme
-from urllib3.exceptions import HTTPError
 
 from etl import __version__
 from etl.codes import Code
 from etl.load.judge import Verdict, judge
-from etl.load.transport import Answer, NotConnectedError, Transport
+from etl.load.transport import Answer, Transport
+from etl.load.wire import NotConnectedError
 from etl.rows import PendingRow, Status
 from scripted import SUCCESS, ScriptedServer, dripping, reply
 
@@ -244,10 +244,76 @@ def test_a_connection_whose_answer_was_left_is_not_used_again(first: bytes) -> N
     """The rest of one row's answer is never taken for the next row's."""
     with ScriptedServer([[first], [reply()]]) as server:
         transport = Transport(0.4, None, None)
-        with contextlib.suppress(HTTPError):
+        with contextlib.suppress(OSError):
             transport.attempt().send("PUT", server.url, {}, b"{}")
         assert transport.attempt().send("PUT", server.url, {}, b"{}").body == SUCCESS
     assert [request.connection for request in server.requests] == [0, 1]
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        reply(SUCCESS, b"Connection: keep-alive"),
+        reply(SUCCESS, b"Set-Cookie: a=1", b"Set-Cookie: b=2"),
+        CHUNKED % (len(SUCCESS), SUCCESS),
+        reply(SUCCESS, status=b"201 Created"),
+    ],
+    ids=["keep-alive", "a header twice", "chunks", "201"],
+)
+def test_a_connection_is_used_again_after_any_whole_answer(first: bytes) -> None:
+    """Plain or not, what can follow on it is only the next row's answer."""
+    with ScriptedServer([[first], [reply(b"{}")]]) as server:
+        transport = Transport(5, None, None)
+        bodies = [transport.attempt().send("PUT", server.url, {}, b"{}").body for _ in range(2)]
+    assert bodies == [SUCCESS, b"{}"]
+    assert [request.connection for request in server.requests] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        reply() + reply(b"stray"),
+        CHUNKED % (len(SUCCESS), SUCCESS) + reply(b"stray"),
+        reply(SUCCESS, b"Connection: close"),
+        reply(SUCCESS, b"Connection: Close", b"Transfer-Encoding: identity"),
+        reply().replace(b"1.1", b"1.0"),
+    ],
+    ids=["stray", "stray after chunks", "close", "close in capitals", "HTTP/1.0"],
+)
+def test_a_connection_whose_answer_was_the_last_is_not_used_again(first: bytes) -> None:
+    """What came after one row's answer is nobody's, and a server that ends is taken at its word."""
+    with ScriptedServer([[first], [reply(b"{}")]]) as server:
+        transport = Transport(5, None, None)
+        bodies = [transport.attempt().send("PUT", server.url, {}, b"{}").body for _ in range(2)]
+    assert bodies == [SUCCESS, b"{}"]
+    assert [request.connection for request in server.requests] == [0, 1]
+
+
+@pytest.mark.parametrize("cut", [1, 20, len(reply()) - 5])
+def test_an_answer_in_pieces_is_whole(cut: int) -> None:
+    """Where a network cuts it, and be it in its head, is no matter."""
+    with ScriptedServer([[reply()[:cut], 0.05, reply()[cut:]], [reply(b"{}")]]) as server:
+        transport = Transport(5, None, None)
+        bodies = [transport.attempt().send("PUT", server.url, {}, b"{}").body for _ in range(2)]
+    assert bodies == [SUCCESS, b"{}"]
+    assert {request.connection for request in server.requests} == {0}
+
+
+def test_a_request_is_not_mixed_with_the_one_before() -> None:
+    """It is that one but for what changes, which has its own number, body, length and token."""
+    sent = [("7", b"{}", "a"), ("8", b"{  }", "a"), ("9", b"{ }", "b")]
+    with ScriptedServer([[reply()]] * 3) as server:
+        transport = Transport(5, None, None)
+        for number, body, token in sent:
+            url = f"{server.url}/v1/clients/{number}"
+            transport.attempt().send("PUT", url, {"Authorization": token}, body)
+    for (number, body, token), request in zip(sent, server.requests, strict=True):
+        assert request.body == body
+        assert request.head.startswith(f"PUT /v1/clients/{number} HTTP/1.1\r\n".encode())
+        assert f"\r\nAuthorization: {token}\r\n".encode() in request.head
 
 
 def test_a_refused_connection_is_told_apart() -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from etl.load.tokens import Tokens
     from etl.load.transport import Answer, Attempt, Transport
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
+
 
 class Api:
     """The API as one worker sees it."""
@@ -44,7 +46,7 @@ class Api:
             "PUT",
             f"{self._url}/clients/{client_id:d}",
             {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
-            json.dumps(body, ensure_ascii=False).encode(),
+            _ENCODER.encode(body).encode(),
         )
         if answer.http_status == HTTPStatus.UNAUTHORIZED:
             self._tokens.reject(token)

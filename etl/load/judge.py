@@ -28,6 +28,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from codecs import BOM_UTF8
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -36,7 +37,8 @@ from urllib3.exceptions import TimeoutError as AnswerTimeoutError
 
 from etl.codes import Code
 from etl.load.tokens import TokenRefusedError, TokenUnavailableError
-from etl.load.transport import Answer, NotConnectedError
+from etl.load.transport import Answer
+from etl.load.wire import NotConnectedError
 from etl.rows import SEPARATOR, Status
 from etl.text import one_line, quote
 
@@ -207,7 +209,7 @@ def _differences(body: Mapping[str, str], echo: Mapping[str, Any]) -> Iterator[s
         told = [echo[name] for name in _NAMES.get(key, [key]) if name in echo]
         known = [str(each) for each in told if each is not None]
         stored = known[0] if known else ""  # null is how JSON may say that there is nothing
-        if told and _nfc(stored) != _nfc(value):
+        if told and stored != value and _nfc(stored) != _nfc(value):
             yield f"{key}: the API stored {quote(stored)} where {quote(value)} was sent"
 
 
@@ -219,11 +221,7 @@ def _json_object(answer: Answer) -> dict[str, Any] | None:
     if answer.too_long:
         return None
     try:
-        facts = json.loads(
-            answer.body.decode("utf-8-sig"),
-            object_pairs_hook=_without_repeats,
-            parse_constant=_no_constant,
-        )
+        facts = _DECODER.decode(answer.body.removeprefix(BOM_UTF8).decode())
     except (ValueError, RecursionError):
         return None
     return facts if isinstance(facts, dict) else None
@@ -238,6 +236,9 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_without_repeats, parse_constant=_no_constant)
 
 
 def _said(answer: Answer) -> str:

@@ -176,10 +176,11 @@ class Loader:
     def _take_in(self, sent: list[Sent]) -> tuple[list[RowResult], list[RowResult]]:
         """Return the results of all attempts that ended, and those after which the row is done."""
         ended, done = [], []
+        now = _iso(self.clock.now())
         for each in sent:
             task = self._in_hand[each.row.row]
             verdict = judge(each.reply, each.row)
-            result = self._result(each, verdict)
+            result = self._result(each, verdict, now)
             ended.append(result)
             task.row = replace(each.row, status=result.status, attempts=result.attempts)
             if not self._try_again(task, verdict):
@@ -190,7 +191,7 @@ class Loader:
                 _log_attempt(result, verdict)
         return ended, done
 
-    def _result(self, sent: Sent, verdict: Verdict) -> RowResult:
+    def _result(self, sent: Sent, verdict: Verdict, now: str) -> RowResult:
         """Return what is true of the row now: what once may have been applied stays UNKNOWN."""
         row = sent.row
         unclear = row.status is Status.UNKNOWN and verdict.status is Status.FAILED
@@ -200,7 +201,7 @@ class Loader:
             client_id=row.client_id,
             status=Status.UNKNOWN if unclear else verdict.status,
             attempts=row.attempts + 1,
-            time=_iso(self.clock.now()),
+            time=now,
             ms=round(sent.seconds * 1000),
             fault=Fault(verdict.code, verdict.error + earlier) if verdict.code else None,
             warning=verdict.warning,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import jwt
 
-from etl.load.transport import NotConnectedError
+from etl.load.wire import NotConnectedError
 from etl.text import is_token
 
 if TYPE_CHECKING:

@@ -1,50 +1,26 @@
-"""HTTP by requests, held to what the job promises of one attempt.
+"""A session with the API by requests, held to what the job promises of one attempt.
 
-requests limits the time between two bytes, so that an answer that drips can take for ever. Here the
-whole attempt has one deadline: each read from the socket gets only what is left of it. Besides,
-nothing in the environment changes where a request goes or whom it is shown to, nothing is followed
+Nothing in the environment changes where a request goes or whom it is shown to, nothing is followed
 or repeated behind the caller's back, and of an answer at most 1 MiB is read.
 """
 
 from __future__ import annotations
 
-import io
-import socket
-import ssl
 import time
-from concurrent.futures import Future
-from contextlib import contextmanager
 from dataclasses import dataclass
-from http import HTTPStatus
-from http.client import HTTPResponse, RemoteDisconnected
-from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import IncompleteRead, SSLError
-from urllib3.util.connection import create_connection
-from urllib3.util.ssl_match_hostname import CertificateError
+from urllib3.exceptions import IncompleteRead
 
 from etl import __version__
+from etl.load.adapter import DeadlineAdapter
 from etl.load.pacing import seconds_asked_for
+from etl.load.wire import LONGEST_BODY, left_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
-
-_LONGEST_BODY = 1 << 20  # bytes
-_TLS_ERRORS = (ssl.SSLError, SSLError, CertificateError)
-
-
-class NotConnectedError(Exception):
-    """No connection was made, so nothing can have been sent; ``insecure`` if TLS was the reason."""
-
-    def __init__(self, reason: str, *, insecure: bool) -> None:
-        super().__init__(reason)
-        self.insecure = insecure
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,155 +31,6 @@ class Answer:
     body: bytes
     retry_after: float | None = None
     too_long: bool = False
-
-
-class _DeadlineReader(io.RawIOBase):
-    """Reads a socket, of which ``raw`` is the file, until a point in time and no longer.
-
-    ``ended`` tells whether the other side has hung up.
-    """
-
-    def __init__(self, sock: socket.socket, raw: io.RawIOBase, deadline: float) -> None:
-        self._socket, self._raw, self._deadline = sock, raw, deadline
-        self.ended = False
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        self._socket.settimeout(_left_until(self._deadline))
-        count = self._raw.readinto(buffer)
-        self.ended = count == 0
-        return count
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _DeadlineResponse(HTTPResponse):
-    """An answer that must be complete when the timeout of its socket, as it was then, is over."""
-
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        deadline = time.monotonic() + (sock.gettimeout() or 0)
-        self.fp.close()
-        raw: Any = sock.makefile("rb", buffering=0)
-        self._reader = _DeadlineReader(sock, raw, deadline)
-        self.fp = io.BufferedReader(self._reader)
-
-    def begin(self) -> None:
-        """Read as far as the body, past interim answers: of these http.client knows but one.
-
-        Besides, it takes a connection that ends for the end of the headers.
-        """
-        super().begin()
-        while self.status < HTTPStatus.OK:
-            self.headers = None  # type: ignore[assignment]
-            super().begin()
-        if self._reader.ended:
-            raise RemoteDisconnected("the answer ended inside its headers")
-
-
-def _left_until(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError("the attempt was not over in time")
-    return left
-
-
-def _addresses(host: str, port: int, deadline: float) -> list[str]:
-    """Look a host up.
-
-    That cannot be given a time, so a thread of its own does it, and is left behind if it must be.
-    """
-    found: Future[list[Any]] = Future()
-
-    def look_up() -> None:
-        try:
-            found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except OSError as error:
-            found.set_exception(error)
-
-    Thread(target=look_up, daemon=True).start()
-    return [str(address[0]) for *_, address in found.result(_left_until(deadline))]
-
-
-@contextmanager
-def _connecting() -> Iterator[None]:
-    """Whatever fails in here cannot be taken for a failure of what follows the connection."""
-    try:
-        yield
-    except Exception as error:  # noqa: BLE001 - whatever it was, nothing has been sent
-        insecure = isinstance(error, _TLS_ERRORS) and not isinstance(error, ssl.SSLEOFError)
-        raise NotConnectedError(type(error).__name__, insecure=insecure) from None
-
-
-class _Connection(HTTPConnection):
-    """A connection that is made, and takes a request, within one timeout all told."""
-
-    response_class = _DeadlineResponse
-
-    def connect(self) -> None:
-        with _connecting():
-            deadline = time.monotonic() + (self.timeout or 0)
-            super().connect()
-            self.timeout = _left_until(deadline)
-            self.sock.settimeout(self.timeout)
-
-    def _new_conn(self) -> socket.socket:
-        """Connect to the first address of the host that answers.
-
-        urllib3 gives a whole timeout to each; here those still to be tried share what is left.
-        """
-        deadline = time.monotonic() + (self.timeout or 0)
-        addresses = _addresses(self.host, self.port, deadline)
-        while addresses:
-            share = _left_until(deadline) / len(addresses)
-            address = (addresses.pop(0), self.port)
-            try:
-                sock = create_connection(address, share, socket_options=self.socket_options)
-            except OSError:
-                if not addresses:
-                    raise
-            else:
-                sock.settimeout(_left_until(deadline))
-                return sock
-        raise OSError("the host has no address")
-
-
-class _SecureConnection(_Connection, HTTPSConnection):
-    """The same over TLS."""
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _SecurePool(HTTPSConnectionPool):
-    ConnectionCls = _SecureConnection
-
-
-class _DeadlineAdapter(HTTPAdapter):
-    """An adapter that neither repeats nor outlives a request."""
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, ssl_context=_tls_context(), **kwargs)
-        _use_own_pools(self.poolmanager)
-
-    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
-        kwargs |= {"ssl_context": _tls_context(), "proxy_ssl_context": _tls_context()}
-        return _use_own_pools(super().proxy_manager_for(*args, **kwargs))
-
-
-def _tls_context() -> ssl.SSLContext:
-    """Return what verifies the API; unlike urllib3's, it does not heed SSLKEYLOGFILE."""
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
-def _use_own_pools(manager: PoolManager) -> PoolManager:
-    manager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
-    return manager
 
 
 class Transport:
@@ -220,20 +47,50 @@ class Transport:
             "Accept-Encoding": "identity",  # a small bomb must not become a large body
             "User-Agent": f"fatora-clients/{__version__}",
         }
-        adapter = _DeadlineAdapter(pool_connections=1, pool_maxsize=1, max_retries=0)
+        adapter = DeadlineAdapter()
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
+        self._latest: tuple[object, ...] = ()
+        self._request = requests.PreparedRequest()
 
     def attempt(self) -> Attempt:
         """Return the attempt that begins now."""
-        return Attempt(self._session, time.monotonic() + self._timeout)
+        return Attempt(self, time.monotonic() + self._timeout)
+
+    def send(self, request: requests.PreparedRequest, timeout: float) -> requests.Response:
+        """Send a request over the session, held to so many seconds."""
+        return self._session.send(
+            request,
+            timeout=timeout,
+            allow_redirects=False,
+            stream=True,
+            proxies=self._session.proxies,
+            verify=self._session.verify,
+            cert=None,
+        )
+
+    def prepared(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> requests.PreparedRequest:
+        """Return a request; one that is like the latest but for number and body, is the latest."""
+        parent, _, number = url.rpartition("/")
+        like = (method, parent, headers)
+        if not (body and number.isdigit() and like == self._latest):
+            new = requests.Request(method, url, headers=headers, data=body)
+            self._request = self._session.prepare_request(new)
+            self._latest = like if body and number.isdigit() else ()
+            return self._request
+        self._request.url = url
+        self._request.body = body
+        self._request.headers["Content-Length"] = str(len(body))
+        return self._request
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One attempt to update a client; all that it takes, a new token too, has one deadline."""
 
-    _session: requests.Session
+    _transport: Transport
     _deadline: float
 
     @property
@@ -248,26 +105,20 @@ class Attempt:
 
         Raises:
             NotConnectedError: there was no connection; nothing was sent.
-            requests.RequestException, urllib3.exceptions.HTTPError, OSError: the answer did not
-                come, or not whole and in time; the request may have been carried out.
+            requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException,
+                OSError: the answer did not come, or not whole and in time; the request may have
+                been carried out.
         """
-        with self._session.request(
-            method,
-            url,
-            data=body,
-            headers=headers,
-            timeout=Timeout(total=_left_until(self._deadline)),  # type: ignore[arg-type]
-            allow_redirects=False,
-            stream=True,
-        ) as response:
-            read = response.raw.read(_LONGEST_BODY + 1, decode_content=False)
-            too_long = len(read) > _LONGEST_BODY
+        request = self._transport.prepared(method, url, headers, body)
+        with self._transport.send(request, left_until(self._deadline)) as response:
+            read = response.raw.read(LONGEST_BODY + 1, decode_content=False)
+            too_long = len(read) > LONGEST_BODY
             missing = response.raw.length_remaining
             if missing and not too_long:  # urllib3 would only see it when asked for more
                 raise IncompleteRead(len(read), missing)
             return Answer(
                 response.status_code,
-                read[:_LONGEST_BODY],
+                read[:LONGEST_BODY],
                 _retry_after(response.headers),
                 too_long=too_long,
             )

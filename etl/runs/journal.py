@@ -53,6 +53,30 @@ CREATE TABLE attempts (
     PRIMARY KEY (row, attempt)
 ) WITHOUT ROWID;
 """
+
+# One statement for any number of rows: after each step of one the threads that send get a turn,
+# and what is recorded waits for them.
+_END_ATTEMPTS = """
+UPDATE attempts SET
+    ended = json_extract(new.value, '$[2]'), status = json_extract(new.value, '$[3]'),
+    code = json_extract(new.value, '$[4]'), http_status = json_extract(new.value, '$[5]'),
+    ms = json_extract(new.value, '$[6]')
+FROM json_each(?) AS new
+WHERE row = json_extract(new.value, '$[0]') AND attempt = json_extract(new.value, '$[1]')
+"""
+_END_ROWS = """
+UPDATE rows SET
+    status = json_extract(new.value, '$[1]'), faults = json_extract(new.value, '$[2]'),
+    warning = ltrim(warning || json_extract(new.value, '$[3]'), '; '),
+    http_status = json_extract(new.value, '$[4]'), attempts = json_extract(new.value, '$[5]'),
+    time = json_extract(new.value, '$[6]'), ms = json_extract(new.value, '$[7]')
+FROM json_each(?) AS new WHERE row = json_extract(new.value, '$[0]')
+"""
+_BEGIN_ATTEMPTS = """
+INSERT INTO attempts (row, attempt, begun)
+SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), ? FROM json_each(?)
+"""
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _OPEN = ", ".join(f"'{status}'" for status in Status if not status.final)
 _PAGE = 1_000
 # Milliseconds between two times; a Julian day is a float, and exact to less than one of them.
@@ -274,20 +298,13 @@ class Journal(JournalReader):
         it may have been.
         """
         with _transaction(self._db):
-            self._db.executemany(
-                "UPDATE attempts SET ended = ?, status = ?, code = ?, http_status = ?, ms = ?"
-                " WHERE row = ? AND attempt = ?",
-                map(_ended_attempt, ended),
-            )
-            self._db.executemany(
-                "UPDATE rows SET status = ?, faults = ?, warning = ltrim(warning || ?, '; '),"
-                " http_status = ?, attempts = ?, time = ?, ms = ? WHERE row = ?",
-                map(_row_so_far, ended),
-            )
-            self._db.executemany(
-                "INSERT INTO attempts (row, attempt, begun) VALUES (?, ?, ?)",
-                [(each.row, each.attempts + 1, now) for each in begun],
-            )
+            if ended:
+                outcomes = _json([*map(_ended_attempt, ended)])
+                self._db.execute(_END_ATTEMPTS, (outcomes,))
+                self._db.execute(_END_ROWS, (_json([*map(_row_so_far, ended)]),))
+            if begun:
+                intents = _json([(each.row, each.attempts + 1) for each in begun])
+                self._db.execute(_BEGIN_ATTEMPTS, (now, intents))
 
     def explain_unsent(self, why: str) -> None:
         """Write down why the rows that are still NOT_SENT were not sent."""
@@ -421,14 +438,14 @@ def _staged_row(checked: CheckedRow) -> tuple[int, str, int | None, str, str, st
 def _ended_attempt(result: RowResult) -> tuple[object, ...]:
     code = result.fault.code.name if result.fault else None
     outcome = (result.time, result.status, code, result.http_status, result.ms)
-    return (*outcome, result.row, result.attempts)
+    return (result.row, result.attempts, *outcome)
 
 
 def _row_so_far(result: RowResult) -> tuple[object, ...]:
     faults = _faults_json(result.fault) if result.fault else _faults_json()
     warning = SEPARATOR + result.warning if result.warning else ""
     outcome = (result.http_status, result.attempts, result.time, result.ms)
-    return (result.status, faults, warning, *outcome, result.row)
+    return (result.row, result.status, faults, warning, *outcome)
 
 
 def _faults_json(*faults: Fault) -> str:
@@ -436,4 +453,4 @@ def _faults_json(*faults: Fault) -> str:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(value)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -31,6 +32,7 @@ _LARGEST_ID = 2**63 - 1
 _INTEGER = re.compile(r"-?[0-9]+")
 _ROUNDED = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?E\+[0-9]+")  # as Excel shows a long number
 _LONGEST_EMAIL = 254  # RFC 5321, 4.5.3.1.3: a path has 256 octets, the angle brackets included
+_PLAIN_LOCAL_PART = re.compile(r"(?!.{65})[A-Za-z0-9_-]+(?:[.+][A-Za-z0-9_-]+)*")
 # ECMA-376 part 1, 18.17.3 (error constants), and those that Excel has got since.
 _CELL_ERRORS = re.compile(
     r"#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|GETTING_DATA|SPILL!|CALC!|FIELD!|BLOCKED!)"
@@ -73,8 +75,21 @@ def _is_in_range(text: str) -> bool:
 def _is_email(text: str) -> bool:
     if len(text) > _LONGEST_EMAIL:
         return False
+    local, _, domain = text.rpartition("@")
+    if _PLAIN_LOCAL_PART.fullmatch(local) and _is_domain(domain):
+        return True
+    return _is_valid(text)
+
+
+@lru_cache(1_000)
+def _is_domain(domain: str) -> bool:
+    """Whether mail can be sent to this domain: most clients share a few."""
+    return domain.isascii() and _is_valid(f"a@{domain}")
+
+
+def _is_valid(email: str) -> bool:
     try:
-        validate_email(text, check_deliverability=False)
+        validate_email(email, check_deliverability=False)
     except EmailNotValidError:
         return False
     return True
