@@ -256,6 +256,8 @@ def _sign_in(connection: Connection) -> None:
 
 
 def _already_done(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summary:
+    if job.results and manifest.pruned:
+        raise ConfigError(f"the results of run {folder.run} were pruned; nothing was sent")
     if job.results:
         with JournalReader(folder.journal) as journal:
             write_results(job.results, journal, origin_of(folder, manifest))

@@ -35,13 +35,16 @@ def problems_of(folder: RunFolder) -> Iterator[str]:
         return
     if folder.manifest.read_bytes() != manifest.as_bytes():
         yield "manifest.json: it is not as it was written"
+        return
     if manifest.sealed is None:
         yield "manifest.json: the run has no end yet; run its file again"
         return
-    wrong = list(_wrong_files(folder, manifest))
-    yield from wrong
-    if not wrong:  # else what follows would only say the same in other words
-        yield from _contradictions(folder, manifest)
+    try:
+        wrong = list(_wrong_files(folder, manifest))
+        # Where a file is wrong, what follows would only say the same in other words.
+        yield from wrong or _contradictions(folder, manifest)
+    except (KeyError, TypeError, AttributeError, ValueError):
+        yield "manifest.json: it is not what this program writes"
 
 
 def problems_of_chain(runs: RunsFolder) -> Iterator[str]:

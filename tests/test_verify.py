@@ -173,6 +173,19 @@ def test_a_journal_that_was_written_to_is_found_though_the_hashes_are_right(
     assert any(found in problem for problem in problems_of(folder))
 
 
+@pytest.mark.parametrize(
+    "changes", [{"settings": {}}, {"settings": []}, {"counts": 3}, {"input": {}}, {"rows": "many"}]
+)
+def test_a_manifest_that_says_something_else_is_found_though_its_hash_is_right(
+    runs: RunsFolder, changes: dict[str, object]
+) -> None:
+    """Whatever stands in it, verifying says so and goes on."""
+    folder = runs.all()[-1]
+    forged(folder, lambda manifest: replace(manifest, **changes))  # type: ignore[arg-type]
+    assert problems(runs)
+    assert run(["verify", "--all", "--runs-dir", str(runs.path)]) == 1
+
+
 @pytest.mark.parametrize("which", [0, 1, 2])
 def test_a_forged_manifest_breaks_the_chain(runs: RunsFolder, which: int) -> None:
     """All but the newest seal are named by the next one: here that of the run in the middle."""
@@ -248,6 +261,34 @@ def later(days: int) -> type[datetime]:
             return datetime.now(UTC) + timedelta(days=days)
 
     return Later
+
+
+def test_pruned_results_are_not_written_anew(
+    runs: RunsFolder, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """They would be blank; that the file was processed is still known."""
+    source = shutil.copy(runs.all()[0].input, runs.path.parent / "3.xlsx")
+    monkeypatch.setattr("etl.retention.datetime", later(401))
+    run(["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)])
+    again = ["update", str(source), "--sandbox", "--runs-dir", str(runs.path)]
+    results = runs.path.parent / "results.csv"
+    assert run([*again, "--results", str(results)]) == 2
+    assert "were pruned" in capfd.readouterr().err
+    assert not results.exists()
+    assert run(again) == 0
+    assert "Nothing new to do" in capfd.readouterr().out
+
+
+def test_a_damaged_run_does_not_hide_the_others(
+    runs: RunsFolder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """History tells of them, and which one it cannot tell of."""
+    newest, damaged, oldest = runs.all()
+    damaged.manifest.write_text("{}", encoding="utf-8")
+    assert run(["history", "--runs-dir", str(runs.path)]) == 0
+    out, err = capfd.readouterr()
+    assert [name.run in out for name in (newest, damaged, oldest)] == [True, False, True]
+    assert f"the manifest of run {damaged.run} is damaged" in err
 
 
 def test_young_runs_are_not_pruned(runs: RunsFolder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import click
 from etl import console
 from etl.commands import options
 from etl.commands.options import settings_of
+from etl.errors import InconsistentError
 from etl.runs.folder import RunsFolder
 from etl.runs.journal import JournalReader
 from etl.runs.manifest import Manifest
@@ -37,10 +38,7 @@ _OUTCOMES = {
 def command(client: int | None, config: Path | None, runs_dir: Path | None, as_json: bool) -> None:
     """List the runs, the newest first: when, which file, how many rows, and what became of them."""
     runs = RunsFolder(settings_of(config, runs__dir=runs_dir).runs.dir).all()
-    if client is None:
-        found = [_run_facts(run) for run in runs]
-    else:
-        found = [facts for run in runs for facts in _client_facts(run, client)]
+    found = [facts for run in runs for facts in _readable_facts(run, client)]
     if as_json:
         console.say(json.dumps(found, ensure_ascii=False, indent=2))
     elif found:
@@ -50,6 +48,14 @@ def command(client: int | None, config: Path | None, runs_dir: Path | None, as_j
         )
     else:
         console.say("no runs" if client is None else f"no run has a row for client {client}")
+
+
+def _readable_facts(run: RunFolder, client: int | None) -> Iterator[dict[str, Any]]:
+    """Yield what there is to tell of a run; that one is damaged must not hide the others."""
+    try:
+        yield from [_run_facts(run)] if client is None else _client_facts(run, client)
+    except InconsistentError as error:
+        console.complain(f"fatora-clients: {error}")
 
 
 def _run_facts(run: RunFolder) -> dict[str, Any]:

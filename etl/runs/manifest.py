@@ -141,7 +141,7 @@ class Manifest:
         facts["pruned"] = facts["pruned"] and Pruning(**facts["pruned"])
         facts["previous"] = _seal(facts["previous"])
         facts["earlier"] = tuple(
-            Version(each["sha256"], _seal(each["previous"])) for each in facts["earlier"]
+            Version(str(each["sha256"]), _seal(each["previous"])) for each in facts["earlier"]
         )
         return cls(**facts)
 
@@ -204,7 +204,7 @@ def sha256_of(path: Path) -> str:
 
 
 def _seal(facts: Mapping[str, str] | None) -> Seal | None:
-    return Seal(**facts) if facts else None
+    return Seal(str(facts["run"]), str(facts["sha256"])) if facts else None
 
 
 def _utc(time: datetime) -> str:
