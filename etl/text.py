@@ -41,7 +41,7 @@ def strip_edges(text: str) -> str:
 
 def is_blank(text: str) -> bool:
     """Whether a person sees nothing in the cell."""
-    return not text or not strip_edges(text)
+    return not text or (text[0] in _EDGES and not strip_edges(text))
 
 
 def visible(text: str) -> str:

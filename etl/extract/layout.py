@@ -37,7 +37,7 @@ class RawRow(NamedTuple):
 
     def fault_at(self, index: int) -> Code | None:
         """Return what is wrong with a cell whatever its text is."""
-        if any(index in columns for columns in self.merged):
+        if self.merged and any(index in columns for columns in self.merged):
             return Code.CELL_MERGED
         return Code.CELL_ERROR if index in self.uncalculated else None
 

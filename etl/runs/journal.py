@@ -449,7 +449,7 @@ def _row_so_far(result: RowResult) -> tuple[object, ...]:
 
 
 def _faults_json(*faults: Fault) -> str:
-    return _json([[fault.code.name, fault.text] for fault in faults])
+    return "[]" if not faults else _json([[fault.code.name, fault.text] for fault in faults])
 
 
 def _json(value: object) -> str:

@@ -188,7 +188,9 @@ def _checks(field: Field, max_length: int | None) -> Iterator[pa.Check]:
 
 
 def _where_filled(check: Check) -> Callable[[pd.Series[str]], pd.Series[bool]]:
-    return lambda column: column.map(lambda text: not text or check(text)).astype(bool)
+    return lambda column: pd.Series(
+        [not text or check(text) for text in column.tolist()], index=column.index, dtype=bool
+    )
 
 
 def _canary_frame() -> pd.DataFrame:
