@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from etl.rows import Status
 from etl.runs.chain import newest
 from etl.runs.journal import Journal
 
@@ -40,7 +41,13 @@ def runs_older_than(age: timedelta, runs: RunsFolder) -> Iterator[OldRun]:
         last = manifest.sessions[-1] if manifest.sessions else None
         ended = last and datetime.fromisoformat(last.ended or last.begun)
         if ended and manifest.pruned is None and datetime.now(UTC) - ended > age:
-            yield OldRun(runs.find(manifest.run), manifest, manifest.sealed is None)
+            yield OldRun(runs.find(manifest.run), manifest, _has_rows_left(manifest))
+
+
+def _has_rows_left(manifest: Manifest) -> bool:
+    """Whether running the file again would send rows, whose values must therefore stay."""
+    left = (count for status, count in manifest.counts.items() if not Status(status).final)
+    return manifest.sealed is None or any(left)
 
 
 def prune(old: OldRun, runs: RunsFolder) -> None:

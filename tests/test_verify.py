@@ -309,7 +309,20 @@ def test_pruning_asks_and_takes_no_for_no(
     assert "1.xlsx: the journal's cells, input.xlsx, report.html" in capfd.readouterr().out
 
 
-def test_a_run_with_rows_left_is_not_pruned(
+def test_a_run_that_ended_with_rows_left_is_not_pruned(
+    tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Running its file again would send what is left, and then there would be nothing to send."""
+    one = job(sandbox.url, tmp_path / "runs", sandbox.api_key)
+    source = write_xlsx(tmp_path / "1.xlsx", [*TABLE, ("3", "later@example.com")])
+    update(source, replace(one, limit=1))
+    monkeypatch.setattr("etl.retention.datetime", later(401))
+    assert run(["prune", "--older-than", "400d", "--yes", "--runs-dir", f"{tmp_path}/runs"]) == 0
+    update(source, one)
+    assert sandbox.store.get(3).email == "later@example.com"
+
+
+def test_a_run_without_an_end_is_not_pruned(
     runs: RunsFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It could not be resumed any more."""

@@ -54,8 +54,8 @@ def command(
     with locked(runs.path):
         found = list(runs_older_than(older_than, runs))
         for old in found:
-            what = "has rows left, and is kept" if old.unfinished else "the journal's cells, "
-            what += "" if old.unfinished else ", ".join(file.name for file in old.personal)
+            names = ["the journal's cells", *(file.name for file in old.personal)]
+            what = "has rows left, and is kept" if old.unfinished else ", ".join(names)
             console.say(f"{old.folder.run}  {old.manifest.input.name}: {what}")
         chosen = [old for old in found if not old.unfinished]
         if not chosen:
