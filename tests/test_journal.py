@@ -318,6 +318,24 @@ def test_every_attempt_stays_on_record(path: Path) -> None:
     ]
 
 
+def test_an_intent_that_came_to_nothing_leaves_no_trace(path: Path) -> None:
+    """The row was not sent: a crash now must not make it UNKNOWN, and it may begin again."""
+    staged_journal(path, [checked(2), checked(3), checked(4)])
+    fault = Fault(Code.API_THROTTLED, "the API asked for patience (429)")
+    with Journal(path) as journal:
+        first, second, third = journal.pending()
+        journal.record([], [first, second, third], NOW)
+        failed = result(2, Status.FAILED, 1, fault)
+        journal.record([failed], [third], LATER, withdrawn=[second, third])
+        assert journal.attempts_made() == 2
+        assert journal.recover(LATER) == 1
+        assert [(row.status, row.attempts) for row in journal.rows()] == [
+            (Status.FAILED, 1),
+            (Status.NOT_SENT, 0),
+            (Status.UNKNOWN, 1),
+        ]
+
+
 def test_an_intent_is_on_record_for_others_when_record_returns(path: Path) -> None:
     """Then the row may be sent: whoever opens the journal after a crash finds that it may be."""
     staged_journal(path, [checked(2)])

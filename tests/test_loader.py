@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import pairwise
+from operator import itemgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
@@ -23,7 +24,7 @@ from etl.load.loader import Clock, Loader, Policy
 from etl.load.tokens import TokenRefusedError, TokenUnavailableError
 from etl.load.transport import Answer
 from etl.load.wire import NotConnectedError
-from etl.load.workers import Sent
+from etl.load.workers import Returned
 from etl.rows import Fault, PendingRow, RowResult, Status
 from etl.stopping import StopRequest
 
@@ -69,12 +70,14 @@ class World(Clock):
     """A clock, a ledger and a way to send, which hold the loader to what it must not do.
 
     ``answering`` tells the reply to a row; sending takes ``took`` seconds, or what ``slow`` says of
-    the row, and a wait ends ``late`` seconds after it should. ``asked`` is when the run is asked to
-    stop.
+    the row, writing to the ledger ``disk``, and a wait ends ``late`` seconds after it should.
+    ``asked`` is when the run is asked to stop.
     """
 
     answering: Answering
+    workers: int = 4
     took: float = 0.1
+    disk: float = 0.0
     slow: Mapping[int, float] = field(default_factory=dict)
     late: float = 0.0
     asked: float = math.inf
@@ -83,10 +86,12 @@ class World(Clock):
     sent: list[tuple[float, PendingRow]] = field(default_factory=list)
     written: dict[int, RowResult] = field(default_factory=dict)
     begun: set[int] = field(default_factory=set)
+    withdrawn: list[int] = field(default_factory=list)
+    _submitted: list[PendingRow] = field(default_factory=list)
+    _returned: list[Returned] = field(default_factory=list)
     _under_way: list[tuple[float, PendingRow]] = field(default_factory=list)
     _woken: bool = False
     _idle: int = 0
-    most_under_way: int = 0
 
     def now(self) -> float:
         """The time of day."""
@@ -96,9 +101,18 @@ class World(Clock):
         """The time since the beginning."""
         return self.time
 
-    def record(self, ended: Sequence[RowResult], begun: Sequence[PendingRow], now: str) -> None:
+    def record(
+        self,
+        ended: Sequence[RowResult],
+        begun: Sequence[PendingRow],
+        now: str,
+        withdrawn: Sequence[PendingRow] = (),
+    ) -> None:
         """Write it down, if it can be."""
         assert datetime.fromisoformat(now).timestamp() == pytest.approx(self.now(), abs=0.001)
+        for row in withdrawn:
+            self.begun.remove(row.row)
+            self.withdrawn.append(row.row)
         for result in ended:
             assert result.row in self.begun, "an attempt ends that never began"
             self.begun.remove(result.row)
@@ -110,22 +124,26 @@ class World(Clock):
             assert so_far is None or so_far.attempts == row.attempts
             assert not row.status.final, "a row is sent that is done with"
             self.begun.add(row.row)
+        self._work_until(self.time + self.disk)
 
     def submit(self, row: PendingRow) -> None:
-        """Begin to send a row."""
+        """Begin to send a row, as soon as a worker is free."""
         assert row.row in self.begun, "a row is sent without its intent on record"
-        self.sent.append((self.time, row))
-        self._under_way.append((self.time + self.slow.get(row.row, self.took), row))
-        self.most_under_way = max(self.most_under_way, len(self._under_way))
+        self._submitted.append(row)
+        self._begin()
 
-    def collect(self, timeout: float | None) -> list[Sent]:
+    def recall(self) -> None:
+        """Give back what no worker has begun."""
+        self._returned += [Returned(row, None) for row in self._submitted]
+        self._submitted.clear()
+
+    def collect(self, timeout: float | None) -> list[Returned]:
         """Let time pass until something came back, or nothing is left to wait for."""
-        if not self._woken:
+        if not self._woken and not self._returned:
             self._let_time_pass(timeout)
         self._woken = False
-        back = [row for due, row in self._under_way if due <= self.time]
-        self._under_way = [each for each in self._under_way if each[0] > self.time]
-        return [Sent(row, self.answering(row), self.took) for row in back]
+        returned, self._returned = self._returned, []
+        return returned
 
     def wake(self) -> None:
         """End a wait."""
@@ -142,7 +160,25 @@ class World(Clock):
             self.stop.ask("stopped by SIGTERM")
         if not self._woken:
             assert until < math.inf, "the loader waits for ever"
-            self.time = max(self.time, until) + self.late
+            self._work_until(max(self.time, until) + self.late)
+
+    def _work_until(self, time: float) -> None:
+        while any(due <= time for due, _ in self._under_way):
+            first = min(self._under_way, key=itemgetter(0))
+            self._under_way.remove(first)
+            self.time, row = first
+            verdict = judge(self.answering(row), row)
+            self._returned.append(Returned(row, verdict, self.slow.get(row.row, self.took)))
+            if not verdict.status.final:
+                self.recall()
+            self._begin()
+        self.time = time
+
+    def _begin(self) -> None:
+        while self._submitted and len(self._under_way) < self.workers:
+            row = self._submitted.pop(0)
+            self.sent.append((self.time, row))
+            self._under_way.append((self.time + self.slow.get(row.row, self.took), row))
 
 
 def scripted(**scripts: Sequence[Reply]) -> Answering:
@@ -170,6 +206,7 @@ def load(
 ) -> tuple[list[RowResult], str | None]:
     """The rows that are done with, as they got there, and why the loader stopped early."""
     given = iter(pending(rows) if isinstance(rows, int) else rows)
+    world.workers = policy.workers
     loader = Loader(given, world, world, policy, world.stop, world)
     done = [result for results in loader.run() for result in results]
     assert not world.begun, "an attempt is never accounted for"
@@ -211,12 +248,36 @@ def test_a_row_is_done_with_only_after_its_outcome_is_on_record() -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 3, 8])
-def test_as_many_rows_are_under_way_as_there_are_workers(workers: int) -> None:
-    """No more, and no fewer while rows are left."""
-    world = World(always(UPDATED))
+@pytest.mark.parametrize("disk", [0, 0.01, 0.09])
+def test_no_worker_is_ever_idle_while_rows_are_left(workers: int, disk: float) -> None:
+    """Nor does one wait for the disk, but before the first row and after the last."""
+    world = World(always(UPDATED), disk=disk)
     load(world, 24, replace(POLICY, workers=workers))
-    assert world.most_under_way == workers
-    assert world.time == pytest.approx(24 / workers * world.took)
+    assert world.time == pytest.approx(24 / workers * world.took + 2 * disk)
+
+
+@pytest.mark.parametrize("reply", [UPDATED, REFUSED], ids=["updated", "refused"])
+def test_an_intent_is_not_withdrawn_because_another_row_is_done_with(reply: Reply) -> None:
+    """A file many of whose rows are refused is sent as fast as any other."""
+    world = World(always(reply))
+    load(world, 20)
+    assert not world.withdrawn
+
+
+def test_an_intent_is_withdrawn_where_its_row_may_not_be_sent() -> None:
+    """Four rows were ahead when the first answer came: those are as if they had never begun."""
+    world = World(scripted(row2=[answer(302)]))
+    load(world, 20)
+    assert world.withdrawn == [6, 7, 8, 9]
+    assert set(world.written) == {2, 3, 4, 5}
+
+
+def test_a_row_that_was_taken_back_is_sent_in_its_turn() -> None:
+    """After the row that needed patience, and before those that were never ahead."""
+    world = World(scripted(row2=[answer(429, retry_after=30), UPDATED]), slow={3: 9})
+    done, _ = load(world, 20)
+    assert [row.row for _, row in world.sent] == [2, 3, 4, 5, 2, *range(6, 22)]
+    assert len(done) == 20
 
 
 @pytest.mark.parametrize("reply", [UPDATED, BROKEN, UNREACHABLE])
@@ -229,7 +290,7 @@ def test_no_more_rows_are_taken_than_are_sent_soon(reply: Reply) -> None:
     def rows() -> Iterator[PendingRow]:
         for row in pending(30):
             taken.add(row.row)
-            assert len(taken) - len(done) < 10  # four in hand, four just back, and the next
+            assert len(taken) - len(done) < 14  # eight in hand, four just back, and the next
             yield row
 
     loader = Loader(rows(), world, world, replace(POLICY, stop_after=99), world.stop, world)
@@ -484,7 +545,7 @@ HALTING = [
 @pytest.mark.parametrize("reply", HALTING, ids=["redirect", "mismatch", "page", "TLS", "key"])
 def test_what_cannot_be_trusted_stops_the_run_at_once(reply: Reply) -> None:
     """The row is not tried again, what is under way is recorded, the rest is left."""
-    world = World(scripted(row3=[reply]))
+    world = World(scripted(row3=[reply]), slow={2: 0.2})
     done, stopped = load(world, 20)
     assert [row.row for _, row in world.sent] == [2, 3, 4, 5]
     assert len(done) == 4
@@ -495,9 +556,9 @@ def test_the_run_stops_after_rows_that_the_api_could_not_serve() -> None:
     """Each of them was tried as often as it may be, and the rest is left."""
     world = World(always(BROKEN))
     done, stopped = load(world, 20, replace(ONE_BY_ONE, stop_after=3))
-    assert [(result.row, result.attempts) for result in done] == [(2, 3), (3, 3), (4, 3)]
+    assert [result.attempts for result in done] == [3, 3, 3]
     assert stopped is not None
-    assert len(world.sent) == 9
+    assert {row.row for _, row in world.sent} <= {2, 3, 4, 5}
 
 
 def test_three_403s_in_a_row_stop_the_run() -> None:
@@ -666,9 +727,10 @@ def expected(replies: Iterable[Reply], before: Status) -> Status:
     policy=POLICIES,
     asked=st.sampled_from([math.inf, math.inf, 0.0, 0.3, 4.0]),
     before=st.sampled_from([Status.NOT_SENT, Status.FAILED, Status.UNKNOWN]),
+    disk=st.sampled_from([0.0, 0.15]),
 )
 def test_any_run_accounts_for_every_row(
-    scripts: list[list[Reply]], policy: Policy, asked: float, before: Status
+    scripts: list[list[Reply]], policy: Policy, asked: float, before: Status, disk: float
 ) -> None:
     """Each row ends once, with what its replies say, and is not sent more often than it may be.
 
@@ -676,11 +738,10 @@ def test_any_run_accounts_for_every_row(
     """
     rows = [replace(row, status=before) for row in pending(len(scripts))]
     replies = {f"row{row.row}": script for row, script in zip(rows, scripts, strict=True)}
-    world = World(scripted(**replies), asked=asked)
+    world = World(scripted(**replies), asked=asked, disk=disk)
     done, stopped = load(world, rows, policy)
     sent = Counter(row.row for _, row in world.sent)
     ended = Counter(result.row for result in done)
-    assert world.most_under_way <= policy.workers
     assert set(ended.values()) <= {1}
     assert stopped is not None or set(ended) == {row.row for row in rows}
     assert set(sent) == set(world.written)

@@ -17,10 +17,11 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from etl.load.judge import judge
 from etl.load.loader import Clock, Loader, Policy
 from etl.load.transport import Answer
 from etl.load.wire import NotConnectedError
-from etl.load.workers import Sent
+from etl.load.workers import Returned
 from etl.rows import CheckedRow, PendingRow, Record, Status
 from etl.runs.journal import Journal, Staged, StagingJournal
 from etl.stopping import StopRequest
@@ -91,36 +92,60 @@ class Network(Clock):
 
     events: Iterator[tuple[int, Happening] | str]
     model: Model
+    workers: int
     stop: StopRequest = field(default_factory=StopRequest)
     time: float = 0.0
+    ahead: list[PendingRow] = field(default_factory=list)
     under_way: list[PendingRow] = field(default_factory=list)
+    returned: list[Returned] = field(default_factory=list)
 
     def ticks(self) -> float:
         """The time since the beginning."""
         return self.time
 
     def submit(self, row: PendingRow) -> None:
-        """Take a request."""
+        """Take a row, and send it once a worker is free."""
         self.model.begin(row)
-        self.under_way.append(row)
+        self.ahead.append(row)
+        self._work()
 
-    def collect(self, timeout: float | None) -> list[Sent]:
-        """Give one reply back, or let the time pass."""
-        if not self.under_way:
+    def recall(self) -> None:
+        """Give back what was not sent."""
+        for row in self.ahead:
+            self.model.withdraw(row)
+        self.returned += [Returned(row, None) for row in self.ahead]
+        self.ahead.clear()
+
+    def collect(self, timeout: float | None) -> list[Returned]:
+        """Give back what there is, or one row more, or let the time pass."""
+        if not self.returned and not self.under_way:
             assert timeout is not None, "the loader waits for ever"
             self.time += timeout
-            return []
+        elif not self.returned:
+            self._go_on()
+        returned, self.returned = self.returned, []
+        return returned
+
+    def _go_on(self) -> None:
         event = next(self.events, (0, UPDATED))
         if event == KILLED:
             raise Killed
         if event == ASKED:
             self.stop.ask("stopped by SIGTERM")
-            return []
+            return
         assert isinstance(event, tuple)
         which, happening = event
         row = self.under_way.pop(which % len(self.under_way))
         self.model.end(row, happening)
-        return [Sent(row, happening.reply, 0.1)]
+        verdict = judge(happening.reply, row)
+        self.returned.append(Returned(row, verdict, 0.1))
+        if not verdict.status.final:
+            self.recall()
+        self._work()
+
+    def _work(self) -> None:
+        while self.ahead and len(self.under_way) < self.workers:
+            self.under_way.append(self.ahead.pop(0))
 
     def wake(self) -> None:
         """Be woken: it never sleeps."""
@@ -138,11 +163,16 @@ class Model:
     under_way: set[int] = field(default_factory=set)
 
     def begin(self, row: PendingRow) -> None:
-        """A request was sent."""
+        """A request is sent, or about to be."""
         assert not self.status[row.row].final, "a row is sent that is done with"
         assert row.row not in self.under_way, "a row is under way twice"
         self.under_way.add(row.row)
         self.attempts[row.row] += 1
+
+    def withdraw(self, row: PendingRow) -> None:
+        """A request was not sent."""
+        self.under_way.remove(row.row)
+        self.attempts[row.row] -= 1
 
     def end(self, row: PendingRow, happening: Happening) -> None:
         """A reply came."""
@@ -190,7 +220,7 @@ class Loading(RuleBasedStateMachine):
         renewable: bool,  # noqa: FBT001 - Hypothesis gives it by its name
     ) -> None:
         """Run the program once, until it ends, is asked to, or is killed."""
-        network = Network(iter(events), self.model)
+        network = Network(iter(events), self.model, workers)
         policy = Policy(workers, attempts, 0, 0.1, 1, 10, 4, renewable)
         with Journal(self.path) as journal:
             journal.recover(NOW)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from etl.load.judge import judge
 from etl.load.transport import Answer
-from etl.load.workers import Sent, Workers
+from etl.load.workers import Returned, Workers
 from etl.rows import PendingRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from etl.load.api import Api
+    from etl.load.judge import Verdict
 
 LONG = 10  # seconds, of which no test ever waits more than a few
 
@@ -33,6 +36,21 @@ class FakeApi:
         return self._answer(client_id)
 
 
+class Hanging:
+    """Answers nobody before it is told to; ``busy`` once it was asked."""
+
+    def __init__(self) -> None:
+        self.busy, self.release = threading.Event(), threading.Event()
+        self.asked: list[int] = []
+
+    def __call__(self, client_id: int) -> Answer:
+        """Answer in the end."""
+        self.asked.append(client_id)
+        self.busy.set()
+        self.release.wait(LONG)
+        return answering(client_id)
+
+
 def workers(count: int, answer: Callable[[int], Answer]) -> tuple[Workers, list[FakeApi]]:
     """So many workers, and the API that each of them got."""
     apis: list[FakeApi] = []
@@ -45,8 +63,13 @@ def workers(count: int, answer: Callable[[int], Answer]) -> tuple[Workers, list[
 
 
 def answering(client_id: int) -> Answer:
-    """An answer by which the client is known again."""
-    return Answer(client_id, b"")
+    """A refusal by which the client is known again."""
+    return Answer(404, json.dumps({"error": f"there is no client {client_id}"}).encode())
+
+
+def verdict(number: int) -> Verdict:
+    """What that answer comes to."""
+    return judge(answering(number), row(number))
 
 
 def row(number: int) -> PendingRow:
@@ -54,9 +77,9 @@ def row(number: int) -> PendingRow:
     return PendingRow(number, number, {"email": "sara@example.com"})
 
 
-def collect(sender: Workers, count: int) -> list[Sent]:
+def collect(sender: Workers, count: int) -> list[Returned]:
     """So many rows that came back, by row."""
-    collected: list[Sent] = []
+    collected: list[Returned] = []
     deadline = time.monotonic() + LONG
     while len(collected) < count and time.monotonic() < deadline:
         collected += sender.collect(1)
@@ -70,8 +93,8 @@ def test_every_row_comes_back_once_with_its_own_answer() -> None:
             sender.submit(row(number))
         collected = collect(sender, 100)
         assert sender.collect(0.01) == []
-    assert [(each.row, each.reply) for each in collected] == [
-        (row(number), answering(number)) for number in range(200, 300)
+    assert [(each.row, each.verdict) for each in collected] == [
+        (row(number), verdict(number)) for number in range(200, 300)
     ]
 
 
@@ -87,13 +110,13 @@ def test_rows_are_sent_at_the_same_time() -> None:
     with sender:
         for number in range(4):
             sender.submit(row(number))
-        assert [each.reply for each in collect(sender, 4)] == [answering(n) for n in range(4)]
+        assert [each.verdict for each in collect(sender, 4)] == [verdict(n) for n in range(4)]
     assert [len(api.threads) for api in apis] == [1] * 4
     assert len(set.union(*(api.threads for api in apis))) == 4
 
 
 @pytest.mark.parametrize("error", [OSError(), RuntimeError(), MemoryError(), RecursionError()])
-def test_an_exception_comes_back_as_the_reply(error: Exception) -> None:
+def test_an_exception_is_judged_like_an_answer(error: Exception) -> None:
     """The row is not lost with it, and the worker goes on."""
 
     def fail(client_id: int) -> Answer:
@@ -104,8 +127,43 @@ def test_an_exception_comes_back_as_the_reply(error: Exception) -> None:
     sender, _ = workers(1, fail)
     with sender:
         sender.submit(row(1))
+        assert [each.verdict for each in collect(sender, 1)] == [judge(error, row(1))]
         sender.submit(row(2))
-        assert [each.reply for each in collect(sender, 2)] == [error, answering(2)]
+        assert [each.verdict for each in collect(sender, 1)] == [verdict(2)]
+
+
+def test_rows_that_are_not_begun_come_back_when_they_are_called() -> None:
+    """The one that is under way ends, no other is sent, and the worker is there for more."""
+    hanging = Hanging()
+    sender, _ = workers(1, hanging)
+    with sender:
+        for number in range(3):
+            sender.submit(row(number))
+        assert hanging.busy.wait(LONG)
+        sender.recall()
+        hanging.release.set()
+        assert [each.verdict for each in collect(sender, 3)] == [verdict(0), None, None]
+        sender.submit(row(1))
+        assert [each.verdict for each in collect(sender, 1)] == [verdict(1)]
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(503, b""), Answer(302, b""), Answer(200, b"<html>"), Answer(429, b"")]
+)
+def test_nothing_is_begun_after_an_answer_that_may_have_to_stop_the_run(answer: Answer) -> None:
+    """It comes back before those that come back because of it, or they would be sent again."""
+    sender, (api,) = workers(1, lambda _: answer)
+    with sender:
+        for number in range(4):
+            sender.submit(row(number))
+        came: list[Returned] = []
+        while len(came) < 4:
+            came += sender.collect(LONG)
+    assert [(each.row, each.verdict) for each in came] == [
+        (row(0), judge(answer, row(0))),
+        *((row(number), None) for number in range(1, 4)),
+    ]
+    assert len(api.threads) == 1
 
 
 def test_how_long_a_row_took_comes_back_with_it() -> None:
@@ -181,17 +239,49 @@ def test_the_threads_end_with_the_context() -> None:
     assert not any(thread.is_alive() for thread in started)
 
 
+def test_the_threads_end_after_an_answer_that_stops_the_run() -> None:
+    """Also where it comes when nobody waits for it any more."""
+    busy, release = threading.Barrier(4, timeout=LONG), threading.Event()
+
+    def fail(_: int) -> Answer:
+        busy.wait()
+        release.wait(LONG)
+        return Answer(503, b"")
+
+    before = set(threading.enumerate())
+    sender, _ = workers(3, fail)
+    with sender:
+        started = set(threading.enumerate()) - before
+        for number in range(3):
+            sender.submit(row(number))
+        busy.wait()
+    release.set()
+    for thread in started:
+        thread.join(LONG)
+    assert not any(thread.is_alive() for thread in started)
+
+
+def test_rows_that_are_not_begun_are_not_sent_once_the_context_is_left() -> None:
+    """Their outcome would go unrecorded."""
+    hanging = Hanging()
+    before = set(threading.enumerate())
+    sender, _ = workers(1, hanging)
+    with sender:
+        (started,) = set(threading.enumerate()) - before
+        for number in range(3):
+            sender.submit(row(number))
+        assert hanging.busy.wait(LONG)
+    hanging.release.set()
+    started.join(LONG)
+    assert hanging.asked == [0]
+
+
 def test_leaving_does_not_wait_for_an_answer() -> None:
     """A program that must end does so while a request hangs."""
-    release = threading.Event()
-
-    def hang(client_id: int) -> Answer:
-        release.wait(LONG)
-        return answering(client_id)
-
-    sender, _ = workers(1, hang)
+    hanging = Hanging()
+    sender, _ = workers(1, hanging)
     begun = time.monotonic()
     with sender:
         sender.submit(row(1))
     assert time.monotonic() - begun < LONG / 2
-    release.set()
+    hanging.release.set()

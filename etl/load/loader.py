@@ -1,7 +1,10 @@
 """The loop that brings pending rows to the API, each with its intent on record before it is sent.
 
 Its world is handed in: the rows, a ledger, a way to send, a clock and a request to stop. All
-decisions are taken here, in one thread; the workers only send.
+decisions are taken here, in one thread; the workers send, and judge what comes of it.
+
+For each worker one row more than it sends is on record, so that it goes on while the disk is at
+work. Such rows are taken back, and their intents withdrawn, once they might not have to be sent.
 """
 
 from __future__ import annotations
@@ -9,13 +12,13 @@ from __future__ import annotations
 import heapq
 import logging
 import time
+from collections import deque
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import count
+from itertools import count, islice
 from typing import TYPE_CHECKING, Protocol
 
 from etl.load.breaker import Breaker
-from etl.load.judge import judge
 from etl.load.pacing import pause_before
 from etl.rows import Fault, RowResult, Status
 
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from etl.load.judge import Verdict
-    from etl.load.workers import Sender, Sent
+    from etl.load.workers import Returned, Sender
     from etl.rows import PendingRow
     from etl.stopping import StopRequest
 
@@ -52,8 +55,17 @@ class Policy:
 class Ledger(Protocol):
     """Where intents and outcomes are written, durably when it returns."""
 
-    def record(self, ended: Sequence[RowResult], begun: Sequence[PendingRow], now: str) -> None:
-        """Write the outcomes of attempts that ended and the intents of those that begin."""
+    def record(
+        self,
+        ended: Sequence[RowResult],
+        begun: Sequence[PendingRow],
+        now: str,
+        withdrawn: Sequence[PendingRow] = (),
+    ) -> None:
+        """Write the outcomes of attempts that ended and the intents of those that begin.
+
+        ``withdrawn`` are rows whose intents came to nothing; they may begin again with this.
+        """
 
 
 class Clock:
@@ -92,7 +104,7 @@ class Loader:
     _waiting: list[tuple[float, int, _Task]] = field(default_factory=list)
     _order: Iterator[int] = field(default_factory=count)
     _breaker: Breaker = field(init=False)
-    _ahead: PendingRow | None = None
+    _ahead: deque[_Task] = field(default_factory=deque)
     _not_before: float = 0.0
 
     def __post_init__(self) -> None:
@@ -103,18 +115,23 @@ class Loader:
         self.stop.on_ask(self.sender.wake)
         ended: list[RowResult] = []
         done: list[RowResult] = []
+        unsent: list[PendingRow] = []
         while True:
             begun = self._next_to_send()
-            if begun or ended:
+            if begun or ended or unsent:
                 now = _iso(self.clock.now())
-                self.ledger.record(ended, [task.row for task in begun], now)
+                self.ledger.record(ended, [task.row for task in begun], now, unsent)
             for task in begun:
                 self.sender.submit(task.row)
             if done:
                 yield done
-            if not self._under_way and (self._is_stopping or self._is_done):
+            if self._is_stopping:
+                self.sender.recall()
+            if not self._submitted and (self._is_stopping or self._is_done):
                 return
-            ended, done = self._take_in(self.sender.collect(self._patience()))
+            returned = self.sender.collect(self._patience())
+            unsent = self._take_back(returned)
+            ended, done = self._take_in(returned)
 
     @property
     def _is_stopping(self) -> bool:
@@ -123,22 +140,25 @@ class Loader:
         return self.stopped is not None
 
     @property
-    def _under_way(self) -> int:
+    def _submitted(self) -> int:
         return len(self._in_hand) - len(self._waiting)
 
     @property
     def _is_done(self) -> bool:
-        return not self._in_hand and self._look_ahead() is None
+        return not self._in_hand and not self._look_ahead()
 
     @property
     def _has_room(self) -> bool:
-        return len(self._in_hand) < self.policy.workers and self._look_ahead() is not None
+        # At a set pace each row is sent when it is due, and none is handed over before.
+        ahead = 0 if self.policy.rate else self.policy.workers
+        most = self.policy.workers + ahead
+        return len(self._in_hand) < most and self._look_ahead()
 
-    def _look_ahead(self) -> PendingRow | None:
-        """Return the next new row, if there is one, and leave it where it is."""
-        if self._ahead is None:
-            self._ahead = next(self.rows, None)
-        return self._ahead
+    def _look_ahead(self) -> bool:
+        """Whether there is another row: the first of those ahead, where it stays."""
+        if not self._ahead:
+            self._ahead.extend(_Task(row) for row in islice(self.rows, 1))
+        return bool(self._ahead)
 
     def _next_to_send(self) -> list[_Task]:
         """Return what is to be sent now: first what waits for another attempt, then new rows."""
@@ -158,9 +178,9 @@ class Loader:
     def _next_task(self) -> _Task | None:
         if self._waiting and self._waiting[0][0] <= self.clock.ticks():
             return heapq.heappop(self._waiting)[-1]
-        if self._has_room and (row := self._look_ahead()):
-            self._ahead = None
-            task = self._in_hand[row.row] = _Task(row)
+        if self._has_room:
+            task = self._ahead.popleft()
+            self._in_hand[task.row.row] = task
             return task
         return None
 
@@ -173,13 +193,21 @@ class Loader:
         due = 0 if self._has_room else self._waiting[0][0]
         return max(max(due, self._not_before) - self.clock.ticks(), 0)
 
-    def _take_in(self, sent: list[Sent]) -> tuple[list[RowResult], list[RowResult]]:
+    def _take_back(self, returned: list[Returned]) -> list[PendingRow]:
+        """Return the rows that were not sent, which are again the next."""
+        unsent = [each.row for each in returned if each.verdict is None]
+        self._ahead.extendleft(self._in_hand.pop(row.row) for row in reversed(unsent))
+        return unsent
+
+    def _take_in(self, returned: list[Returned]) -> tuple[list[RowResult], list[RowResult]]:
         """Return the results of all attempts that ended, and those after which the row is done."""
         ended, done = [], []
         now = _iso(self.clock.now())
-        for each in sent:
+        for each in returned:
+            verdict = each.verdict
+            if verdict is None:
+                continue
             task = self._in_hand[each.row.row]
-            verdict = judge(each.reply, each.row)
             result = self._result(each, verdict, now)
             ended.append(result)
             task.row = replace(each.row, status=result.status, attempts=result.attempts)
@@ -191,7 +219,7 @@ class Loader:
                 _log_attempt(result, verdict)
         return ended, done
 
-    def _result(self, sent: Sent, verdict: Verdict, now: str) -> RowResult:
+    def _result(self, sent: Returned, verdict: Verdict, now: str) -> RowResult:
         """Return what is true of the row now: what once may have been applied stays UNKNOWN."""
         row = sent.row
         unclear = row.status is Status.UNKNOWN and verdict.status is Status.FAILED

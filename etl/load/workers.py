@@ -1,37 +1,48 @@
-"""Threads that send rows at the same time, each over a connection of its own."""
+"""Threads that send rows at the same time, each over a connection of its own.
+
+Rows may be submitted before a worker is free, so that it need not wait until the next is on record.
+Once an answer is not the end of its row, no row is begun that was submitted before: those go back,
+for the loader alone knows whether it may go on.
+"""
 
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Protocol, Self
 
+from etl.load.judge import judge
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from etl.load.api import Api
-    from etl.load.judge import Reply
+    from etl.load.judge import Reply, Verdict
     from etl.rows import PendingRow
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """A row that was sent, what came back, and the seconds that took."""
+class Returned:
+    """A row that came back: what its attempt came to, None if it was not sent, and the seconds."""
 
     row: PendingRow
-    reply: Reply
-    seconds: float
+    verdict: Verdict | None
+    seconds: float = 0
 
 
 class Sender(Protocol):
-    """A way to send rows; what comes back is collected later, in any order."""
+    """A way to send rows, which come back in any order."""
 
     def submit(self, row: PendingRow) -> None:
-        """Begin to send a row."""
+        """Send a row as soon as a worker is free."""
 
-    def collect(self, timeout: float | None) -> list[Sent]:
+    def recall(self) -> None:
+        """Have the rows come back that no worker has begun."""
+
+    def collect(self, timeout: float | None) -> list[Returned]:
         """Return what has come back: wait for the first of it, until ``timeout`` or `wake`.
 
         ``timeout`` is in seconds; None waits as long as it takes.
@@ -49,8 +60,8 @@ class Workers:
 
     def __init__(self, count: int, connect: Callable[[], Api]) -> None:
         """Make the workers; each gets an `Api` of its own from ``connect``."""
-        self._tasks: SimpleQueue[PendingRow | None] = SimpleQueue()
-        self._sent: SimpleQueue[Sent | None] = SimpleQueue()
+        self._rows: SimpleQueue[PendingRow | None] = SimpleQueue()
+        self._returned: SimpleQueue[Returned | None] = SimpleQueue()
         self._threads = [
             Thread(target=self._work, args=(connect(),), daemon=True) for _ in range(count)
         ]
@@ -61,34 +72,56 @@ class Workers:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for _thread in self._threads:
-            self._tasks.put(None)
+        self.recall()
+        self._rows.put(None)
 
     def submit(self, row: PendingRow) -> None:
         """Give a row to the next free worker."""
-        self._tasks.put(row)
+        self._rows.put(row)
 
-    def collect(self, timeout: float | None) -> list[Sent]:
+    def recall(self) -> None:
+        """Have the rows come back that no worker has begun."""
+        self._give_back(self._not_begun())
+
+    def collect(self, timeout: float | None) -> list[Returned]:
         """Return what has come back, as `Sender` says."""
         collected = []
         try:
-            sent = self._sent.get(timeout=timeout)
+            returned = self._returned.get(timeout=timeout)
             while True:
-                if sent is not None:
-                    collected.append(sent)
-                sent = self._sent.get_nowait()
+                if returned is not None:
+                    collected.append(returned)
+                returned = self._returned.get_nowait()
         except Empty:
             return collected
 
     def wake(self) -> None:
         """End a `collect` that waits."""
-        self._sent.put(None)
+        self._returned.put(None)
 
     def _work(self, api: Api) -> None:
-        while (row := self._tasks.get()) is not None:
+        while (row := self._rows.get()) is not None:
             started = time.monotonic()
             try:
                 reply: Reply = api.update(row.client_id, row.body)
             except Exception as error:  # noqa: BLE001 - whatever it is, it is judged, not lost
                 reply = error
-            self._sent.put(Sent(row, reply, time.monotonic() - started))
+            seconds = time.monotonic() - started
+            verdict = judge(reply, row)
+            others = [] if verdict.status.final else self._not_begun()
+            self._returned.put(Returned(row, verdict, seconds))
+            self._give_back(others)  # after the verdict, or they might be sent before it is seen
+        self._rows.put(None)  # for the next worker
+
+    def _not_begun(self) -> list[PendingRow]:
+        """Take back the rows that no worker has begun."""
+        rows: list[PendingRow] = []
+        with suppress(Empty):
+            while (row := self._rows.get_nowait()) is not None:
+                rows.append(row)
+            self._rows.put(None)
+        return rows
+
+    def _give_back(self, rows: list[PendingRow]) -> None:
+        for row in rows:
+            self._returned.put(Returned(row, None))

@@ -2,8 +2,8 @@
 
 It is the staging table between the stages: rows come in validated, are sent from it in order, and
 the report is written from it, so that memory does not grow with the file. A row's ``status`` is at
-every moment what is true of the row so far; an attempt without an end was under way when the
-program was killed. One thread writes.
+every moment what is true of the row so far; an attempt without an end was under way, or about to
+be, when the program was killed. One thread writes.
 """
 
 from __future__ import annotations
@@ -75,6 +75,9 @@ FROM json_each(?) AS new WHERE row = json_extract(new.value, '$[0]')
 _BEGIN_ATTEMPTS = """
 INSERT INTO attempts (row, attempt, begun)
 SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), ? FROM json_each(?)
+"""
+_WITHDRAW = """
+DELETE FROM attempts WHERE ended IS NULL AND row IN (SELECT value FROM json_each(?))
 """
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _OPEN = ", ".join(f"'{status}'" for status in Status if not status.final)
@@ -259,7 +262,8 @@ class Journal(JournalReader):
 
         They may have been applied, so they are UNKNOWN until an answer tells.
         """
-        fault = Fault(Code.NETWORK_INTERRUPTED, "the run was killed while this row was under way")
+        why = "the run was killed while this row was under way or about to be"
+        fault = Fault(Code.NETWORK_INTERRUPTED, why)
         with _transaction(self._db):
             rows = self._db.execute(
                 "UPDATE rows SET status = ?, faults = ?, time = ?, attempts ="
@@ -291,17 +295,25 @@ class Journal(JournalReader):
             last = page[-1][0]
             left = None if left is None else left - len(page)
 
-    def record(self, ended: Sequence[RowResult], begun: Sequence[PendingRow], now: str) -> None:
+    def record(
+        self,
+        ended: Sequence[RowResult],
+        begun: Sequence[PendingRow],
+        now: str,
+        withdrawn: Sequence[PendingRow] = (),
+    ) -> None:
         """Write outcomes and intents durably, in one transaction; ``now`` is when they begin.
 
         When it returns, a request of ``begun`` may be sent: whatever happens then, it is known that
-        it may have been.
+        it may have been. The intents of rows ``withdrawn`` came to nothing and are forgotten first.
         """
         with _transaction(self._db):
             if ended:
                 outcomes = _json([*map(_ended_attempt, ended)])
                 self._db.execute(_END_ATTEMPTS, (outcomes,))
                 self._db.execute(_END_ROWS, (_json([*map(_row_so_far, ended)]),))
+            if withdrawn:
+                self._db.execute(_WITHDRAW, (_json([each.row for each in withdrawn]),))
             if begun:
                 intents = _json([(each.row, each.attempts + 1) for each in begun])
                 self._db.execute(_BEGIN_ATTEMPTS, (now, intents))
