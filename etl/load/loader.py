@@ -104,7 +104,7 @@ class Loader:
     _waiting: list[tuple[float, int, _Task]] = field(default_factory=list)
     _order: Iterator[int] = field(default_factory=count)
     _breaker: Breaker = field(init=False)
-    _ahead: deque[_Task] = field(default_factory=deque)
+    _next: deque[_Task] = field(default_factory=deque)
     _not_before: float = 0.0
 
     def __post_init__(self) -> None:
@@ -145,20 +145,20 @@ class Loader:
 
     @property
     def _is_done(self) -> bool:
-        return not self._in_hand and not self._look_ahead()
+        return not self._in_hand and not self._has_next()
 
     @property
     def _has_room(self) -> bool:
         # At a set pace each row is sent when it is due, and none is handed over before.
         ahead = 0 if self.policy.rate else self.policy.workers
         most = self.policy.workers + ahead
-        return len(self._in_hand) < most and self._look_ahead()
+        return len(self._in_hand) < most and self._has_next()
 
-    def _look_ahead(self) -> bool:
-        """Whether there is another row: the first of those ahead, where it stays."""
-        if not self._ahead:
-            self._ahead.extend(_Task(row) for row in islice(self.rows, 1))
-        return bool(self._ahead)
+    def _has_next(self) -> bool:
+        """Whether there is another row; it stays where it is, the first of the next."""
+        if not self._next:
+            self._next.extend(_Task(row) for row in islice(self.rows, 1))
+        return bool(self._next)
 
     def _next_to_send(self) -> list[_Task]:
         """Return what is to be sent now: first what waits for another attempt, then new rows."""
@@ -179,7 +179,7 @@ class Loader:
         if self._waiting and self._waiting[0][0] <= self.clock.ticks():
             return heapq.heappop(self._waiting)[-1]
         if self._has_room:
-            task = self._ahead.popleft()
+            task = self._next.popleft()
             self._in_hand[task.row.row] = task
             return task
         return None
@@ -196,7 +196,7 @@ class Loader:
     def _take_back(self, returned: list[Returned]) -> list[PendingRow]:
         """Return the rows that were not sent, which are again the next."""
         unsent = [each.row for each in returned if each.verdict is None]
-        self._ahead.extendleft(self._in_hand.pop(row.row) for row in reversed(unsent))
+        self._next.extendleft(self._in_hand.pop(row.row) for row in reversed(unsent))
         return unsent
 
     def _take_in(self, returned: list[Returned]) -> tuple[list[RowResult], list[RowResult]]:
