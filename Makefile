@@ -20,8 +20,8 @@ check: .venv/dev  ## style, annotations, layers: what CI checks before the tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-bench: .venv/dev  ## how fast rows are sent, beside curl and what else is there
-	$(BIN)/python tests/bench/bench.py
+bench: .venv/dev .venv/newman  ## how fast rows are sent, beside curl and what else is there
+	PATH="$$PATH:$(CURDIR)/.venv/newman/node_modules/.bin" $(BIN)/python tests/bench/bench.py
 
 lock: .venv/dev  ## resolve the dependencies anew, for every platform, with hashes and no addresses
 	$(BIN)/python -m pip install --quiet uv
@@ -29,6 +29,10 @@ lock: .venv/dev  ## resolve the dependencies anew, for every platform, with hash
 	  --group build --output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
 	  --group build --group dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+
+.venv/newman: | .venv/bin/python
+	mkdir -p $@
+	if command -v npm >/dev/null; then npm install --silent --no-audit --no-fund --prefix $@ newman@6.2.2; fi
 
 clean:
 	rm -rf .venv build *.egg-info

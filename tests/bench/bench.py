@@ -4,7 +4,8 @@ Each tool sends the same file to the same server, which is fast and answers afte
 process of its own. A rate is that of the whole job from its first request to its last answer, as
 the server sees it. Tools take turns, so that what else the machine does meets them all; what is
 shown is the median. What a tool needs to start is what a file of one row takes, and left out of its
-CPU time. The journal is written where temporary files go: TMPDIR says where.
+CPU time. The journal is written where temporary files go: TMPDIR says where. Newman is measured
+where it is on the PATH, dlt where ``pip install dlt`` has put it beside the other libraries.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -84,6 +86,7 @@ TOOLS = [
     CURL,
     Tool("aiohttp", "coroutines.py", needs="aiohttp"),
     Tool("pandas, requests", "usual.py"),
+    Tool("dlt", "destination.py", needs="dlt"),
     Tool("Newman", "collection.py", needs="newman", serial=True),
 ]
 
@@ -197,6 +200,19 @@ def compare(setting: Setting, count: int, rounds: int, tools: list[Tool]) -> dic
     return lines
 
 
+def flush_ms() -> float:
+    """Return the milliseconds in which the disk takes a page, which the journal waits for."""
+    times = []
+    with tempfile.TemporaryFile() as file:
+        for _ in range(50):
+            begun = time.perf_counter()
+            file.write(bytes(4096))
+            file.flush()
+            os.fdatasync(file.fileno())
+            times.append(time.perf_counter() - begun)
+    return 1000 * median(times)
+
+
 HEADER = ["rows/s", "of N*L/W", "of curl", "CPU ms/row", "MB"]
 
 
@@ -220,6 +236,7 @@ def main(arguments: list[str]) -> int:
     there = [tool for tool in wanted if not tool.missing]
     numbers = chosen.settings or ([0, 3] if chosen.short else range(len(SETTINGS)))
     settings = [SETTINGS[each] for each in numbers]
+    show("a flush to the disk", f"{flush_ms():.2f} ms")
     try:
         for setting in settings:
             count = 40 if chosen.short else setting.rows(chosen.seconds)
