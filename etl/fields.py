@@ -36,7 +36,7 @@ class ResultColumn(Enum):
     UPDATE_FIX = "what to do about it, in plain words"
     UPDATE_WARNING = "updated, but: what was changed on the way, or stored otherwise than sent"
     UPDATE_HTTP_STATUS = "the HTTP status of the last answer"
-    UPDATE_ATTEMPTS = "how many times the row was sent, over all resumes"
+    UPDATE_ATTEMPTS = "how many times the row was sent, or may have been, over all resumes"
     UPDATE_TIME = "when the last answer came, UTC, ISO 8601"
     UPDATE_MS = "how long the last attempt took, in milliseconds"
     UPDATE_ROW = "the row's number in the input, as Excel shows it"

@@ -13,7 +13,7 @@ from etl.extract import csvfile, workbook
 from etl.extract.cells import CellText, to_text
 from etl.extract.header import Header, known_names, match
 from etl.rows import Record
-from etl.text import is_blank, quote
+from etl.text import is_blank, quote, unguard_formula
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -167,6 +167,8 @@ def _record(raw: RawRow, width: int, kept: Sequence[tuple[int, Field | None]]) -
         text = to_text(cell, None).text
         if not is_blank(text):
             raise InputError(f"{raw.place}: {quote(text)} stands in a column without a header")
+    if raw.delimited and not cut:  # a CSV's cells are mere text, of which there is no more to tell
+        return Record(raw.row, tuple(unguard_formula(str(raw.cells[index])) for index, _ in kept))
     cells: list[str] = []
     marks: dict[int, Code] = {}
     changes: dict[int, str] = {}

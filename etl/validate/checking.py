@@ -10,7 +10,7 @@ import pandas as pd
 from etl.fields import Field
 from etl.rows import CheckedRow, Fault, Record
 from etl.text import quote
-from etl.validate.clean import Cleaned, clean
+from etl.validate.clean import change_of, clean
 from etl.validate.schema import ClientSchema
 
 if TYPE_CHECKING:
@@ -64,65 +64,61 @@ def _chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
 def _check_chunk(
     chunk: list[Record], rules: ColumnRules, schema: ClientSchema
 ) -> Iterator[CheckedRow]:
-    cleaned = {
+    columns = {
         field: [clean(record.cells[index], field) for record in chunk]
         for field, index in rules.columns.items()
     }
     blank = [""] * len(chunk)
     frame = pd.DataFrame(
-        {
-            field: [each.text for each in cleaned[field]] if field in cleaned else blank
-            for field in Field
-        },
+        {field: columns.get(field, blank) for field in Field},
         index=[record.row for record in chunk],
         dtype=str,
     )
     found = schema.faults(frame)
-    for position, record in enumerate(chunk):
-        values = {field: cells[position] for field, cells in cleaned.items()}
-        yield _checked(record, values, found, rules)
+    faulty = {row for row, _ in found}
+    for record, *texts in zip(chunk, *columns.values(), strict=True):
+        codes = _codes(record, found, rules) if record.marks or record.row in faulty else {}
+        yield _checked(record, dict(zip(columns, texts, strict=True)), codes, rules)
+
+
+def _codes(
+    record: Record, found: Mapping[tuple[int, Field], Code], rules: ColumnRules
+) -> dict[Field, Code]:
+    """Return what is wrong with each field of a record: its mark comes first."""
+    codes = {
+        field: record.marks.get(index) or found.get((record.row, field))
+        for field, index in rules.columns.items()
+    }
+    return {field: code for field, code in codes.items() if code is not None}
 
 
 def _checked(
-    record: Record,
-    values: Mapping[Field, Cleaned],
-    found: Mapping[tuple[int, Field], Code],
-    rules: ColumnRules,
+    record: Record, values: Mapping[Field, str], codes: Mapping[Field, Code], rules: ColumnRules
 ) -> CheckedRow:
-    faults = []
-    for field, index in rules.columns.items():
-        code = record.marks.get(index) or found.get((record.row, field))
-        if code is not None:
-            faults.append(_fault(code, rules.names[index], record.cells[index]))
-    id_is_good = (record.row, Field.ID) not in found and rules.columns[Field.ID] not in record.marks
     return CheckedRow(
         record=record,
-        client_id=int(values[Field.ID].text) if id_is_good else None,
-        body=dict(_sent(values, rules)),
-        faults=tuple(faults),
+        client_id=None if Field.ID in codes else int(values[Field.ID]),
+        body={
+            field: value
+            for field, value in values.items()
+            if field is not Field.ID and (value or field in rules.cleared)
+        },
+        faults=tuple(_fault(code, record, rules, field) for field, code in codes.items()),
         warnings=tuple(_warnings(record, values, rules)),
     )
 
 
-def _warnings(record: Record, values: Mapping[Field, Cleaned], rules: ColumnRules) -> Iterator[str]:
+def _warnings(record: Record, values: Mapping[Field, str], rules: ColumnRules) -> Iterator[str]:
     """Yield what was changed on the way from the cell to the body."""
     for field, index in rules.columns.items():
-        for change in (record.changes.get(index), values[field].change):
+        cell = record.cells[index]
+        cleaned = None if values[field] == cell else change_of(cell, field)
+        for change in (record.changes.get(index), cleaned):
             if change is not None:
                 yield f"{rules.names[index]}: {change}"
 
 
-def _sent(values: Mapping[Field, Cleaned], rules: ColumnRules) -> Iterator[tuple[str, str]]:
-    """Yield what the body holds: a blank cell leaves the stored value alone, or empties it."""
-    for field, value in values.items():
-        if field is Field.ID:
-            continue
-        if value.text:
-            yield field.value, value.text
-        elif field in rules.cleared:
-            yield field.value, ""
-
-
-def _fault(code: Code, name: str, text: str) -> Fault:
+def _fault(code: Code, record: Record, rules: ColumnRules, field: Field) -> Fault:
+    name, text = rules.names[rules.columns[field]], record.cells[rules.columns[field]]
     value = f" {quote(text)}" if text else ""
     return Fault(code, f"{name}{value}: {code.meaning}")

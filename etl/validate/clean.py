@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from etl.fields import Field
 from etl.text import is_blank, quote, strip_edges
@@ -22,28 +21,30 @@ _ASCII_DIGITS = str.maketrans(
 _WHOLE = re.compile(r"([0-9]+)(?:\.0+)?")
 
 
-class Cleaned(NamedTuple):
-    """The text to validate and send, and what was changed in it that a reader should know of."""
-
-    text: str
-    change: str | None = None
-
-
-def clean(text: str, field: Field) -> Cleaned:
-    """Return what is sent for a cell of this field; for a blank cell, an empty text."""
+def clean(text: str, field: Field) -> str:
+    """Return what is validated and sent for a cell of this field; an empty text if it is blank."""
     if is_blank(text):
-        return Cleaned("")
+        return ""
     if field not in _STRIPPED:
-        return Cleaned(text)
-    trimmed = strip_edges(text)
-    change = None
-    if trimmed != text.strip():
-        change = "unseen characters at the ends were taken off"
-    if field in _DIGITS_MAPPED and not trimmed.isascii():
-        mapped = trimmed.translate(_ASCII_DIGITS)
-        if mapped != trimmed:
-            change = f"the digits of {quote(trimmed)} were mapped to {quote(mapped)}"
-            trimmed = mapped
+        return text
+    trimmed = _mapped(strip_edges(text), field)
     if field is Field.ID and (whole := _WHOLE.fullmatch(trimmed)):
-        trimmed = whole[1].lstrip("0") or "0"
-    return Cleaned(trimmed, change)
+        return whole[1].lstrip("0") or "0"
+    return trimmed
+
+
+def change_of(text: str, field: Field) -> str | None:
+    """Return what a reader should know of that `clean` changes in a cell, if there is anything."""
+    if is_blank(text) or field not in _STRIPPED:
+        return None
+    trimmed = strip_edges(text)
+    mapped = _mapped(trimmed, field)
+    if mapped != trimmed:
+        return f"the digits of {quote(trimmed)} were mapped to {quote(mapped)}"
+    if trimmed != text.strip():
+        return "unseen characters at the ends were taken off"
+    return None
+
+
+def _mapped(text: str, field: Field) -> str:
+    return text.translate(_ASCII_DIGITS) if field in _DIGITS_MAPPED and not text.isascii() else text

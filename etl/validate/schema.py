@@ -37,7 +37,8 @@ _PLAIN_LOCAL_PART = re.compile(r"(?!.{65})[A-Za-z0-9_-]+(?:[.+][A-Za-z0-9_-]+)*"
 _CELL_ERRORS = re.compile(
     r"#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|GETTING_DATA|SPILL!|CALC!|FIELD!|BLOCKED!)"
 )
-_LINE_BREAKS_AND_TABS = frozenset("\t\n\r")
+# Control characters but for tabs and line breaks, halves of pairs, what stands for what was lost.
+_DAMAGE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
 
 
 def _is_no_cell_error(text: str) -> bool:
@@ -45,13 +46,7 @@ def _is_no_cell_error(text: str) -> bool:
 
 
 def _is_intact(text: str) -> bool:
-    if text.isascii() and text.isprintable():
-        return True
-    return not any(
-        char == "\ufffd"
-        or (unicodedata.category(char) in {"Cc", "Cs"} and char not in _LINE_BREAKS_AND_TABS)
-        for char in text
-    )
+    return not _DAMAGE.search(text)
 
 
 def _is_not_rounded(text: str) -> bool:
