@@ -4,7 +4,7 @@ Its world is handed in: the rows, a ledger, a way to send, a clock and a request
 decisions are taken here, in one thread; the workers send, and judge what comes of it.
 
 For each worker one row more than it sends is on record, so that it goes on while the disk is at
-work. Such rows are taken back, and their intents withdrawn, once they might not have to be sent.
+work. Once it is in doubt if such rows may be sent, they come back and their intents are withdrawn.
 """
 
 from __future__ import annotations
