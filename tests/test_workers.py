@@ -132,6 +132,15 @@ def test_an_exception_is_judged_like_an_answer(error: Exception) -> None:
         assert [each.verdict for each in collect(sender, 1)] == [verdict(2)]
 
 
+def test_a_fault_of_the_program_in_a_worker_is_not_waited_for() -> None:
+    """What no judge expects ends the run with its reason: nobody waits for the row for ever."""
+    sender, _ = workers(2, lambda _: Answer(200, "not bytes"))  # type: ignore[arg-type]
+    with sender:
+        sender.submit(row(1))
+        with pytest.raises(TypeError):
+            sender.collect(LONG)
+
+
 def test_rows_that_are_not_begun_come_back_when_they_are_called() -> None:
     """The one that is under way ends, no other is sent, and the worker is there for more."""
     hanging = Hanging()

@@ -62,6 +62,7 @@ class Workers:
         """Make the workers; each gets an `Api` of its own from ``connect``."""
         self._rows: SimpleQueue[PendingRow | None] = SimpleQueue()
         self._returned: SimpleQueue[Returned | None] = SimpleQueue()
+        self._fault: Exception | None = None
         self._threads = [
             Thread(target=self._work, args=(connect(),), daemon=True) for _ in range(count)
         ]
@@ -84,7 +85,11 @@ class Workers:
         self._give_back(self._not_begun())
 
     def collect(self, timeout: float | None) -> list[Returned]:
-        """Return what has come back, as `Sender` says."""
+        """Return what has come back, as `Sender` says.
+
+        Raises:
+            Exception: what ended a worker: its row would be waited for, for ever.
+        """
         collected = []
         try:
             returned = self._returned.get(timeout=timeout)
@@ -93,6 +98,8 @@ class Workers:
                     collected.append(returned)
                 returned = self._returned.get_nowait()
         except Empty:
+            if self._fault is not None:
+                raise self._fault from None
             return collected
 
     def wake(self) -> None:
@@ -100,18 +107,25 @@ class Workers:
         self._returned.put(None)
 
     def _work(self, api: Api) -> None:
-        while (row := self._rows.get()) is not None:
-            started = time.monotonic()
-            try:
-                reply: Reply = api.update(row.client_id, row.body)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is judged, not lost
-                reply = error
-            seconds = time.monotonic() - started
-            verdict = judge(reply, row)
-            others = [] if verdict.status.final else self._not_begun()
-            self._returned.put(Returned(row, verdict, seconds))
-            self._give_back(others)  # after the verdict, or they might be sent before it is seen
+        try:
+            while (row := self._rows.get()) is not None:
+                self._send(api, row)
+        except Exception as error:  # noqa: BLE001 - whatever it is, `collect` raises it
+            self._fault = error
+            self.wake()
         self._rows.put(None)  # for the next worker
+
+    def _send(self, api: Api, row: PendingRow) -> None:
+        started = time.monotonic()
+        try:
+            reply: Reply = api.update(row.client_id, row.body)
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is judged, not lost
+            reply = error
+        seconds = time.monotonic() - started
+        verdict = judge(reply, row)
+        others = [] if verdict.status.final else self._not_begun()
+        self._returned.put(Returned(row, verdict, seconds))
+        self._give_back(others)  # after the verdict, or they might be sent before it is seen
 
     def _not_begun(self) -> list[PendingRow]:
         """Take back the rows that no worker has begun."""
