@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from etl.runs.folder import RunFolder
-    from etl.runs.journal import JournalReader
     from etl.runs.manifest import Manifest
+    from etl.runs.reader import JournalReader
 
 
 @dataclass(frozen=True, slots=True)

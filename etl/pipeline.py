@@ -21,9 +21,11 @@ from etl.outcome import Summary, checked_counts, exit_code_of, sentence_of, summ
 from etl.report.sheets import MOST_ROWS
 from etl.runs.chain import newest
 from etl.runs.folder import RunFolder, RunsFolder
-from etl.runs.journal import Journal, JournalReader, Staged, StagingJournal
+from etl.runs.journal import Journal
 from etl.runs.log import logging_to
 from etl.runs.manifest import Invocation, Manifest
+from etl.runs.reader import JournalReader, Staged
+from etl.runs.staging import StagingJournal
 from etl.validate.checking import ColumnRules, check_records
 from etl.validate.duplicates import duplicate_fault
 from etl.writing import origin_of, write_files, write_results

@@ -16,8 +16,8 @@ from etl.extract.table import open_table
 from etl.fields import Field
 from etl.report.tables import results_table
 from etl.runs.chain import breaks
-from etl.runs.journal import JournalReader
 from etl.runs.manifest import Manifest, sha256_of
+from etl.runs.reader import JournalReader
 from etl.text import guard_formula
 
 if TYPE_CHECKING:

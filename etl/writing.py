@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from etl.runs.folder import RunFolder
-    from etl.runs.journal import JournalReader, Sending, Staged
     from etl.runs.manifest import Manifest
+    from etl.runs.reader import JournalReader, Sending, Staged
 
 
 @dataclass(frozen=True, slots=True)

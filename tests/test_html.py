@@ -18,7 +18,7 @@ from etl.report import html
 from etl.report.html import MOST_ROWS, Session
 from etl.rows import Fault, Status
 from etl.runs.folder import RunFolder
-from etl.runs.journal import JournalReader
+from etl.runs.reader import JournalReader
 from pages import BEGUN, ENDED, INVALID, NAMES, REJECTED, Page, page_of, report_of
 from spreadsheets import write_csv
 

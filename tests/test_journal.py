@@ -13,7 +13,9 @@ import pytest
 
 from etl.codes import Code
 from etl.rows import CheckedRow, Fault, PendingRow, Record, RowResult, Status
-from etl.runs.journal import Journal, JournalReader, Staged, StagingJournal
+from etl.runs.journal import Journal
+from etl.runs.reader import JournalReader, Staged
+from etl.runs.staging import StagingJournal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -23,7 +23,9 @@ from etl.load.transport import Answer
 from etl.load.wire import NotConnectedError
 from etl.load.workers import Returned
 from etl.rows import CheckedRow, PendingRow, Record, Status
-from etl.runs.journal import Journal, Staged, StagingJournal
+from etl.runs.journal import Journal
+from etl.runs.reader import Staged
+from etl.runs.staging import StagingJournal
 from etl.stopping import StopRequest
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from etl.runs.journal import JournalReader
+    from etl.runs.reader import JournalReader
 
 
 @click.command(name="check")

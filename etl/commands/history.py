@@ -12,8 +12,8 @@ from etl.commands import options
 from etl.commands.options import settings_of
 from etl.errors import InconsistentError
 from etl.runs.folder import RunsFolder
-from etl.runs.journal import JournalReader
 from etl.runs.manifest import Manifest
+from etl.runs.reader import JournalReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,82 @@
+"""The journal's tables: a record of each row and attempt, and the staging table between the stages.
+
+Rows come in validated (``staging``), are sent from it in order (``journal``), and the report is
+written from it (``reader``), so that memory does not grow with the file. A row's ``status`` is at
+every moment what is true of the row so far; an attempt without an end was under way, or about to
+be, when the program was killed. One thread writes.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from etl.rows import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from etl.rows import Fault
+
+SCHEMA = """
+CREATE TABLE staged (facts TEXT NOT NULL);
+CREATE TABLE rows (
+    row INTEGER PRIMARY KEY,
+    cells TEXT NOT NULL,             -- JSON array: the operator's own columns, as they were
+    client_id INTEGER,               -- NULL where the id is not usable
+    body TEXT NOT NULL,              -- JSON object: what is sent
+    status TEXT NOT NULL,            -- what is true of the row so far
+    faults TEXT NOT NULL,            -- JSON array of [code, text]: what is wrong
+    warning TEXT NOT NULL DEFAULT '',
+    http_status INTEGER,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    time TEXT NOT NULL DEFAULT '',
+    ms INTEGER
+);
+CREATE TABLE attempts (
+    row INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,        -- counted over all resumes
+    begun TEXT NOT NULL,             -- UTC; written before the request is sent
+    ended TEXT,                      -- UTC; NULL while it is under way
+    status TEXT,
+    code TEXT,
+    http_status INTEGER,
+    ms INTEGER,
+    PRIMARY KEY (row, attempt)
+) WITHOUT ROWID;
+"""
+
+OPEN = ", ".join(f"'{status}'" for status in Status if not status.final)
+PAGE = 1_000  # rows that are read or written together
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+def connect(path: Path, mode: str) -> sqlite3.Connection:
+    """Open the file, ``ro`` or ``rw``; a statement alone is a transaction."""
+    uri = f"{path.absolute().as_uri()}?mode={mode}"
+    return sqlite3.connect(uri, uri=True, isolation_level=None)
+
+
+@contextmanager
+def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """Have everything in here happen wholly or not at all, durably as the connection is set to."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+def faults_json(*faults: Fault) -> str:
+    """Return faults as the table holds them."""
+    return "[]" if not faults else as_json([[fault.code.name, fault.text] for fault in faults])
+
+
+def as_json(value: object) -> str:
+    """Return a value as the tables hold it: compact, and in letters that a person can read."""
+    return _ENCODER.encode(value)

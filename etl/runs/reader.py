@@ -1,0 +1,167 @@
+"""What can be asked of a journal, at any time and without changing a byte of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from etl.codes import Code
+from etl.rows import Fault, ReportRow, Status
+from etl.runs.database import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+# Milliseconds between two times; a Julian day is a float, and exact to less than one of them.
+_MS = "CAST(ROUND((julianday({until}) - julianday({since})) * 86400000) AS INTEGER)"
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """What is known of the input once all of it has been read.
+
+    ``names`` are the operator's own columns; ``sheet`` is the sheet's name or the delimiter's.
+    ``right_to_left``: a person sees the first column as the rightmost.
+    """
+
+    names: tuple[str, ...]
+    sheet: str
+    rows: int
+    blank_rows: int
+    hidden_rows: int
+    right_to_left: bool = False
+
+
+class Sending(NamedTuple):
+    """A time in which attempts were made: from the first one's beginning to the last one's end.
+
+    ``ms`` is how long that is, 1 at least.
+    """
+
+    begun: str
+    ended: str
+    ms: int
+    attempts: int
+
+
+class JournalReader:
+    """The journal of one run as it can be read at any time; use as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        """Open it without changing a byte of it."""
+        self._db = connect(path, "ro")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+
+    def staged(self) -> Staged:
+        """Return what was known of the input once it had been read."""
+        facts = json.loads(self._db.execute("SELECT facts FROM staged").fetchone()[0])
+        return Staged(**{**facts, "names": tuple(facts["names"])})
+
+    def counts(self) -> dict[Status, int]:
+        """Return the number of rows of every status, those with none included."""
+        found = dict(self._db.execute("SELECT status, COUNT(*) FROM rows GROUP BY status"))
+        return {status: found.get(status, 0) for status in Status}
+
+    def fault_counts(self) -> dict[Code, int]:
+        """Return how often each fault was found in the invalid rows, the most frequent first."""
+        found = self._db.execute(
+            "SELECT json_extract(fault.value, '$[0]') AS code, COUNT(*) AS total"
+            " FROM rows, json_each(rows.faults) AS fault WHERE status = ?"
+            " GROUP BY code ORDER BY total DESC, code",
+            (Status.INVALID,),
+        )
+        return {Code[code]: total for code, total in found}
+
+    def faults(self, code: Code) -> Iterator[tuple[Fault, int]]:
+        """Yield each fault of this code in the invalid rows, and the row's number.
+
+        Equal ones stand together, in the order in which the first of them is met.
+        """
+        for text, row in self._db.execute(
+            "SELECT json_extract(fault.value, '$[1]') AS text, row"
+            " FROM rows, json_each(rows.faults) AS fault"
+            " WHERE status = ? AND json_extract(fault.value, '$[0]') = ?"
+            " ORDER BY MIN(row) OVER (PARTITION BY text), text, row",
+            (Status.INVALID, code.name),
+        ):
+            yield Fault(code, text), row
+
+    def code_counts(self) -> dict[Code, int]:
+        """Return how many rows were not updated for each reason, the most frequent first."""
+        found = self._db.execute(
+            "SELECT json_extract(fault.value, '$[0]') AS code, COUNT(DISTINCT row) AS total"
+            " FROM rows, json_each(rows.faults) AS fault WHERE status <> ?"
+            " GROUP BY code ORDER BY total DESC, code",
+            (Status.SUCCESS,),
+        )
+        return {Code[code]: total for code, total in found}
+
+    def attempt_counts(self) -> dict[int, int]:
+        """Return how many rows took how many attempts, the fewest attempts first."""
+        return dict(
+            self._db.execute("SELECT attempts, COUNT(*) FROM rows GROUP BY attempts ORDER BY 1")
+        )
+
+    def attempts_made(self) -> int:
+        """Return how many attempts are on record."""
+        return int(self._db.execute("SELECT COUNT(*) FROM attempts").fetchone()[0])
+
+    def durations(self) -> list[tuple[int, int]]:
+        """Return how many attempts took how many milliseconds, the shortest first."""
+        return self._db.execute(
+            "SELECT ms, COUNT(*) FROM attempts WHERE ms IS NOT NULL GROUP BY ms ORDER BY ms"
+        ).fetchall()
+
+    def sendings(self, sessions: Sequence[str]) -> list[Sending]:
+        """Return when attempts were made in each session that made any.
+
+        ``sessions`` are the times at which they began. An attempt that a killed program left has no
+        known end and is not counted.
+        """
+        found = self._db.execute(
+            "WITH found AS (SELECT MIN(begun) AS first, MAX(ended) AS last, COUNT(*) AS total"
+            "  FROM attempts WHERE ms IS NOT NULL"
+            "  GROUP BY (SELECT MAX(value) FROM json_each(?) WHERE value <= begun))"
+            f" SELECT first, last, MAX({_MS.format(since='first', until='last')}, 1), total"
+            " FROM found ORDER BY first",
+            (json.dumps(list(sessions)),),
+        )
+        return [Sending(*each) for each in found]
+
+    def pace(self, sending: Sending, columns: int) -> list[dict[Status, int]]:
+        """Return how many attempts of each status ended in each equal part of a time."""
+        pace: list[dict[Status, int]] = [{} for _ in range(columns)]
+        ms = _MS.format(since="?1", until="ended")
+        for number, status, total in self._db.execute(
+            f"SELECT MAX(MIN({ms} * ?3 / ?4, ?3 - 1), 0) AS number,"
+            " status, COUNT(*) FROM attempts WHERE ms IS NOT NULL AND begun BETWEEN ?1 AND ?2"
+            " GROUP BY number, status",
+            (sending.begun, sending.ended, columns, sending.ms),
+        ):
+            pace[number][Status(status)] = total
+        return [{status: each[status] for status in Status if status in each} for each in pace]
+
+    def rows(
+        self, *, updated: bool = True, client_id: int | None = None, limit: int | None = None
+    ) -> Iterator[ReportRow]:
+        """Yield the rows in the order of the input: all, or without the updated ones, or one's.
+
+        At most ``limit`` of them.
+        """
+        wanted = "TRUE" if updated else f"status <> '{Status.SUCCESS}'"
+        if client_id is not None:
+            wanted += f" AND client_id = {client_id:d}"
+        most = -1 if limit is None else limit
+        for number, cells, client, status, faults, *rest in self._db.execute(
+            "SELECT row, cells, client_id, status, faults, warning, http_status, attempts, time, ms"
+            f" FROM rows WHERE {wanted} ORDER BY row LIMIT {most:d}"
+        ):
+            found = tuple(Fault(Code[code], text) for code, text in json.loads(faults))
+            yield ReportRow(number, json.loads(cells), client, Status(status), found, *rest)

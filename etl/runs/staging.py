@@ -1,0 +1,116 @@
+"""Filling a journal with the rows of a file, before there is a run."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from itertools import chain, islice
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from etl.files import create
+from etl.rows import SEPARATOR, Status
+from etl.runs.database import PAGE, SCHEMA, as_json, connect, faults_json, transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from etl.rows import CheckedRow, Fault
+    from etl.runs.reader import Staged
+
+_FIRST = 10  # of the rows that contradict one another; there may be a million
+
+
+class Conflict(NamedTuple):
+    """A row of a client whose rows do not all say the same.
+
+    ``first`` are the numbers of the first of these rows, ``total`` is how many there are.
+    """
+
+    client_id: int
+    row: int
+    first: Sequence[int]
+    total: int
+
+
+class StagingJournal:
+    """A journal while it is filled; use as a context manager.
+
+    Its folder is not yet a run: if filling is cut short all of it is thrown away. So nothing is
+    flushed before the end, where ``seal`` makes the file durable.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Create the file.
+
+        Raises:
+            FileExistsError: there is one.
+        """
+        create(path)
+        self._path = path
+        self._db = connect(path, "rw")
+        self._db.execute("PRAGMA journal_mode = OFF")
+        self._db.execute("PRAGMA synchronous = OFF")
+        self._db.executescript(SCHEMA)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+
+    def add(self, rows: Iterable[CheckedRow]) -> Iterator[int]:
+        """Write rows as they come, and yield how many there are, every thousand or so."""
+        source = iter(rows)
+        count = 0
+        for first in source:
+            with transaction(self._db):
+                page = chain([first], islice(source, PAGE - 1))
+                count += self._db.executemany(
+                    "INSERT INTO rows (row, cells, client_id, body, status, faults, warning)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    map(_staged_row, page),
+                ).rowcount
+            yield count
+
+    def conflicts(self) -> Iterator[Conflict]:
+        """Yield each row whose client has other rows that do not say the same."""
+        self._db.execute("CREATE INDEX rows_client ON rows (client_id)")
+        of_client = "SELECT row FROM rows WHERE client_id = ? ORDER BY row"
+        for client_id, total in self._db.execute(
+            "SELECT client_id, COUNT(*) FROM rows WHERE client_id IS NOT NULL"
+            " GROUP BY client_id HAVING MIN(body) <> MAX(body)"
+        ):
+            limited = self._db.execute(f"{of_client} LIMIT {_FIRST}", (client_id,))
+            first = [row for (row,) in limited]
+            for (row,) in self._db.execute(of_client, (client_id,)):
+                yield Conflict(client_id, row, first, total)
+
+    def add_faults(self, faults: Iterable[tuple[int, Fault]]) -> None:
+        """Add to rows what is found wrong with them only after all have been read."""
+        with transaction(self._db):
+            self._db.executemany(
+                "UPDATE rows SET status = ?,"
+                " faults = json_insert(faults, '$[#]', json_array(?, ?)) WHERE row = ?",
+                ((Status.INVALID, each.code.name, each.text, row) for row, each in faults),
+            )
+
+    def seal(self, staged: Staged) -> None:
+        """Write down what is known of the input, and make the file durable."""
+        with transaction(self._db):
+            self._db.execute("INSERT INTO staged VALUES (?)", (json.dumps(asdict(staged)),))
+        with self._path.open("rb") as file:
+            os.fsync(file.fileno())
+
+
+def _staged_row(checked: CheckedRow) -> tuple[int, str, int | None, str, str, str, str]:
+    return (
+        checked.record.row,
+        as_json(checked.record.cells),
+        checked.client_id,
+        as_json(checked.body),
+        Status.INVALID if checked.faults else Status.NOT_SENT,
+        faults_json(*checked.faults),
+        SEPARATOR.join(checked.warnings),
+    )
