@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from etl.codes import Code
 from etl.errors import InputError
-from etl.extract import csvfile, workbook
+from etl.extract import csvfile
 from etl.extract.cells import CellText, to_text
 from etl.extract.header import Header, known_names, match
 from etl.rows import Record
@@ -66,6 +66,9 @@ def open_table(
     """
     known = known_names(aliases or {})
     if path.suffix.lower() in WORKBOOKS:
+        # Only here: openpyxl takes memory and time that a CSV need not wait for.
+        from etl.extract import workbook  # noqa: PLC0415
+
         with workbook.layouts(path, sheet) as layouts:
             yield _table(layouts, known)
     else:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING
 
-import xlsxwriter
-
 from etl.errors import InconsistentError
 from etl.report.look import Look, Widths, height_of, set_up
 from etl.report.summary import write_summary
@@ -65,6 +63,8 @@ def _write_workbook(
     path: Path, table: ReportTable, summary: SummaryFacts | None, *, right_to_left: bool
 ) -> int:
     """Write a workbook of text cells, a row at a time."""
+    import xlsxwriter  # noqa: PLC0415 - most runs write none
+
     with xlsxwriter.Workbook(path, {"constant_memory": True}) as workbook:
         look = Look(workbook, right_to_left=right_to_left)
         if summary:
