@@ -115,6 +115,20 @@ def test_rows_are_sent_at_the_same_time() -> None:
     assert len(set.union(*(api.threads for api in apis))) == 4
 
 
+def test_no_more_rows_are_under_way_than_there_are_workers() -> None:
+    """Those that were submitted ahead wait until a worker is free."""
+    hanging = Hanging()
+    sender, _ = workers(2, hanging)
+    with sender:
+        for number in range(5):
+            sender.submit(row(number))
+        assert hanging.busy.wait(LONG)
+        assert sender.collect(0.1) == []
+        assert sorted(hanging.asked) == [0, 1]
+        hanging.release.set()
+        assert [each.verdict for each in collect(sender, 5)] == [verdict(n) for n in range(5)]
+
+
 @pytest.mark.parametrize("error", [OSError(), RuntimeError(), MemoryError(), RecursionError()])
 def test_an_exception_is_judged_like_an_answer(error: Exception) -> None:
     """The row is not lost with it, and the worker goes on."""
