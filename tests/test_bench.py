@@ -1,18 +1,101 @@
-"""The bench works: it counts nothing here but that every row arrives, from every tool there is."""
+"""The bench works, and would not if a tool left out a row: it counts nothing here but arrivals."""
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-BENCH = Path(__file__).parent / "bench" / "bench.py"
+import pytest
+import requests
+
+from spreadsheets import write_csv
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Row = tuple[int, str, dict[str, str]]
+
+BENCH = Path(__file__).parent / "bench"
+ROWS: list[Row] = [
+    (1, "Bearer invented-token", {"email": "sara@example.com", "name": "سارة"}),
+    (2, "Bearer invented-token", {"email": "omar@example.com", "name": ""}),
+]
+
+
+def arrived(folder: Path, sent: Sequence[Row]) -> dict[str, Any]:
+    """What the server says of these requests, where its file has the rows above."""
+    cells = [(str(number), *body.values()) for number, _, body in ROWS]
+    file = write_csv(folder / "rows.csv", [("id", "email", "name"), *cells])
+    with subprocess.Popen(
+        [sys.executable, BENCH / "server.py", file, "0"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        url = f"http://127.0.0.1:{server.stdout.readline().strip()}/v1/clients"
+        for number, authorization, body in sent:
+            headers = {"Authorization": authorization}
+            answer = requests.put(f"{url}/{number}", json=body, headers=headers, timeout=10)
+            assert answer.json()["status"] == "SUCCESS"
+        said: dict[str, Any] = json.loads(server.communicate(timeout=10)[0])
+    return said
+
+
+def bench(*options: str, path: str = os.environ["PATH"]) -> subprocess.CompletedProcess[str]:
+    """The bench, in its short mode and with these programs to be found."""
+    return subprocess.run(
+        [sys.executable, str(BENCH / "bench.py"), "--short", *options],
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 def test_the_bench_runs() -> None:
     """It ends well only where each tool's rows arrived exactly once and whole."""
-    command = [sys.executable, str(BENCH), "--short"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = bench()
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line for line in done.stdout.splitlines() if line.startswith("fatora-clients")]
     assert len(lines) == 2
+
+
+def test_the_bench_ends_with_a_tool_that_sends_nothing(tmp_path: Path) -> None:
+    """Which says that all is well, and would be the fastest of all."""
+    curl = tmp_path / "curl"
+    curl.write_text("#!/bin/sh\nexit 0\n")
+    curl.chmod(0o700)
+    done = bench("--tools", "1", path=f"{tmp_path}:{os.environ['PATH']}")
+    assert done.returncode == 1
+    assert done.stderr.startswith("curl --parallel: of 1 rows the server saw")
+
+
+def test_rows_that_arrive_once_and_whole_are_right(tmp_path: Path) -> None:
+    """In any order."""
+    said = arrived(tmp_path, ROWS[::-1])
+    assert (said["requests"], said["wrong"]) == (2, 0)
+    assert said["seconds"] > 0
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        lambda first, _: [first],
+        lambda first, second: [first, second, second],
+        lambda first, second: [first, (second[0], second[1], {**second[2], "name": "عمر"})],
+        lambda first, second: [first, (3, *second[1:])],
+        lambda first, second: [first, (second[0], "Bearer another", second[2])],
+    ],
+    ids=["left out", "twice", "another value", "another client", "another token"],
+)
+def test_a_row_that_does_not_is_wrong(
+    sent: Callable[[Row, Row], list[Row]], tmp_path: Path
+) -> None:
+    """A tool that is fast because it does less is found out."""
+    assert arrived(tmp_path, sent(*ROWS))["wrong"] > 0

@@ -24,10 +24,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 
+from server import TOKEN
+
 ROOT = Path(__file__).parents[2]
 SERVER = Path(__file__).with_name("server.py")
 PEERS = Path(__file__).with_name("peers")
-TOKEN = "invented-token"
 
 
 @dataclass(frozen=True)
@@ -80,14 +81,14 @@ class Tool:
 
 
 US = Tool("fatora-clients")
-CURL = Tool("curl --parallel", "parallel.py", needs="curl")
+CURL = Tool("curl --parallel", "with_curl.py", needs="curl")
 TOOLS = [
     US,
     CURL,
-    Tool("aiohttp", "coroutines.py", needs="aiohttp"),
-    Tool("pandas, requests", "usual.py"),
-    Tool("dlt", "destination.py", needs="dlt"),
-    Tool("Newman", "collection.py", needs="newman", serial=True),
+    Tool("aiohttp", "with_aiohttp.py", needs="aiohttp"),
+    Tool("pandas, requests", "with_requests.py"),
+    Tool("dlt", "with_dlt.py", needs="dlt"),
+    Tool("Newman", "with_newman.py", needs="newman", serial=True),
 ]
 
 

@@ -1,8 +1,10 @@
 """A fast stand-in for the API that counts: it answers raw bytes after a set time.
 
 ``python tests/bench/server.py ROWS.CSV LATENCY [CA.PEM]`` prints its port, serves until its input
-ends, and prints what came as JSON. With CA.PEM it speaks TLS and leaves there whom to trust. What
-was sent is only kept while it comes, and held to the file when all is over.
+ends, and prints what came as JSON: requests, the seconds from the first request to the last answer,
+and how many rows did not come exactly once, whole and with the token. With CA.PEM it speaks TLS and
+leaves there whom to trust. What was sent is only kept while it comes, and held to the file when all
+is over.
 """
 
 from __future__ import annotations
@@ -17,6 +19,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+TOKEN = "invented-token"
+_AUTHORIZATION = f"\r\nauthorization: bearer {TOKEN}\r\n".encode()
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 
 
@@ -34,7 +38,7 @@ class Arrivals:
         self.requests.append((head, body))
 
     def report(self, rows: Path) -> dict[str, Any]:
-        """Return what came: ``wrong`` counts the rows that did not come exactly once and whole."""
+        """Return what came, and how much of it was ``wrong``."""
         with rows.open(encoding="utf-8", newline="") as file:
             expected = Counter(_row_sent(row) for row in csv.DictReader(file))
         came = Counter(_request_sent(head, body) for head, body in self.requests)
@@ -48,6 +52,8 @@ def _row_sent(row: dict[str, str]) -> str:
 
 
 def _request_sent(head: bytes, body: bytes) -> str:
+    if _AUTHORIZATION not in head.lower() + b"\r\n":
+        return "a request without the token"
     request = head.partition(b" HTTP/")[0].decode()
     return f"{request} {json.dumps(json.loads(body), sort_keys=True)}"
 
@@ -85,8 +91,8 @@ class Answering(asyncio.Protocol):
 
 
 def _length(head: bytes) -> int:
-    name, value, rest = head.lower().partition(b"\r\ncontent-length:")
-    return int(rest.partition(b"\r\n")[0]) if value and name else 0
+    _, found, rest = head.lower().partition(b"\r\ncontent-length:")
+    return int(rest.partition(b"\r\n")[0]) if found else 0
 
 
 def _tls(bundle: Path) -> ssl.SSLContext:
