@@ -28,6 +28,7 @@ from pydantic import (
 )
 
 from etl.errors import ConfigError
+from etl.fields import Field
 from etl.text import is_token, strip_edges
 from etl.urls import checked_url, is_proxy
 
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
     from pydantic_core import ErrorDetails
-
-    from etl.fields import Field
 
 _LONGEST_CELL = 32_767  # characters, Excel's limit for a cell
 _API_KEY = "FATORA_API_KEY"
@@ -115,6 +114,11 @@ class ColumnsSettings(_Section):
         """Return what is set for a field's column."""
         settings: ColumnSettings = getattr(self, field)
         return settings
+
+    @property
+    def aliases(self) -> dict[Field, tuple[str, ...]]:
+        """The further names of each field's column, where it has any."""
+        return {field: self.of(field).aliases for field in Field if self.of(field).aliases}
 
 
 class RunsSettings(_Section):

@@ -92,7 +92,12 @@ def update(source: Path, job: Job) -> Summary:
     require_readable(source)
     runs = RunsFolder(job.settings.runs.dir)
     with runs.staging(datetime.now(UTC)) as staging:
-        facts = replace(staging.take_input(source), sheet=job.settings.input.sheet)
+        facts = replace(
+            staging.take_input(source),
+            sheet=job.settings.input.sheet,
+            encoding=job.settings.input.encoding,
+            aliases=job.settings.columns.aliases,
+        )
         earlier = list(runs.of_same(facts, job.settings.api.url))
         for folder, manifest in earlier:
             if manifest.exit_code is None or _rows_left(folder):
@@ -143,10 +148,10 @@ def _stage(
     progress: Progress,
 ) -> Staged:
     """Bring every row of the file, validated, into the journal."""
-    columns = settings.columns
-    aliases = {field: columns.of(field).aliases for field in Field}
-    wanted = settings.input
-    with open_table(source, sheet=wanted.sheet, encoding=wanted.encoding, aliases=aliases) as table:
+    columns, wanted = settings.columns, settings.input
+    with open_table(
+        source, sheet=wanted.sheet, encoding=wanted.encoding, aliases=columns.aliases
+    ) as table:
         rules = ColumnRules(
             names=table.names,
             columns=table.columns,
@@ -164,6 +169,7 @@ def _stage(
         tally = table.tally
         staged = Staged(
             names=table.names,
+            columns=table.columns,
             sheet=table.sheet,
             rows=rows,
             blank_rows=tally.blank_rows,

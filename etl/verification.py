@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from etl.errors import FatoraClientsError, InconsistentError
 from etl.extract.table import open_table
-from etl.fields import Field
 from etl.report.tables import results_table
 from etl.runs.chain import breaks
 from etl.runs.manifest import Manifest, sha256_of
@@ -88,8 +87,7 @@ def _wrong_results(folder: RunFolder, journal: JournalReader) -> Iterator[str]:
     table = results_table(journal.staged().names, journal.rows(), folder.run)
     with folder.results(".csv").open(encoding="utf-8-sig", newline="") as file:
         written = csv.reader(file)
-        expected = ([guard_formula(cell) for cell in row] for row in [table.header])
-        if next(written, None) != next(expected):
+        if next(written, None) != [guard_formula(name) for name in table.header]:
             yield "results.csv: its header is not that of journal.sqlite3"
             return
         for row, cells in zip_longest(table.rows, written):
@@ -105,14 +103,10 @@ def _exchanged_input(folder: RunFolder, manifest: Manifest) -> Iterator[str]:
 
 
 def _wrong_rows(folder: RunFolder, journal: JournalReader, manifest: Manifest) -> Iterator[str]:
-    settings = {key: told["value"] for key, told in manifest.settings.items()}
-    aliases = {field: settings[f"columns.{field}.aliases"] for field in Field}
+    asked = manifest.input
     try:
         with open_table(
-            folder.input,
-            sheet=manifest.input.sheet,
-            encoding=settings["input.encoding"],
-            aliases=aliases,
+            folder.input, sheet=asked.sheet, encoding=asked.encoding, aliases=asked.aliases
         ) as table:
             for record, row in zip_longest(table.records, journal.rows()):
                 same = record and row and (record.row, *record.cells) == (row.row, *row.cells)

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from etl.errors import ExitCode, InconsistentError
-from etl.extract.header import known_names, match
 from etl.extract.table import WORKBOOKS
-from etl.fields import Field, ResultColumn
+from etl.fields import ResultColumn
 from etl.files import replacing
 from etl.outcome import rows_in_words, sentence_of
 from etl.report.charts import MOST_STRETCHES, Stretch, columns_of
@@ -109,14 +108,14 @@ def write_files(folder: RunFolder, journal: JournalReader, manifest: Manifest) -
     """
     rework = _write_tables(folder, journal, origin_of(folder, manifest))
     with replacing(folder.report) as new:
-        write_report(new, _report_of(journal, manifest, rework))
+        write_report(new, _report_of(folder, journal, manifest, rework))
     return rework
 
 
 def _write_tables(folder: RunFolder, journal: JournalReader, origin: Origin) -> Path | None:
     write_results(folder.results(".csv"), journal, origin)
     rework = _rework(folder)
-    if rework.suffix == ".xlsx":
+    if _is_workbook(folder):
         write_results(folder.results(".xlsx"), journal, origin)
     staged = journal.staged()
     if journal.counts()[Status.SUCCESS] == staged.rows:
@@ -129,16 +128,18 @@ def _write_tables(folder: RunFolder, journal: JournalReader, origin: Origin) -> 
 
 
 def _rework(folder: RunFolder) -> Path:
-    return folder.rework(".xlsx" if folder.input.suffix in WORKBOOKS else ".csv")
+    return folder.rework(".xlsx" if _is_workbook(folder) else ".csv")
 
 
-def _report_of(journal: JournalReader, manifest: Manifest, rework: Path | None) -> RunReport:
+def _is_workbook(folder: RunFolder) -> bool:
+    return folder.input.suffix in WORKBOOKS
+
+
+def _report_of(
+    folder: RunFolder, journal: JournalReader, manifest: Manifest, rework: Path | None
+) -> RunReport:
     counts, staged, source = journal.counts(), journal.staged(), manifest.input
-    known = known_names(
-        {field: manifest.settings[f"columns.{field}.aliases"]["value"] for field in Field}
-    )
     sendings = journal.sendings([session.begun for session in manifest.sessions])
-    is_workbook = source.name.lower().endswith(tuple(WORKBOOKS))
     return RunReport(
         run=manifest.run,
         program=manifest.program,
@@ -146,7 +147,7 @@ def _report_of(journal: JournalReader, manifest: Manifest, rework: Path | None) 
         input_name=source.name,
         input_size=source.size,
         input_sha256=source.sha256,
-        sheet=staged.sheet if is_workbook else None,
+        sheet=staged.sheet if _is_workbook(folder) else None,
         rows=staged.rows,
         blank_rows=staged.blank_rows,
         hidden_rows=staged.hidden_rows,
@@ -164,7 +165,7 @@ def _report_of(journal: JournalReader, manifest: Manifest, rework: Path | None) 
         durations=journal.durations(),
         attempts=journal.attempt_counts(),
         names=staged.names,
-        columns=match(0, staged.names, known).columns,
+        columns=staged.columns,
         not_updated=journal.rows(updated=False, limit=MOST_ROWS),
         rework=rework.name if rework else None,
     )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from etl.codes import Code
+from etl.fields import Field
 from etl.rows import CheckedRow, Fault, PendingRow, Record, RowResult, Status
 from etl.runs.journal import Journal
 from etl.runs.reader import JournalReader, Staged
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 NOW = "2026-01-01T00:00:00.000+00:00"
 LATER = "2026-01-01T00:00:05.000+00:00"
+NAMES = ("id", "email", "name", "notes")
+COLUMNS = {Field.ID: 0, Field.EMAIL: 1, Field.NAME: 2, Field.NOTES: 3}
 BODY = {"email": "sara@example.com", "name": "سارة"}
 BAD_EMAIL = Fault(Code.EMAIL_INVALID, "email `sara@`: the e-mail address is not valid")
 BAD_ID = Fault(Code.ID_NOT_INTEGER, "id `1.5`: the id is not a whole number")
@@ -40,7 +43,7 @@ def staged_journal(path: Path, rows: Iterable[CheckedRow]) -> Path:
     """A journal with these rows staged, as a run begins with it."""
     with StagingJournal(path) as journal:
         *_, count = [0, *journal.add(rows)]
-        journal.seal(Staged(("id", "email", "name", "notes"), ",", count, 3, 1))
+        journal.seal(Staged(NAMES, COLUMNS, ",", count, 3, 1))
     return path
 
 
@@ -97,7 +100,7 @@ def test_what_is_known_of_the_input_reads_back(path: Path) -> None:
     """The operator's columns, the sheet and the counts."""
     staged_journal(path, map(checked, range(2, 7)))
     with JournalReader(path) as journal:
-        assert journal.staged() == Staged(("id", "email", "name", "notes"), ",", 5, 3, 1)
+        assert journal.staged() == Staged(NAMES, COLUMNS, ",", 5, 3, 1)
 
 
 def test_staging_tells_how_far_it_is(path: Path) -> None:
@@ -187,7 +190,7 @@ def test_faults_found_late_are_added_to_those_of_the_row(path: Path) -> None:
         rows = [checked(2, BAD_EMAIL, client_id=7, body={}), checked(3, client_id=7), checked(4)]
         list(journal.add(rows))
         journal.add_faults((each.row, fault) for each in journal.conflicts())
-        journal.seal(Staged((), "", 3, 0, 0))
+        journal.seal(Staged((), {}, "", 3, 0, 0))
     with JournalReader(path) as reader:
         faults = {row.row: (row.status, row.faults) for row in reader.rows()}
     assert faults == {
@@ -513,10 +516,10 @@ def test_reading_needs_a_journal(path: Path) -> None:
 def test_a_journal_is_closed_with_its_context(path: Path) -> None:
     """Its file can then be hashed, and nobody writes to it any more."""
     with StagingJournal(path) as staging:
-        staging.seal(Staged((), "", 0, 0, 0))
+        staging.seal(Staged((), {}, "", 0, 0, 0))
     with Journal(path) as journal:
         journal.finish()
-    for closed in (lambda: staging.seal(Staged((), "", 0, 0, 0)), journal.counts):
+    for closed in (lambda: staging.seal(Staged((), {}, "", 0, 0, 0)), journal.counts):
         with pytest.raises(sqlite3.ProgrammingError, match="closed"):
             closed()
 

@@ -204,7 +204,7 @@ class Loading(RuleBasedStateMachine):
         self.recorded: dict[int, tuple[str, int]] = {}
         with StagingJournal(self.path) as journal:
             list(journal.add(_checked(number) for number in range(2, 2 + ROWS)))
-            journal.seal(Staged(("id", "email"), ",", ROWS, 0, 0))
+            journal.seal(Staged(("id", "email"), {}, ",", ROWS, 0, 0))
 
     @rule(
         events=EVENTS,

@@ -12,6 +12,7 @@ import pytest
 
 from etl import __version__
 from etl.errors import InconsistentError
+from etl.fields import Field
 from etl.runs.manifest import InputFacts, Invocation, Manifest, Seal, Session, sha256_of
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ INVOCATION = Invocation("fatora-clients update clients.csv", "API key 0123456789
 MANIFEST = Manifest(
     run="20260101T000000.000Z-abc123",
     api="https://api.example.com/v1",
-    input=InputFacts("عملاء.csv", 1_234, "ab" * 32, "Clients"),
+    input=InputFacts("عملاء.csv", 1_234, "ab" * 32, "Clients", "cp1256", {Field.ID: ["Kunde"]}),
     rows=3,
     blank_rows=1,
     hidden_rows=2,

@@ -82,6 +82,22 @@ def test_runs_that_nobody_touched_hold(runs: RunsFolder) -> None:
     assert run(["verify", "latest", "--runs-dir", str(runs.path)]) == 0
 
 
+def test_a_run_that_was_resumed_with_other_settings_holds(tmp_path: Path) -> None:
+    """Its input is read, and its page filled, as it was when the rows were staged."""
+    source, config = tmp_path / "clients.csv", tmp_path / "job.toml"
+    source.write_bytes(
+        "Kunde,email,الاسم\n1,a@example.com,سارة\n2,b@example.com,عمر\n".encode("cp1256")
+    )
+    config.write_text('[columns.id]\naliases = ["Kunde"]\n')
+    runs = RunsFolder(tmp_path / "runs")
+    sending = ["update", str(source), "--sandbox", "--quiet", "--runs-dir", str(runs.path)]
+    assert run([*sending, "--limit", "1", "--encoding", "cp1256", "--config", str(config)]) == 4
+    assert run(sending) == 0
+    assert problems(runs) == []
+    assert run([*sending, "--again", "--encoding", "cp1256", "--config", str(config)]) == 0
+    assert problems(runs) == []
+
+
 NAMES = ["input.xlsx", "results.csv", "results.xlsx", "rework.xlsx", "report.html", "run.log"]
 NAMES += ["journal.sqlite3", "manifest.json"]
 

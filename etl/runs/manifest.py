@@ -17,21 +17,28 @@ from typing import TYPE_CHECKING, Any, Self
 
 from etl import __version__
 from etl.errors import InconsistentError
+from etl.fields import Field
 from etl.files import replacing
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
 class InputFacts:
-    """The file that operations sent; ``sheet`` is what was asked for, None for the only one."""
+    """The file that operations sent, and what was asked for when it was read.
+
+    ``sheet`` and ``encoding`` are None where none was named; ``aliases`` are the further names of a
+    field's column.
+    """
 
     name: str
     size: int
     sha256: str
     sheet: str | None = None
+    encoding: str | None = None
+    aliases: Mapping[Field, Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +140,8 @@ class Manifest:
     @classmethod
     def _of(cls, facts: dict[str, Any]) -> Self:
         del facts["sha256"]
-        facts["input"] = InputFacts(**facts["input"])
+        aliases = {Field(name): others for name, others in facts["input"]["aliases"].items()}
+        facts["input"] = InputFacts(**{**facts["input"], "aliases": aliases})
         facts["sessions"] = tuple(
             Session(**{**each, "invocation": Invocation(**each["invocation"])})
             for each in facts["sessions"]

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from etl.codes import Code
+from etl.fields import Field
 from etl.rows import Fault, ReportRow, Status
 from etl.runs.database import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 # Milliseconds between two times; a Julian day is a float, and exact to less than one of them.
@@ -22,11 +23,13 @@ _MS = "CAST(ROUND((julianday({until}) - julianday({since})) * 86400000) AS INTEG
 class Staged:
     """What is known of the input once all of it has been read.
 
-    ``names`` are the operator's own columns; ``sheet`` is the sheet's name or the delimiter's.
-    ``right_to_left``: a person sees the first column as the rightmost.
+    ``names`` are the operator's own columns, ``columns`` the index of each field among them;
+    ``sheet`` is the sheet's name or the delimiter's. ``right_to_left``: a person sees the first
+    column as the rightmost.
     """
 
     names: tuple[str, ...]
+    columns: Mapping[Field, int]
     sheet: str
     rows: int
     blank_rows: int
@@ -62,7 +65,8 @@ class JournalReader:
     def staged(self) -> Staged:
         """Return what was known of the input once it had been read."""
         facts = json.loads(self._db.execute("SELECT facts FROM staged").fetchone()[0])
-        return Staged(**{**facts, "names": tuple(facts["names"])})
+        columns = {Field(name): index for name, index in facts["columns"].items()}
+        return Staged(**{**facts, "names": tuple(facts["names"]), "columns": columns})
 
     def counts(self) -> dict[Status, int]:
         """Return the number of rows of every status, those with none included."""
