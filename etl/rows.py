@@ -146,6 +146,11 @@ class ReportRow:
         return SEPARATOR.join(dict.fromkeys(fault.code.name for fault in self.faults))
 
     @property
+    def reasons(self) -> str:
+        """What the codes mean, without any value of the row."""
+        return SEPARATOR.join(dict.fromkeys(fault.code.meaning for fault in self.faults))
+
+    @property
     def fix(self) -> str:
         """What operations should do: the fix of each code, once."""
         return " ".join(dict.fromkeys(fault.code.fix for fault in self.faults))

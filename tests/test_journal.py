@@ -260,6 +260,29 @@ def test_clients_that_are_to_be_updated_are_listed_once(path: Path) -> None:
 # What is recorded
 
 
+def test_a_row_under_way_may_have_been_updated(path: Path) -> None:
+    """Whoever asks of a run that goes on, or was killed, is not told that it was not sent."""
+    staged_journal(path, map(checked, range(2, 6)))
+    with Journal(path) as journal:
+        journal.record([], list(journal.pending(3)), NOW)
+        journal.record([result(2, Status.SUCCESS), result(3, Status.FAILED)], [], LATER)
+        journal.record([], [replace(next(journal.pending()), row=3, attempts=1)], LATER)
+    with JournalReader(path) as journal:
+        assert [(row.status, row.attempts) for row in journal.rows()] == [
+            (Status.SUCCESS, 1),
+            (Status.UNKNOWN, 2),
+            (Status.UNKNOWN, 1),
+            (Status.NOT_SENT, 0),
+        ]
+        assert [row.row for row in journal.rows(client_id=1_004)] == [4]
+        counts = journal.counts()
+    assert {status: count for status, count in counts.items() if count} == {
+        Status.SUCCESS: 1,
+        Status.UNKNOWN: 2,
+        Status.NOT_SENT: 1,
+    }
+
+
 def test_an_outcome_reads_back(path: Path) -> None:
     """Everything that the results file shows."""
     fault = Fault(Code.API_CONFLICT, "the API answered 409: البريد مستخدم")

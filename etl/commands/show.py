@@ -68,7 +68,7 @@ def _not_updated(journal: JournalReader) -> list[dict[str, Any]]:
             "client": row.client_id,
             "status": str(row.status),
             "code": row.codes,
-            "why": "; ".join(dict.fromkeys(fault.code.meaning for fault in row.faults)),
+            "why": row.reasons or row.status.meaning,
         }
         for row in journal.rows(updated=False)
     ]

@@ -1,9 +1,9 @@
 """The journal's tables: a record of each row and attempt, and the staging table between the stages.
 
 Rows come in validated (``staging``), are sent from it in order (``journal``), and the report is
-written from it (``reader``), so that memory does not grow with the file. A row's ``status`` is at
-every moment what is true of the row so far; an attempt without an end was under way, or about to
-be, when the program was killed. One thread writes.
+written from it (``reader``), so that memory does not grow with the file. A row's ``status`` is
+what its attempts so far came to; an attempt without an end is under way or about to be, or was when
+the program was killed. One thread writes.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
     from etl.rows import Fault
 
-SCHEMA = """
+SCHEMA = f"""
 CREATE TABLE staged (facts TEXT NOT NULL);
 CREATE TABLE rows (
     row INTEGER PRIMARY KEY,
     cells TEXT NOT NULL,             -- JSON array: the operator's own columns, as they were
     client_id INTEGER,               -- NULL where the id is not usable
     body TEXT NOT NULL,              -- JSON object: what is sent
-    status TEXT NOT NULL,            -- what is true of the row so far
+    status TEXT NOT NULL,            -- what its attempts so far came to
     faults TEXT NOT NULL,            -- JSON array of [code, text]: what is wrong
     warning TEXT NOT NULL DEFAULT '',
     http_status INTEGER,
@@ -47,6 +47,10 @@ CREATE TABLE attempts (
     ms INTEGER,
     PRIMARY KEY (row, attempt)
 ) WITHOUT ROWID;
+CREATE VIEW rows_now AS              -- where an attempt has no end, it may have been carried out
+SELECT rows.row, cells, client_id, iif(open.row IS NULL, rows.status, '{Status.UNKNOWN}') AS status,
+    faults, warning, rows.http_status, ifnull(open.attempt, attempts) AS attempts, time, rows.ms
+FROM rows LEFT JOIN attempts AS open ON open.row = rows.row AND open.ended IS NULL;
 """
 
 OPEN = ", ".join(f"'{status}'" for status in Status if not status.final)

@@ -70,7 +70,7 @@ class JournalReader:
 
     def counts(self) -> dict[Status, int]:
         """Return the number of rows of every status, those with none included."""
-        found = dict(self._db.execute("SELECT status, COUNT(*) FROM rows GROUP BY status"))
+        found = dict(self._db.execute("SELECT status, COUNT(*) FROM rows_now GROUP BY status"))
         return {status: found.get(status, 0) for status in Status}
 
     def fault_counts(self) -> dict[Code, int]:
@@ -165,7 +165,7 @@ class JournalReader:
         most = -1 if limit is None else limit
         for number, cells, client, status, faults, *rest in self._db.execute(
             "SELECT row, cells, client_id, status, faults, warning, http_status, attempts, time, ms"
-            f" FROM rows WHERE {wanted} ORDER BY row LIMIT {most:d}"
+            f" FROM rows_now WHERE {wanted} ORDER BY row LIMIT {most:d}"
         ):
             found = tuple(Fault(Code[code], text) for code, text in json.loads(faults))
             yield ReportRow(number, json.loads(cells), client, Status(status), found, *rest)
