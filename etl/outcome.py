@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from etl.errors import ExitCode, InconsistentError
-from etl.rows import Status
+from etl.fields import ResultColumn
+from etl.rows import Status, rows_left
 from etl.text import counted
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ def checked_counts(journal: JournalReader, rows: int) -> dict[Status, int]:
 
 
 def exit_code_of(counts: Mapping[Status, int], stopped: str | None) -> ExitCode:
-    """Return the exit code of a run that was not interrupted: by what became of its rows."""
-    if stopped or counts[Status.NOT_SENT]:
+    """Return the exit code of a run: by what became of its rows, and whether it ``stopped``."""
+    if counts[Status.NOT_SENT] or (stopped and rows_left(counts)):
         return ExitCode.STOPPED
     rest = sum(counts.values()) - counts[Status.SUCCESS]
     return ExitCode.NOT_ALL_UPDATED if rest else ExitCode.DONE
@@ -71,15 +72,25 @@ def sentence_of(counts: Mapping[Status, int], stopped: str | None, rework: Path 
     rows = sum(counts.values())
     if rework is None:
         return f"Everything was updated: {counted(rows, 'row')}." if rows else "There are no rows."
-    left = sum(count for status, count in counts.items() if not status.final)
-    said = [f"Not updated: {rows - counts[Status.SUCCESS]} of {counted(rows, 'row')}."]
-    if stopped:
+    not_updated = f"Not updated: {rows - counts[Status.SUCCESS]} of {counted(rows, 'row')}."
+    return " ".join([not_updated, *what_to_do(counts, stopped, str(rework))])
+
+
+def what_to_do(counts: Mapping[Status, int], stopped: str | None, rework: str) -> list[str]:
+    """Return what is to be done about the rows that were not updated, a sentence each.
+
+    ``rework`` is where they are to be corrected.
+    """
+    said = []
+    wrong, left = counts[Status.INVALID] + counts[Status.REJECTED], rows_left(counts)
+    if stopped and left:
         said.append(f"The run stopped early: {stopped}.")
-    if counts[Status.INVALID] + counts[Status.REJECTED]:
-        said.append(f"Correct the rows in {rework} and send that file.")
+    if wrong:
+        how = f"the column {ResultColumn.UPDATE_FIX.header} says how"
+        said.append(f"Correct {counted(wrong, 'row')} in {rework}, and send that file; {how}.")
     if left:
         said.append(f"Run the same file again for the {counted(left, 'row')} left.")
-    return " ".join(said)
+    return said
 
 
 def summary_of(source: Path, folder: RunFolder, manifest: Manifest, sentence: str) -> Summary:

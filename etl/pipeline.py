@@ -10,7 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from etl.errors import ConfigError, ExitCode
+from etl.errors import (
+    ConfigError,
+    ExitCode,
+    InconsistentError,
+    InputError,
+    StoppedError,
+    in_one_sentence,
+)
 from etl.extract.inputs import require_readable
 from etl.extract.table import open_table
 from etl.fields import Field
@@ -19,6 +26,7 @@ from etl.load.tokens import TokenRefusedError, TokenUnavailableError
 from etl.load.workers import Workers
 from etl.outcome import Summary, checked_counts, exit_code_of, sentence_of, summary_of
 from etl.report.sheets import MOST_ROWS
+from etl.rows import rows_left
 from etl.runs.chain import newest
 from etl.runs.folder import RunFolder, RunsFolder
 from etl.runs.journal import Journal
@@ -26,6 +34,7 @@ from etl.runs.log import logging_to
 from etl.runs.manifest import Invocation, Manifest
 from etl.runs.reader import JournalReader, Staged
 from etl.runs.staging import StagingJournal
+from etl.stopping import stop_on_full_disk
 from etl.validate.checking import ColumnRules, check_records
 from etl.validate.duplicates import duplicate_fault
 from etl.writing import origin_of, write_files, write_results
@@ -75,6 +84,40 @@ class Job:
     limit: int | None = None
     again: bool = False
     results: Path | None = None
+
+
+def update_each(sources: Iterable[Path], job: Job) -> Iterator[Summary]:
+    """Send several spreadsheets in order; what stops one early would stop the next as well.
+
+    That one cannot be used, or trips a fault of the program, keeps no other from being sent.
+
+    Raises:
+        ConfigError: as `update` does, for the first; what is found wrong later stops the others.
+    """
+    stopped: str | None = None
+    for number, source in enumerate(sources):
+        if stopped is None:
+            summary = _update_one(source, job, is_first=number == 0)
+        else:
+            summary = Summary(source, ExitCode.STOPPED, f"not begun: {stopped}", stopped)
+        stopped = summary.stopped
+        yield summary
+
+
+def _update_one(source: Path, job: Job, *, is_first: bool) -> Summary:
+    try:
+        with stop_on_full_disk():
+            return update(source, job)
+    except StoppedError as error:
+        return Summary(source, error.exit_code, str(error), stopped=str(error))
+    except (InputError, InconsistentError) as error:
+        return Summary(source, error.exit_code, str(error))
+    except ConfigError as error:
+        if is_first:
+            raise
+        return Summary(source, ExitCode.STOPPED, str(error), stopped=str(error))
+    except Exception as error:  # noqa: BLE001 - a fault of the program with this file alone
+        return Summary(source, ExitCode.INTERNAL, in_one_sentence(error))
 
 
 def update(source: Path, job: Job) -> Summary:
@@ -182,12 +225,12 @@ def _stage(
 
 def _rows_left(folder: RunFolder) -> bool:
     with JournalReader(folder.journal) as journal:
-        return any(count and not status.final for status, count in journal.counts().items())
+        return rows_left(journal.counts()) > 0
 
 
 def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summary:
     """Send what is pending in a run's journal, and write the run's files."""
-    if job.results and job.results.suffix == ".xlsx" and manifest.rows >= MOST_ROWS:
+    if job.results and job.results.suffix.lower() == ".xlsx" and manifest.rows >= MOST_ROWS:
         raise ConfigError(
             f"{manifest.rows} rows do not fit into a sheet: let --results end in .csv"
         )
@@ -207,11 +250,11 @@ def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summ
             refused, stopped = error, str(error)
         journal.explain_unsent(stopped or "left for the next run by --limit")
         counts = checked_counts(journal, manifest.rows)
-        exit_code = exit_code_of(counts, stopped)
+        exit_code = refused.exit_code if refused else exit_code_of(counts, stopped)
         manifest = replace(
             manifest.end_session(stopped),
             counts={str(status): count for status, count in counts.items()},
-            exit_code=refused.exit_code if refused else exit_code,
+            exit_code=exit_code,
         )
         rework = write_files(folder, journal, manifest)
         if job.results:
@@ -230,7 +273,7 @@ def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summ
 def _load(journal: Journal, job: Job) -> str | None:
     """Send the pending rows; return why that stopped early, if it did."""
     counts = journal.counts()
-    pending = sum(count for status, count in counts.items() if not status.final)
+    pending = rows_left(counts)
     if not pending:
         return None
     api, load = job.settings.api, job.settings.load

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from etl.rows import Status
+from etl.rows import Status, rows_left
 from etl.runs.chain import newest
 from etl.runs.journal import Journal
 
@@ -46,8 +46,8 @@ def runs_older_than(age: timedelta, runs: RunsFolder) -> Iterator[OldRun]:
 
 def _has_rows_left(manifest: Manifest) -> bool:
     """Whether running the file again would send rows, whose values must therefore stay."""
-    left = (count for status, count in manifest.counts.items() if not Status(status).final)
-    return manifest.sealed is None or any(left)
+    counts = {Status(status): count for status, count in manifest.counts.items()}
+    return manifest.sealed is None or rows_left(counts) > 0
 
 
 def prune(old: OldRun, runs: RunsFolder) -> None:

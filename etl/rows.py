@@ -53,6 +53,11 @@ _MEANINGS = {
 }
 
 
+def rows_left(counts: Mapping[Status, int]) -> int:
+    """Return how many rows are not final: those that running the same file again sends."""
+    return sum(count for status, count in counts.items() if not status.final)
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """A row as it stands in the file.

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 # The least byte of SQLite's codes: https://www.sqlite.org/rescode.html
-_NO_ROOM_IN_SQLITE = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
+_DISK_ERRORS_IN_SQLITE = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
 
 
 class StopRequest:
@@ -72,8 +72,8 @@ def stop_on_signals() -> Iterator[StopRequest]:
 def is_disk_full(error: BaseException) -> bool:
     """Whether something could not be written for want of room, or because the disk failed."""
     if isinstance(error, sqlite3.Error):
-        return getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_ROOM_IN_SQLITE
-    return isinstance(error, OSError) and error.errno in _NO_ROOM
+        return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK_ERRORS_IN_SQLITE
+    return isinstance(error, OSError) and error.errno in _DISK_ERRORS
 
 
 @contextmanager

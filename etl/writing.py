@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING
 
 from etl.errors import ExitCode, InconsistentError
 from etl.extract.table import WORKBOOKS
-from etl.fields import ResultColumn
 from etl.files import replacing
-from etl.outcome import rows_in_words, sentence_of
+from etl.outcome import rows_in_words, sentence_of, what_to_do
 from etl.report.charts import MOST_STRETCHES, Stretch, columns_of
 from etl.report.html import MOST_ROWS, RunReport, Session, write_report
 from etl.report.sheets import write_table
 from etl.report.summary import SummaryFacts
 from etl.report.tables import results_table, rework_table
 from etl.rows import Status
-from etl.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -83,22 +81,10 @@ def _summary_facts(journal: JournalReader, staged: Staged, origin: Origin) -> Su
 
 def _advice(counts: Mapping[Status, int], origin: Origin) -> list[str]:
     """Return what operations should do, a sentence each."""
-    said = []
-    wrong = counts[Status.INVALID] + counts[Status.REJECTED]
-    left = sum(count for status, count in counts.items() if not status.final)
     if not origin.run:
-        said.append("This was only a check: nothing was sent.")
-    if origin.stopped:
-        said.append(f"The run stopped early: {origin.stopped}.")
-    if wrong:
-        where = f"{origin.rework}, and send that file" if origin.run else "your file"
-        said.append(
-            f"Correct {counted(wrong, 'row')} in {where}; the column"
-            f" {ResultColumn.UPDATE_FIX.header} says how."
-        )
-    if left and origin.run:
-        said.append(f"Run the same file again for the {counted(left, 'row')} left.")
-    return said or ["Nothing: every row was updated."]
+        only = "This was only a check: nothing was sent."
+        return [only, *what_to_do({**counts, Status.NOT_SENT: 0}, None, "your file")]
+    return what_to_do(counts, origin.stopped, origin.rework) or ["Nothing: every row was updated."]
 
 
 def write_files(folder: RunFolder, journal: JournalReader, manifest: Manifest) -> Path | None:

@@ -93,9 +93,9 @@ def sqlite_error(statement: str) -> sqlite3.Error:
     return raised.value
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO])
 def test_no_room_stops_the_run(number: int) -> None:
-    """A full disk, a full quota, and a file that may not grow are all one."""
+    """A full disk, a full quota, a file that may not grow and a failing disk are all one."""
     with pytest.raises(StoppedError, match="make room"), stop_on_full_disk():
         raise OSError(number, os.strerror(number))
 

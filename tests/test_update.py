@@ -402,6 +402,24 @@ def test_what_stops_one_file_keeps_the_next_from_being_begun(tmp_path: Path) -> 
     assert "3.csv: not begun: the API could not serve 10 rows in a row" in stopped.stderr
 
 
+def test_key_that_is_refused_after_a_file_was_sent_stops_the_others(tmp_path: Path) -> None:
+    """What was sent is told, and 2 would say that nothing was."""
+    answers = [
+        reply(b'{"success": true, "bearer_token": "invented"}'),
+        reply(b'{"status": "SUCCESS"}'),
+        reply(b'{"status": "ERROR", "error": "Invalid API Key"}'),
+    ]
+    with ScriptedServer([[answer] for answer in answers]) as server:
+        program = Program(tmp_path, {"FATORA_API_KEY": "invented", "FATORA_API_URL": server.url})
+        sources = [write_csv(tmp_path / f"{name}.csv", many(1 + name)) for name in range(3)]
+        done = program.run("update", *sources, "--json")
+    told = json.loads(done.stdout)
+    assert done.returncode == told["exit_code"] == 4
+    assert [run["exit_code"] for run in told["runs"]] == [0, 4, 4]
+    assert "1.csv: the API key was refused" in done.stderr
+    assert "2.csv: not begun: the API key was refused" in done.stderr
+
+
 def test_fault_of_the_program_with_one_file_does_not_keep_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -412,7 +430,7 @@ def test_fault_of_the_program_with_one_file_does_not_keep_the_next(
             raise KeyError("sara@example.com")
         return update(source, job)
 
-    monkeypatch.setattr("etl.commands.update.update", failing)
+    monkeypatch.setattr("etl.pipeline.update", failing)
     sources = [write_csv(tmp_path / name, many(2)) for name in ("a.csv", "b.csv")]
     code = run(["update", *map(str, sources), "--sandbox", "--json", "--runs-dir", f"{tmp_path}/r"])
     out, err = capfd.readouterr()
@@ -498,7 +516,7 @@ def test_summary_sheet_of_a_check_says_that_nothing_was_sent(program: Program) -
     said = summary_of(program.folder / "out.xlsx")
     assert "Run | none" in said
     assert "What to do | This was only a check: nothing was sent." in said
-    assert "Correct 1 row in your file; the column update_fix says how." in said
+    assert "Correct 1 row in your file, and send that file; the column update_fix says how." in said
 
 
 def test_run_folder_is_private(program: Program) -> None:
@@ -575,6 +593,15 @@ def test_quiet_prints_nothing(program: Program) -> None:
     """--quiet leaves the exit code to speak."""
     done = program.run("update", write_csv(program.folder / "clients.csv", MIXED), "--quiet")
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+
+
+def test_quiet_says_why_a_run_stopped(program: Program, sandbox: Sandbox) -> None:
+    """The engineer who reads 4 in the night is told the cause, once."""
+    program.environment |= {"FATORA_API_KEY": "", "FATORA_BEARER_TOKEN": f"not-{sandbox.api_key}"}
+    done = program.run("update", write_csv(program.folder / "clients.csv", many(3)), "--quiet")
+    assert (done.returncode, done.stdout) == (4, "")
+    (sentence,) = done.stderr.splitlines()
+    assert "clients.csv: Not updated: 3 of 3 rows. The run stopped early: the API did " in sentence
 
 
 def test_cron_sees_neither_bar_nor_colour(program: Program) -> None:

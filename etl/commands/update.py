@@ -19,24 +19,17 @@ from etl import console
 from etl.commands import options
 from etl.commands.options import settings_of
 from etl.config import read_credentials
-from etl.errors import (
-    ConfigError,
-    ExitCode,
-    InconsistentError,
-    InputError,
-    StoppedError,
-    in_one_sentence,
-)
+from etl.errors import ConfigError, ExitCode
 from etl.extract.inputs import find_inputs
 from etl.load.connection import Connection
 from etl.load.tokens import ExchangedToken, GivenToken
-from etl.outcome import Summary, rows_in_words
-from etl.pipeline import Job, update
+from etl.outcome import rows_in_words
+from etl.pipeline import Job, update_each
 from etl.runs.folder import RunsFolder
 from etl.runs.lock import locked
 from etl.runs.log import JsonLines
 from etl.runs.manifest import Invocation
-from etl.stopping import stop_on_full_disk, stop_on_signals
+from etl.stopping import stop_on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -44,6 +37,7 @@ if TYPE_CHECKING:
 
     from etl.config import Credentials, Settings
     from etl.load.tokens import Tokens
+    from etl.outcome import Summary
     from etl.pipeline import Connect
 
 _PATHS = ("folder", "input", "results", "rework")
@@ -144,10 +138,10 @@ def command(
             again=again,
             results=results,
         )
-        summaries = list(_update_each(found.files, job))
+        summaries = list(update_each(found.files, job))
     exit_code = ExitCode.worst(summary.exit_code for summary in summaries)
     for summary in summaries:
-        if summary.run is None:
+        if summary.run is None or (quiet and summary.stopped):
             console.complain(f"fatora-clients: {summary.input}: {summary.sentence}")
     if as_json:
         objects = [_json_object(summary) for summary in summaries]
@@ -161,33 +155,6 @@ def command(
 def _invocation(credentials: Credentials | None) -> Invocation:
     command = shlex.join(["fatora-clients", *sys.argv[1:]])
     return Invocation(command, credentials.fingerprint if credentials else "the sandbox's own")
-
-
-def _update_each(files: Iterable[Path], job: Job) -> Iterator[Summary]:
-    """Send the files in order; what stops one run early would stop the next as well."""
-    stopped = None
-    for file in files:
-        if stopped is None:
-            summary = _update_one(file, job)
-        else:
-            summary = Summary(file, ExitCode.STOPPED, f"not begun: {stopped}", stopped)
-        stopped = summary.stopped
-        yield summary
-
-
-def _update_one(file: Path, job: Job) -> Summary:
-    """Send one file; that it cannot be used must not keep the next from being sent."""
-    try:
-        with stop_on_full_disk():
-            return update(file, job)
-    except StoppedError as error:
-        return Summary(file, error.exit_code, str(error), stopped=str(error))
-    except (InputError, InconsistentError) as error:
-        return Summary(file, error.exit_code, str(error))
-    except ConfigError:
-        raise
-    except Exception as error:  # noqa: BLE001 - nor must a fault of the program with this file
-        return Summary(file, ExitCode.INTERNAL, in_one_sentence(error))
 
 
 def _to_api(settings: Settings, credentials: Credentials) -> Connect:
