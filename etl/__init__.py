@@ -12,7 +12,9 @@ How one row travels; each stage is a folder, and none knows another::
                                     one PUT for a row
 
 ``pipeline`` alone knows this order. ``rows`` names what a row is called at each station; ``codes``
-lists everything that can be said of one. ``commands`` are the words of the command line.
+lists everything that can be said of one. ``writing`` fills a run's files and ``outcome`` sums it
+up; ``verification`` and ``retention`` look after old ones. ``commands`` are the words of the
+command line.
 """
 
 __version__ = "0.1.0"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ from etl.load.loader import Loader, Policy
 from etl.load.tokens import TokenRefusedError, TokenUnavailableError
 from etl.load.workers import Workers
 from etl.outcome import Summary, checked_counts, exit_code_of, sentence_of, summary_of
-from etl.report.sheets import MOST_ROWS
+from etl.report.sheets import SHEET_ROWS
 from etl.rows import rows_left
 from etl.runs.chain import newest
 from etl.runs.folder import RunFolder, RunsFolder
@@ -35,6 +36,7 @@ from etl.runs.manifest import Invocation, Manifest
 from etl.runs.reader import JournalReader, Staged
 from etl.runs.staging import StagingJournal
 from etl.stopping import stop_on_full_disk
+from etl.text import utc_time
 from etl.validate.checking import ColumnRules, check_records
 from etl.validate.duplicates import duplicate_fault
 from etl.writing import origin_of, write_files, write_results
@@ -45,12 +47,12 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from etl.config import Settings
-    from etl.load.connection import Connection
+    from etl.load.access import Access
     from etl.rows import RowResult, Status
     from etl.stopping import StopRequest
 
     # Given the ids of the clients that are to be updated, a way to reach the API.
-    Connect: TypeAlias = Callable[[Iterable[int]], AbstractContextManager[Connection]]
+    Connect: TypeAlias = Callable[[Iterable[int]], AbstractContextManager[Access]]
 
 log = logging.getLogger(__name__)
 
@@ -230,7 +232,7 @@ def _rows_left(folder: RunFolder) -> bool:
 
 def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summary:
     """Send what is pending in a run's journal, and write the run's files."""
-    if job.results and job.results.suffix.lower() == ".xlsx" and manifest.rows >= MOST_ROWS:
+    if job.results and job.results.suffix.lower() == ".xlsx" and manifest.rows >= SHEET_ROWS:
         raise ConfigError(
             f"{manifest.rows} rows do not fit into a sheet: let --results end in .csv"
         )
@@ -240,7 +242,7 @@ def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summ
     manifest.write(folder.manifest)
     refused: ConfigError | None = None
     with logging_to(folder.log, folder.run), Journal(folder.journal) as journal:
-        killed = journal.recover(_now())
+        killed = journal.recover(utc_time(time.time()))
         log.info(
             "begun", extra={"fields": {"rows": manifest.rows, "under_way_when_killed": killed}}
         )
@@ -277,8 +279,8 @@ def _load(journal: Journal, job: Job) -> str | None:
     if not pending:
         return None
     api, load = job.settings.api, job.settings.load
-    with job.connect(journal.client_ids()) as connection:
-        _sign_in(connection)
+    with job.connect(journal.client_ids()) as access:
+        _sign_in(access)
         policy = Policy(
             workers=load.workers,
             attempts=api.attempts,
@@ -287,19 +289,19 @@ def _load(journal: Journal, job: Job) -> str | None:
             pause_max=api.pause_max,
             retry_after_max=api.retry_after_max,
             stop_after=load.stop_after,
-            renewable=connection.tokens.renewable,
+            renewable=access.tokens.renewable,
         )
         job.progress.sending(counts, pending if job.limit is None else min(job.limit, pending))
-        with Workers(load.workers, connection.api) as workers:
+        with Workers(load.workers, access.api) as workers:
             loader = Loader(journal.pending(job.limit), journal, workers, policy, job.stop)
             for results in loader.run():
                 job.progress.sent(results)
         return loader.stopped
 
 
-def _sign_in(connection: Connection) -> None:
+def _sign_in(access: Access) -> None:
     try:
-        connection.api().sign_in()
+        access.api().sign_in()
     except TokenRefusedError as error:
         raise ConfigError(f"{error}; nothing was sent") from None
     except TokenUnavailableError:
@@ -314,7 +316,3 @@ def _already_done(source: Path, folder: RunFolder, manifest: Manifest, job: Job)
             write_results(job.results, journal, origin_of(folder, manifest))
     said = f"Nothing new to do: run {folder.run} has processed this file; --again sends it again."
     return summary_of(source, folder, replace(manifest, exit_code=ExitCode.DONE), said)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

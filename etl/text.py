@@ -1,4 +1,4 @@
-"""What the job knows of characters: which are unseen, how to quote them, what a formula is like.
+"""What the job knows of text: which characters are unseen, how to quote, what a formula is like.
 
 The only rules about text that more than one stage needs; what a field may hold is the business of
 ``etl.validate``.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from datetime import UTC, datetime
 
 _LONGEST_QUOTE = 60
 _LONGEST_LINE = 500
@@ -86,6 +87,14 @@ def unguard_formula(text: str) -> str:
     if text.startswith("'") and _FORMULA.match(text):
         return text[1:]
     return text
+
+
+def utc_time(seconds: float) -> str:
+    """Return a time, in seconds since 1970, as the job writes it: UTC, ISO 8601, to milliseconds.
+
+    So written, times are in the order of their texts, as which the journal compares them.
+    """
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def is_token(text: str) -> bool:

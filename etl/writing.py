@@ -11,7 +11,7 @@ from etl.extract.table import WORKBOOKS
 from etl.files import replacing
 from etl.outcome import rows_in_words, sentence_of, what_to_do
 from etl.report.charts import MOST_STRETCHES, Stretch, columns_of
-from etl.report.html import MOST_ROWS, RunReport, Session, write_report
+from etl.report.html import MOST_SHOWN, RunReport, Session, write_report
 from etl.report.sheets import write_table
 from etl.report.summary import SummaryFacts
 from etl.report.tables import results_table, rework_table
@@ -152,7 +152,7 @@ def _report_of(
         attempts=journal.attempt_counts(),
         names=staged.names,
         columns=staged.columns,
-        not_updated=journal.rows(updated=False, limit=MOST_ROWS),
+        not_updated=journal.rows(updated=False, limit=MOST_SHOWN),
         rework=rework.name if rework else None,
     )
 

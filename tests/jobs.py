@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from etl.config import load_settings
 from etl.console import Silence
-from etl.load.connection import Connection
+from etl.load.access import Access
 from etl.load.tokens import ExchangedToken, GivenToken
 from etl.pipeline import Job
 from etl.runs.folder import RunsFolder
@@ -34,11 +34,11 @@ def job(
     chosen = load_settings(None, {**overrides, "api.url": url, "runs.dir": runs})
 
     @contextmanager
-    def connect(_ids: Iterable[int]) -> Iterator[Connection]:
+    def connect(_ids: Iterable[int]) -> Iterator[Access]:
         tokens: Tokens = (
             ExchangedToken(SecretStr(key), url) if key else GivenToken(SecretStr("invented-token"))
         )
-        yield Connection(url, tokens, timeout)
+        yield Access(url, tokens, timeout)
 
     RunsFolder(runs).prepare()
     return Job(chosen, connect, StopRequest(), Silence(), Invocation("a test", "invented"))

@@ -15,7 +15,7 @@ import pytest
 
 from etl.codes import Code
 from etl.report import html
-from etl.report.html import MOST_ROWS, Session
+from etl.report.html import MOST_SHOWN, Session
 from etl.rows import Fault, Status
 from etl.runs.folder import RunFolder
 from etl.runs.reader import JournalReader
@@ -283,10 +283,10 @@ def test_more_rows_than_fit_say_where_the_rest_is(path: Path) -> None:
     rows = [replace(REJECTED, row=number) for number in range(2, 1_502)]
     report = report_of(rows)
     page = page_of(path, report)
-    assert len(page.tags("tr")) == 1 + MOST_ROWS
+    assert len(page.tags("tr")) == 1 + MOST_SHOWN
     assert page.text.count("The first 1,000 of 1,500 rows are shown here.") == 1
     assert "results.csv" in page.texts
-    assert next(report.not_updated).row == 2 + MOST_ROWS
+    assert next(report.not_updated).row == 2 + MOST_SHOWN
 
 
 @pytest.mark.parametrize(

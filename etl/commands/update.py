@@ -21,7 +21,7 @@ from etl.commands.options import settings_of
 from etl.config import read_credentials
 from etl.errors import ConfigError, ExitCode
 from etl.extract.inputs import find_inputs
-from etl.load.connection import Connection
+from etl.load.access import Access
 from etl.load.tokens import ExchangedToken, GivenToken
 from etl.outcome import rows_in_words
 from etl.pipeline import Job, update_each
@@ -161,14 +161,14 @@ def _to_api(settings: Settings, credentials: Credentials) -> Connect:
     api = settings.api
 
     @contextmanager
-    def connect(_client_ids: Iterable[int]) -> Iterator[Connection]:
+    def connect(_client_ids: Iterable[int]) -> Iterator[Access]:
         tokens: Tokens = (
             ExchangedToken(credentials.secret, api.url)
             if credentials.is_api_key
             else GivenToken(credentials.secret)
         )
         proxy = api.proxy.get_secret_value() if api.proxy else None
-        yield Connection(api.url, tokens, api.timeout, proxy, api.ca_bundle)
+        yield Access(api.url, tokens, api.timeout, proxy, api.ca_bundle)
 
     return connect
 
@@ -178,10 +178,10 @@ def _to_sandbox(settings: Settings) -> Connect:
     from etl.sandbox.server import Sandbox  # noqa: PLC0415
 
     @contextmanager
-    def connect(client_ids: Iterable[int]) -> Iterator[Connection]:
+    def connect(client_ids: Iterable[int]) -> Iterator[Access]:
         with Sandbox(client_ids) as sandbox:
             tokens = ExchangedToken(SecretStr(sandbox.api_key), sandbox.url)
-            yield Connection(sandbox.url, tokens, settings.api.timeout)
+            yield Access(sandbox.url, tokens, settings.api.timeout)
 
     return connect
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from etl.rows import Status
@@ -9,7 +10,6 @@ from etl.rows import Status
 if TYPE_CHECKING:
     from etl.load.judge import Verdict
 
-_FORBIDDEN = 403
 _FORBIDDEN_IN_A_ROW = 3
 
 
@@ -26,7 +26,7 @@ class Breaker:
         """Take note of how a row ended, and return why the run must stop, if it must."""
         if verdict.halt:
             return verdict.halt
-        forbidden = verdict.http_status == _FORBIDDEN
+        forbidden = verdict.http_status == HTTPStatus.FORBIDDEN
         self._forbidden = self._forbidden + 1 if forbidden else 0
         if self._forbidden == _FORBIDDEN_IN_A_ROW:
             return "the API forbids the account this (403): the account or key may be inactive"

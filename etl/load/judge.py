@@ -10,14 +10,18 @@ what came                                       status    code                  
 200, about another client                       UNKNOWN   API_MISMATCH           halts
 any other 2xx or 200; a web page halts          UNKNOWN   API_UNREADABLE
 3xx                                             FAILED    API_REDIRECT           halts
-401; 403, 407                                   FAILED    API_AUTH
+401                                             FAILED    API_AUTH               renewed
+403, 407                                        FAILED    API_AUTH
 408, 425                                        FAILED    API_UNAVAILABLE        yes
 429                                             FAILED    API_THROTTLED          yes
-404; 409; other 4xx                             REJECTED  API_NOT_FOUND; …
+404                                             REJECTED  API_NOT_FOUND
+409                                             REJECTED  API_CONFLICT
+other 4xx                                       REJECTED  API_REJECTED
 500, 502, 503, 504                              UNKNOWN   API_UNAVAILABLE        yes
 other 5xx                                       UNKNOWN   API_UNAVAILABLE
 no connection; because of TLS halts             FAILED    NETWORK_UNREACHABLE    yes
-no token; refused halts                         FAILED    API_UNAVAILABLE, …     yes
+no token to be had now                          FAILED    API_UNAVAILABLE        yes
+no token, because the key is refused            FAILED    API_AUTH               halts
 no answer in time                               UNKNOWN   NETWORK_TIMEOUT        yes
 anything else                                   UNKNOWN   NETWORK_INTERRUPTED    yes
 ==============================================  ========  =====================  =======
@@ -30,6 +34,7 @@ import re
 import unicodedata
 from codecs import BOM_UTF8
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import requests
@@ -49,8 +54,6 @@ if TYPE_CHECKING:
 
 Reply: TypeAlias = Answer | Exception
 
-_OK = 200
-_UNAUTHORIZED = 401
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 # What a status other than 200 says by itself (RFC 9110, 15); the first that fits counts.
@@ -141,7 +144,7 @@ def _halt_of_failure(error: Exception) -> str | None:
 
 def _judge_answer(answer: Answer, sent: PendingRow) -> Verdict:
     number = answer.http_status
-    if number == _OK:
+    if number == HTTPStatus.OK:
         return _judge_ok(answer, sent)
     status, code = _meaning_of_status(number)
     return Verdict(
@@ -151,7 +154,7 @@ def _judge_answer(answer: Answer, sent: PendingRow) -> Verdict:
         http_status=number,
         again=number in _PASSING,
         retry_after=answer.retry_after,
-        renew=number == _UNAUTHORIZED,
+        renew=number == HTTPStatus.UNAUTHORIZED,
         halt=_halt_of_answer(answer),
     )
 
@@ -178,7 +181,7 @@ def _judge_ok(answer: Answer, sent: PendingRow) -> Verdict:
             Status.UNKNOWN,
             Code.API_UNREADABLE,
             f"the API answered 200, but not with its JSON: {_said(answer)}",
-            http_status=_OK,
+            http_status=answer.http_status,
             halt=_halt_of_answer(answer),
         )
     client = facts.get("client")
@@ -190,14 +193,14 @@ def _judge_ok(answer: Answer, sent: PendingRow) -> Verdict:
             Status.UNKNOWN,
             Code.API_MISMATCH,
             f"the API answered about client {quote(str(answered_for))}",
-            http_status=_OK,
+            http_status=answer.http_status,
             halt="the API answered about another client than the one that was updated",
         )
     if facts["status"] != "SUCCESS":
         said = f"the API answered {quote(facts['status'])}: {_said(answer)}"
-        return Verdict(Status.REJECTED, Code.API_REJECTED, said, http_status=_OK)
-    warning = "; ".join(_differences(sent.body, echo))
-    return Verdict(Status.SUCCESS, warning=warning, http_status=_OK)
+        return Verdict(Status.REJECTED, Code.API_REJECTED, said, http_status=answer.http_status)
+    warning = SEPARATOR.join(_differences(sent.body, echo))
+    return Verdict(Status.SUCCESS, warning=warning, http_status=answer.http_status)
 
 
 def _differences(body: Mapping[str, str], echo: Mapping[str, Any]) -> Iterator[str]:

@@ -14,13 +14,13 @@ import logging
 import time
 from collections import deque
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from itertools import count, islice
 from typing import TYPE_CHECKING, Protocol
 
 from etl.load.breaker import Breaker
 from etl.load.pacing import pause_before
 from etl.rows import Fault, RowResult, Status
+from etl.text import utc_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -101,13 +101,13 @@ class Loader:
     policy: Policy
     stop: StopRequest
     clock: Clock = field(default_factory=Clock)
-    stopped: str | None = None
-    _in_hand: dict[int, _Task] = field(default_factory=dict)
-    _waiting: list[tuple[float, int, _Task]] = field(default_factory=list)
-    _order: Iterator[int] = field(default_factory=count)
+    stopped: str | None = field(init=False, default=None)
+    _in_hand: dict[int, _Task] = field(init=False, default_factory=dict)
+    _waiting: list[tuple[float, int, _Task]] = field(init=False, default_factory=list)
+    _order: Iterator[int] = field(init=False, default_factory=count)
     _breaker: Breaker = field(init=False)
-    _next: deque[_Task] = field(default_factory=deque)
-    _not_before: float = 0.0
+    _next: deque[_Task] = field(init=False, default_factory=deque)
+    _not_before: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         self._breaker = Breaker(self.policy.stop_after)
@@ -121,7 +121,7 @@ class Loader:
         while True:
             begun = self._next_to_send()
             if begun or ended or unsent:
-                now = _iso(self.clock.now())
+                now = utc_time(self.clock.now())
                 self.ledger.record(ended, [task.row for task in begun], now, unsent)
             for task in begun:
                 self.sender.submit(task.row)
@@ -204,7 +204,7 @@ class Loader:
     def _take_in(self, returned: list[Returned]) -> tuple[list[RowResult], list[RowResult]]:
         """Return the results of all attempts that ended, and those after which the row is done."""
         ended, done = [], []
-        now = _iso(self.clock.now())
+        now = utc_time(self.clock.now())
         for each in returned:
             verdict = each.verdict
             if verdict is None:
@@ -284,7 +284,3 @@ def _log_attempt(result: RowResult, verdict: Verdict) -> None:
         "ms": result.ms,
     }
     log.warning("attempt", extra={"fields": fields})
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")

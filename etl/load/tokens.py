@@ -9,6 +9,7 @@ import json
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from http import HTTPStatus
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from etl.load.transport import Answer, Attempt
 
-_OK = 200
 _SLOW_DOWN = frozenset({408, 425, 429})
 _REFUSALS = range(300, 500)
 
@@ -135,7 +135,7 @@ class ExchangedToken:
         if token is not None:
             return token
         said = f"the Authorize endpoint answered {answer.http_status} and no token"
-        if answer.http_status in {_OK, *_REFUSALS} - _SLOW_DOWN:
+        if answer.http_status in {HTTPStatus.OK, *_REFUSALS} - _SLOW_DOWN:
             raise TokenRefusedError(f"the API key was refused: {said}")
         raise TokenUnavailableError(said, answer.retry_after)
 
@@ -154,7 +154,7 @@ def end_of_life(token: str) -> datetime | None:
 
 def _token_in(answer: Answer) -> str | None:
     """Return the token of ``{"success": true, "bearer_token": "…"}``, or None."""
-    if answer.http_status != _OK:
+    if answer.http_status != HTTPStatus.OK:
         return None
     try:
         facts = json.loads(answer.body)

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from etl.report.charts import Stretch
     from etl.rows import ReportRow
 
-MOST_ROWS = 1_000
+MOST_SHOWN = 1_000
 _MOST_CELLS = 40
 
 
@@ -104,7 +104,7 @@ class RunReport:
     @property
     def shown(self) -> int:
         """The number of rows that the page shows."""
-        return min(self.left, MOST_ROWS)
+        return min(self.left, MOST_SHOWN)
 
     @property
     def attempts_made(self) -> int:
@@ -117,7 +117,7 @@ def write_report(path: Path, report: RunReport) -> None:
     style, script = _source("style.css"), _source("filter.js")
     stream = _page().stream(
         report=report,
-        rows=islice(report.not_updated, MOST_ROWS),
+        rows=islice(report.not_updated, MOST_SHOWN),
         charts=charts,
         statuses=tuple(Status),
         exit_code=ExitCode(report.exit_code).name.lower().replace("_", " "),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from etl.report.tables import ReportTable
 
 _LONGEST_CELL = 32_767  # characters; Excel's specifications and limits
-MOST_ROWS = 1_048_576  # of a sheet, the header included; the same source
+SHEET_ROWS = 1_048_576  # of a sheet, the header included; the same source
 _MEASURED = 100  # rows, by which the columns get their widths
 _FITTED = 10_000  # rows, of which the heights are set: XlsxWriter keeps them all in memory
 _CUT = " … cut here; the whole text is in results.csv"

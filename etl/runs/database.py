@@ -53,7 +53,7 @@ SELECT rows.row, cells, client_id, iif(open.row IS NULL, rows.status, '{Status.U
 FROM rows LEFT JOIN attempts AS open ON open.row = rows.row AND open.ended IS NULL;
 """
 
-OPEN = ", ".join(f"'{status}'" for status in Status if not status.final)
+NOT_FINAL = ", ".join(f"'{status}'" for status in Status if not status.final)
 PAGE = 1_000  # rows that are read or written together
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 

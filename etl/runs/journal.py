@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from etl.codes import Code
 from etl.rows import SEPARATOR, Fault, PendingRow, Status
-from etl.runs.database import OPEN, PAGE, as_json, connect, faults_json, transaction
+from etl.runs.database import NOT_FINAL, PAGE, as_json, connect, faults_json, transaction
 from etl.runs.reader import JournalReader
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Journal(JournalReader):
             size = PAGE if left is None else min(PAGE, left)
             page = self._db.execute(
                 "SELECT row, client_id, body, status, attempts FROM rows"
-                f" WHERE row > ? AND status IN ({OPEN}) ORDER BY row LIMIT {size}",
+                f" WHERE row > ? AND status IN ({NOT_FINAL}) ORDER BY row LIMIT {size}",
                 (last,),
             ).fetchall()
             for row, client_id, body, status, attempts in page:
@@ -124,7 +124,7 @@ class Journal(JournalReader):
     def client_ids(self) -> Iterator[int]:
         """Yield the id of each client that is to be updated."""
         for (client_id,) in self._db.execute(
-            f"SELECT DISTINCT client_id FROM rows WHERE status IN ({OPEN})"
+            f"SELECT DISTINCT client_id FROM rows WHERE status IN ({NOT_FINAL})"
         ):
             yield client_id
 

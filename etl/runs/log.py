@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import logging
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from etl.files import PRIVATE_FILE
+from etl.text import utc_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ class JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line; JSON escapes whatever could begin a line of its own."""
-        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        time = utc_time(record.created)
         line = {"time": time, "level": record.levelname, "event": record.msg, "run": self._run}
         return json.dumps({**line, **getattr(record, "fields", {})})
 

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import socket
+import time
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
@@ -19,6 +20,7 @@ from etl import __version__
 from etl.errors import InconsistentError
 from etl.fields import Field
 from etl.files import replacing
+from etl.text import utc_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -175,7 +177,9 @@ class Manifest:
         """Return the manifest of a run that goes on now, by this user on this host."""
         now = datetime.now(UTC)
         local = now.astimezone().isoformat(timespec="seconds")
-        session = Session(_utc(now), local, _user(), socket.gethostname(), invocation)
+        session = Session(
+            utc_time(now.timestamp()), local, _user(), socket.gethostname(), invocation
+        )
         return replace(
             self.unsealed(), sessions=(*self.sessions, session), counts={}, exit_code=None
         )
@@ -185,7 +189,7 @@ class Manifest:
         *earlier, latest = self.sessions
         now = datetime.now(UTC)
         seconds = round((now - datetime.fromisoformat(latest.begun)).total_seconds(), 3)
-        ended = replace(latest, ended=_utc(now), seconds=seconds, stopped=stopped)
+        ended = replace(latest, ended=utc_time(now.timestamp()), seconds=seconds, stopped=stopped)
         return replace(self, sessions=(*earlier, ended))
 
     def unsealed(self) -> Self:
@@ -197,11 +201,11 @@ class Manifest:
 
     def seal(self, previous: Seal | None, files: Mapping[str, str]) -> Self:
         """Return the manifest of a run whose files are as they will stay."""
-        return replace(self, files=files, sealed=_utc(datetime.now(UTC)), previous=previous)
+        return replace(self, files=files, sealed=utc_time(time.time()), previous=previous)
 
     def prune(self, removed: Mapping[str, str]) -> Self:
         """Return the manifest of a run whose files with these hashes are removed or emptied."""
-        pruning = Pruning(_utc(datetime.now(UTC)), _user(), socket.gethostname(), removed)
+        pruning = Pruning(utc_time(time.time()), _user(), socket.gethostname(), removed)
         return replace(self.unsealed(), pruned=pruning)
 
 
@@ -213,10 +217,6 @@ def sha256_of(path: Path) -> str:
 
 def _seal(facts: Mapping[str, str] | None) -> Seal | None:
     return Seal(str(facts["run"]), str(facts["sha256"])) if facts else None
-
-
-def _utc(time: datetime) -> str:
-    return time.isoformat(timespec="milliseconds")
 
 
 def _user() -> str:

@@ -155,7 +155,7 @@ class JournalReader:
     def rows(
         self, *, updated: bool = True, client_id: int | None = None, limit: int | None = None
     ) -> Iterator[ReportRow]:
-        """Yield the rows in the order of the input: all, or without the updated ones, or one's.
+        """Yield rows in the order of the input: all, or but the updated ones, or one client's.
 
         At most ``limit`` of them.
         """

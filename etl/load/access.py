@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Connection:
+class Access:
     """How to reach the API: ``timeout`` in seconds; ``proxy`` and ``ca_bundle`` where needed."""
 
     url: str
