@@ -11,8 +11,8 @@ test: .venv/dev  ## every test
 	$(BIN)/pytest -q -n auto
 
 torture: .venv/dev  ## kills, and inputs that nobody would send, for as long as one likes: about an hour
-	PYTHONPATH=.:tests $(BIN)/python tests/torture.py 3000 $$(date +%s)
-	PYTHONPATH=.:tests $(BIN)/python tests/fuzz.py 20000 $$(date +%s)
+	$(BIN)/python tests/torture.py --kills 3000 --seed $$(date +%s)
+	$(BIN)/python tests/fuzz.py --inputs 20000 --seed $$(date +%s)
 
 check: .venv/dev  ## style, annotations, layers: what CI checks before the tests
 	$(BIN)/ruff check .
@@ -30,8 +30,7 @@ lock: .venv/dev  ## resolve the dependencies anew, for every platform, with hash
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
 	  --group build --group dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 
-.venv/newman: | .venv/bin/python
-	mkdir -p $@
+.venv/newman: | .venv/bin/python  # without npm it is asked for again the next time
 	if command -v npm >/dev/null; then npm install --silent --no-audit --no-fund --prefix $@ newman@6.2.2; fi
 
 clean:

@@ -1,4 +1,4 @@
-"""Reads damaged spreadsheets without end: ``python tests/fuzz.py [inputs [seed [seconds]]]``.
+"""Reads damaged spreadsheets without end: ``python tests/fuzz.py --inputs N --seed N --seconds N``.
 
 Each input is a file of the corpus, damaged by chance. Whatever comes out but rows or one sentence,
 or takes more than ten seconds, is a fault of the program; the input is kept then.
@@ -6,6 +6,7 @@ or takes more than ten seconds, is a fault of the program; the input is kept the
 
 from __future__ import annotations
 
+import argparse
 import io
 import random
 import re
@@ -17,8 +18,6 @@ import zipfile
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
-
-sys.path.insert(0, str(Path(__file__).parents[1]))  # it is run as a script
 
 from etl.errors import InputError
 from etl.extract.table import open_table
@@ -217,14 +216,18 @@ def _outcome(path: Path, encoding: str | None) -> str:
 
 def main() -> int:
     """Read as many as the command line asks for, and say what came of them."""
-    inputs, seed, seconds = (*map(int, sys.argv[1:]), *(20_000, 1, 36_000)[len(sys.argv) - 1 :])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--inputs", type=int, default=20_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=36_000, help="after which none is begun")
+    asked = parser.parse_args()
     keep = Path(tempfile.mkdtemp(prefix="fuzz-"))
-    outcomes = fuzz(inputs, seed, keep, time.monotonic() + seconds)
+    outcomes = fuzz(asked.inputs, asked.seed, keep, time.monotonic() + asked.seconds)
     for outcome, count in outcomes.most_common():
         print(f"{count:8} {outcome}")  # noqa: T201 - a script speaks to its user
     failed = any(outcome.startswith("FAULT") for outcome in outcomes)
     where = f"; the inputs that failed are in {keep}" if failed else ""
-    print(f"{outcomes.total():8} inputs, seed {seed}{where}")  # noqa: T201 - the same
+    print(f"{outcomes.total():8} inputs, seed {asked.seed}{where}")  # noqa: T201 - the same
     if not failed:
         keep.rmdir()
     return 1 if failed else 0

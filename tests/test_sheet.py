@@ -7,16 +7,10 @@ from xml.parsers.expat import ExpatError
 
 import pytest
 
-from etl.extract.sheet import (
-    MalformedSheetError,
-    Merged,
-    is_right_to_left,
-    merged_ranges,
-    read_rows,
-)
+from etl.extract.markup import CHUNK, MalformedError
+from etl.extract.sheet import Merged, is_right_to_left, merged_ranges, read_rows
 from etl.extract.strings import SharedStrings
 
-CHUNK = 1 << 16  # bytes that are read at once
 TEXT = '<c r="A1" t="inlineStr"><is><t>a</t></is></c>'
 
 
@@ -37,7 +31,7 @@ def told(text: str, kind: str, style: int) -> str:
 
 def refused(xml: bytes) -> str:
     """Returns why a sheet is refused."""
-    with pytest.raises(MalformedSheetError) as caught:
+    with pytest.raises(MalformedError) as caught:
         cells_of(xml)
     return str(caught.value)
 
@@ -215,20 +209,20 @@ def test_merged_range_marks_all_of_the_rows_that_it_covers() -> None:
 
 def test_merged_range_outside_the_sheet_is_refused() -> None:
     """A range that no sheet can have is damage."""
-    with pytest.raises(MalformedSheetError):
+    with pytest.raises(MalformedError):
         merged_ranges(io.BytesIO(b'<mergeCell ref="A1:B9999999"/>'))
 
 
 def test_merged_ranges_upon_merged_ranges_are_refused() -> None:
     """A sheet that is made to take the night is none."""
     xml = part('<row r="1"/>')
-    with pytest.raises(MalformedSheetError, match="merged ranges upon"):
+    with pytest.raises(MalformedError, match="merged ranges upon"):
         list(read_rows(io.BytesIO(xml), told, [Merged(1, 9, range(2))] * 201))
 
 
 def test_more_merged_ranges_than_a_list_has_are_refused() -> None:
     """A sheet that is made to fill the memory is none."""
-    with pytest.raises(MalformedSheetError, match="more merged ranges"):
+    with pytest.raises(MalformedError, match="more merged ranges"):
         merged_ranges(io.BytesIO(b'<mergeCell ref="A1:B1"/>' * 210_000))
 
 
@@ -257,7 +251,7 @@ def test_row_longer_than_any_list_is_refused() -> None:
     rows = read_rows(
         io.BytesIO(part(f"<row>{cells}</row>")), lambda text, *_: strings[int(text)], []
     )
-    with pytest.raises(MalformedSheetError, match="longer than any list"):
+    with pytest.raises(MalformedError, match="longer than any list"):
         list(rows)
 
 
@@ -298,6 +292,6 @@ def test_direction_is_looked_for_above_the_rows_alone() -> None:
 
 def test_direction_of_what_is_no_sheet_is_refused() -> None:
     """Entities that unfold are none of a spreadsheet's, wherever they are looked at."""
-    with pytest.raises(MalformedSheetError, match="document type"):
+    with pytest.raises(MalformedError, match="document type"):
         is_right_to_left(io.BytesIO(b"<!DOCTYPE worksheet><worksheet/>"))
     assert not is_right_to_left(io.BytesIO(b"<worksheet/>"))

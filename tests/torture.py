@@ -1,11 +1,12 @@
 """Kills the program at random moments, again and again, and compares what it says with the truth.
 
-``python tests/torture.py KILLS SEED`` does so as often as one likes; the tests do so a few hundred
-times.
+``python tests/torture.py --kills N --seed N`` does so as often as one likes; the tests do so a few
+hundred times.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import os
 import random
@@ -192,9 +193,13 @@ def _check_results(program: WarmProgram, sandbox: Sandbox, source: Path, clients
 
 def main() -> int:
     """Kill as often as the command line asks for, and say what came of it."""
-    kills, seed = (*map(int, sys.argv[1:]), *(3_000, 1)[len(sys.argv) - 1 :])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=3_000)
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        print(f"seed {seed}: {torture(kills, seed, Path(folder))}")  # noqa: T201 - speaks to its user
+        tally = torture(asked.kills, asked.seed, Path(folder))
+    print(f"seed {asked.seed}: {tally}")  # noqa: T201 - a script speaks to its user
     return 0
 
 

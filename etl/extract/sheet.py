@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
-from xml.parsers import expat
 
 from etl.extract.layout import RawRow
+from etl.extract.markup import CHUNK, MalformedError, is_true, new_parser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 1_048_576
 _MOST_COLUMNS = 16_384
-_CHUNK = 1 << 16
 _REFERENCE = re.compile(r"([A-Z]{1,3})([0-9]{1,7})")
 _MERGED = re.compile(
     rb"<(?:\w+:)?mergeCell\s[^<>]*?ref=[\"']([A-Z]{1,3}[0-9]{1,7}:[A-Z]{1,3}[0-9]{1,7})[\"']"
@@ -36,11 +35,6 @@ _LONGEST_ROW = 1 << 22
 # cannot look like one, unless it stands in a section that is marked to be text.
 _VALUELESS = re.compile(rb'<c r="[A-Z]{1,3}[0-9]{1,7}"(?: s="[0-9]{1,5}")?/>')
 _MARKED_TEXT = b"<![CDATA["
-_TRUE = {"1", "true"}
-
-
-class MalformedSheetError(ValueError):
-    """The XML is no sheet's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +50,14 @@ def merged_ranges(xml: IO[bytes]) -> list[Merged]:
     """Return the merged ranges of a sheet in the order of their rows; its XML has them last."""
     found = []
     rest = b""
-    while chunk := xml.read(_CHUNK):
+    while chunk := xml.read(CHUNK):
         block = rest + chunk
         end = 0
         for match in _MERGED.finditer(block):
             found.append(_merged(match[1].decode()))
             end = match.end()
         if len(found) > _MOST_MERGED:
-            raise MalformedSheetError("more merged ranges than a list has")
+            raise MalformedError("more merged ranges than a list has")
         rest = block[max(end, len(block) - _LONGEST_MERGED) :]
     return sorted(found, key=lambda merged: merged.first_row)
 
@@ -72,24 +66,23 @@ def is_right_to_left(xml: IO[bytes]) -> bool:
     """Whether the first column of a sheet is the rightmost; its XML says so before the rows.
 
     Raises:
-        MalformedSheetError, expat.ExpatError: it is not the XML of a sheet.
+        MalformedError, ExpatError: it is not the XML of a sheet.
     """
-    parser = expat.ParserCreate()
-    views: list[str | None] = []
+    parser = new_parser()
+    found = False
     above_rows = True
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal above_rows
+        nonlocal above_rows, found
         tag = name.rpartition(":")[2]
         above_rows = above_rows and tag != "sheetData"
         if above_rows and tag == "sheetView":
-            views.append(attributes.get("rightToLeft"))
+            found = found or is_true(attributes.get("rightToLeft"))
 
     parser.StartElementHandler = start
-    parser.StartDoctypeDeclHandler = _refuse_doctype
-    while above_rows and (chunk := xml.read(_CHUNK)):
+    while above_rows and (chunk := xml.read(CHUNK)):
         parser.Parse(chunk)
-    return not _TRUE.isdisjoint(views)
+    return found
 
 
 def read_rows(
@@ -100,7 +93,7 @@ def read_rows(
     ``typed`` turns a cell's value, type and style, as the XML has them, into a cell.
 
     Raises:
-        MalformedSheetError, expat.ExpatError: it is not the XML of a sheet.
+        MalformedError, ExpatError: it is not the XML of a sheet.
     """
     parser = _SheetParser(typed)
     waiting = list(reversed(merged))
@@ -114,7 +107,7 @@ def read_rows(
                 active.append(waiting.pop())
             active = [each for each in active if each.last_row >= row.row]
             if len(active) > _MOST_MERGED_AT_ONCE:
-                raise MalformedSheetError("merged ranges upon merged ranges")
+                raise MalformedError("merged ranges upon merged ranges")
             columns = [each.columns for each in active]
             until = min((each.last_row for each in active), default=MOST_ROWS)
         yield row._replace(merged=columns) if columns else row
@@ -129,18 +122,14 @@ def _position(reference: str) -> tuple[int, int]:
     """Return the row, from 1, and the column's index of a cell such as B7."""
     match = _REFERENCE.fullmatch(reference)
     if match is None:
-        raise MalformedSheetError(reference)
+        raise MalformedError(reference)
     column = 0
     for letter in match[1]:
         column = column * 26 + ord(letter) - 64
     row = int(match[2])
     if not (1 <= row <= MOST_ROWS and column <= _MOST_COLUMNS):
-        raise MalformedSheetError(reference)
+        raise MalformedError(reference)
     return row, column - 1
-
-
-def _refuse_doctype(*_: object) -> None:
-    raise MalformedSheetError("a document type, which no spreadsheet program writes")
 
 
 class _SheetParser:
@@ -163,16 +152,14 @@ class _SheetParser:
 
     def rows(self, xml: IO[bytes]) -> Iterator[RawRow]:
         """Yield the rows as soon as they have been read."""
-        parser = expat.ParserCreate()
-        parser.buffer_text = True
+        parser = new_parser()
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._characters
-        parser.StartDoctypeDeclHandler = _refuse_doctype
         has_marked_text, before = False, b""
-        while chunk := xml.read(_CHUNK):
+        while chunk := xml.read(CHUNK):
             if b"\0" in chunk:  # where UTF-16 is, neither merged nor valueless cells would be found
-                raise MalformedSheetError("XML that is not UTF-8")
+                raise MalformedError("XML that is not UTF-8")
             has_marked_text = has_marked_text or _MARKED_TEXT in before + chunk
             before = chunk[-len(_MARKED_TEXT) :]
             parser.Parse(chunk if has_marked_text else _VALUELESS.sub(b"", chunk))
@@ -213,14 +200,14 @@ class _SheetParser:
         if self._collects:
             self._text += text
             if len(self._text) > _LONGEST_CELL:
-                raise MalformedSheetError("a text that is longer than any cell's")
+                raise MalformedError("a text that is longer than any cell's")
 
     def _begin_row(self, attributes: dict[str, str]) -> None:
         number = int(attributes.get("r", self._number + 1))
         if not self._number < number <= MOST_ROWS:
-            raise MalformedSheetError(f"row {number} after row {self._number}")
+            raise MalformedError(f"row {number} after row {self._number}")
         self._number = number
-        self._hidden = attributes.get("hidden") in _TRUE
+        self._hidden = is_true(attributes.get("hidden"))
         self._cells, self._uncalculated = [], []
         self._count = self._length = 0
 
@@ -250,21 +237,21 @@ class _SheetParser:
         if self._is_referenced is None:
             self._is_referenced = is_referenced
         if self._is_referenced is not is_referenced:
-            raise MalformedSheetError("some cells have a reference, and some have none")
+            raise MalformedError("some cells have a reference, and some have none")
         if not is_referenced:
             return self._count - 1
         row, column = _position(cell["r"])
         if row != self._number:
-            raise MalformedSheetError(f"a cell of row {row} stands in row {self._number}")
+            raise MalformedError(f"a cell of row {row} stands in row {self._number}")
         return column
 
     def _put(self, column: int, cell: RawCell) -> None:
         missing = column - len(self._cells)
         if missing < 0:
-            raise MalformedSheetError(f"column {column + 1} stands twice")
+            raise MalformedError(f"column {column + 1} stands twice")
         if isinstance(cell, str):
             self._length += len(cell)
             if self._length > _LONGEST_ROW:
-                raise MalformedSheetError("a row that is longer than any list's")
+                raise MalformedError("a row that is longer than any list's")
         self._cells.extend([""] * missing)
         self._cells.append(cell)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from array import array
 from typing import IO
-from xml.parsers import expat
 
-_CHUNK = 1 << 16
+from etl.extract.markup import CHUNK, MalformedError, new_parser
+
 _LONGEST = 1 << 20  # bytes of a text, escaped; Excel holds 32,767 characters
 
 
@@ -33,15 +33,13 @@ class SharedStrings:
         """Read the part that holds them.
 
         Raises:
-            ExpatError, ValueError: it is damaged, or made to fill the memory.
+            MalformedError, ExpatError: it is damaged, or made to fill the memory.
         """
-        parser = expat.ParserCreate()
-        parser.buffer_text = True
+        parser = new_parser()
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._text
-        parser.StartDoctypeDeclHandler = self._refuse
-        while chunk := xml.read(_CHUNK):
+        while chunk := xml.read(CHUNK):
             parser.Parse(chunk)
         parser.Parse(b"", True)  # noqa: FBT003 - expat takes it by position only
 
@@ -57,7 +55,7 @@ class SharedStrings:
         if tag == "si":
             start = self._ends[-1] if self._ends else 0
             if len(self._bytes) - start > _LONGEST:
-                raise ValueError("a text that is longer than any cell's")
+                raise MalformedError("a text that is longer than any cell's")
             self._ends.append(len(self._bytes))
         elif tag == "t":
             self._collects = False
@@ -67,6 +65,3 @@ class SharedStrings:
     def _text(self, text: str) -> None:
         if self._collects:
             self._bytes += text.encode()
-
-    def _refuse(self, *_: object) -> None:
-        raise ValueError("a document type, which no spreadsheet program writes")

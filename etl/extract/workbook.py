@@ -32,6 +32,7 @@ from etl.errors import InputError
 from etl.extract.cells import TypedCell, unescaped
 from etl.extract.formats import GENERAL
 from etl.extract.layout import Layout
+from etl.extract.markup import is_true
 from etl.extract.sheet import is_right_to_left, merged_ranges, read_rows
 from etl.extract.strings import SharedStrings
 
@@ -74,8 +75,8 @@ _TRIPPED_OVER = (
 )
 _NUMBER = re.compile(r"-?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?")
 _BOOLEANS = {"0": False, "1": True, "false": False, "true": True}
-_TRUE = {"1", "true"}
 _NO_STYLES = "<styleSheet/>"
+_LOCKED_AWAY = "the workbook has a password; take it off in Excel (File, Info)"
 _DAMAGED = "the workbook is damaged; open it in Excel, look at it, and save it again as .xlsx"
 
 
@@ -108,7 +109,7 @@ def _require_workbook(path: Path) -> None:
         start = file.read(512)
         if start.startswith(_OLD_EXCEL):
             if _ENCRYPTED in start + file.read():
-                raise InputError("the workbook has a password; take it off in Excel (File, Info)")
+                raise InputError(_LOCKED_AWAY)
             raise InputError("it is an .xls file whatever its name; save it in Excel as .xlsx")
     if not start:
         raise InputError("the file is empty")
@@ -129,7 +130,7 @@ class _Package:
         self._workbook = self._tree(book)
         self._related = self._relations(book)
         settings = self._workbook.find("{*}workbookPr")
-        from_1904 = settings is not None and settings.get("date1904") in _TRUE
+        from_1904 = settings is not None and is_true(settings.get("date1904"))
         self._epoch = MAC_EPOCH if from_1904 else WINDOWS_EPOCH
         self._formats = self._number_formats()
         self._texts = SharedStrings()
@@ -169,7 +170,7 @@ class _Package:
         """
         facts = self._archive.getinfo(part)
         if facts.flag_bits & _LOCKED:
-            raise InputError("the workbook has a password; take it off in Excel (File, Info)")
+            raise InputError(_LOCKED_AWAY)
         most = max(_MEBIBYTE, min(largest, _LARGEST_RATIO * facts.compress_size))
         if facts.file_size > most:
             raise InputError(
