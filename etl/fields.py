@@ -30,7 +30,7 @@ class ResultColumn(Enum):
     Such a column in an input is a previous run's and is dropped.
     """
 
-    UPDATE_STATUS = "what became of the row: one of the statuses below"
+    UPDATE_STATUS = "what became of the row: exactly one status"
     UPDATE_ERROR = "empty on SUCCESS; else what is wrong, or what the API returned, on one line"
     UPDATE_CODE = "the same as stable codes, several joined by `; `"
     UPDATE_FIX = "what to do about it, in plain words"

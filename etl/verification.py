@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from etl.errors import FatoraClientsError, InconsistentError
 from etl.extract.table import open_table
 from etl.report.tables import results_table
-from etl.runs.chain import breaks
+from etl.runs.chain import breaks, newest
 from etl.runs.manifest import Manifest, sha256_of
 from etl.runs.reader import JournalReader
 from etl.text import guard_formula
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from etl.runs.folder import RunFolder, RunsFolder
+    from etl.runs.manifest import Seal
 
 
 def problems_of(folder: RunFolder) -> Iterator[str]:
@@ -49,6 +50,11 @@ def problems_of(folder: RunFolder) -> Iterator[str]:
 def problems_of_chain(runs: RunsFolder) -> Iterator[str]:
     """Yield whatever is wrong with the chain of all runs, a sentence each."""
     yield from breaks(runs.manifests())
+
+
+def end_of_chain(runs: RunsFolder) -> Seal | None:
+    """Return the seal that only a copy kept elsewhere can vouch for, if there is any."""
+    return newest(runs.manifests())
 
 
 def _wrong_files(folder: RunFolder, manifest: Manifest) -> Iterator[str]:

@@ -240,6 +240,17 @@ def test_what_is_wrong_is_told_by_run_and_file(
     assert "3 runs verified: 1 problem found." in out
 
 
+def test_the_hash_to_keep_elsewhere_is_told(
+    runs: RunsFolder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is the manifest's that was sealed last, which is not the newest run's."""
+    run(["verify", "--all", "--runs-dir", str(runs.path)])
+    resumed = runs.all()[1]
+    told = json.loads(resumed.manifest.read_text(encoding="utf-8"))["sha256"]
+    last = capfd.readouterr().out.splitlines()[-1]
+    assert last == f"The newest manifest is that of run {resumed.run}: SHA-256 {told}"
+
+
 @pytest.mark.parametrize("arguments", [["verify"], ["verify", "--all", "latest"], ["verify", "19"]])
 def test_runs_to_verify_must_be_named(runs: RunsFolder, arguments: list[str]) -> None:
     """Or all of them; one that is not there is wrong usage."""

@@ -43,6 +43,9 @@ def command(
     """Read and validate spreadsheets, or folders of them, and print every problem.
 
     Needs no network and no credentials, and leaves no run folder.
+
+    Exit codes: 0 nothing to correct, 1 some rows to correct, 2 wrong usage, 3 a file that cannot
+    be used.
     """
     settings = settings_of(config, input__sheet=sheet, input__encoding=encoding)
     found = find_inputs(inputs, settings.input.settle)

@@ -18,6 +18,7 @@ inputs = click.argument(
 )
 config = click.option(
     "--config",
+    metavar="FILE",
     type=click.Path(path_type=Path),
     envvar="FATORA_CONFIG",
     show_envvar=True,
@@ -25,6 +26,7 @@ config = click.option(
 )
 runs_dir = click.option(
     "--runs-dir",
+    metavar="DIR",
     type=click.Path(path_type=Path),
     envvar="FATORA_RUNS_DIR",
     show_envvar=True,

@@ -54,7 +54,11 @@ _THIS_MACHINE = "http://127.0.0.1/v1"  # what a run against the sandbox has as i
     "--rate", type=float, metavar="N", help="Requests a second, all workers together; 0: no limit."
 )
 @click.option(
-    "--api-url", envvar="FATORA_API_URL", show_envvar=True, help="The API, with its version."
+    "--api-url",
+    envvar="FATORA_API_URL",
+    show_envvar=True,
+    metavar="URL",
+    help="The API, with its version.",
 )
 @click.option("--timeout", type=float, metavar="S", help="Seconds for one attempt, all told.")
 @click.option("--attempts", type=int, metavar="N", help="How often a row is tried.")
@@ -69,7 +73,9 @@ _THIS_MACHINE = "http://127.0.0.1/v1"  # what a run against the sandbox has as i
 @click.option("--again", is_flag=True, help="Send a file that was already processed.")
 @click.option("--sandbox", is_flag=True, help="Start the stand-in for the API and send to it.")
 @options.as_json
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option(
+    "--quiet", is_flag=True, help="Print only why a file could not be used or its run stopped."
+)
 @click.option("--verbose", is_flag=True, help="Print what is logged, too.")
 def command(
     inputs: tuple[Path, ...],
@@ -99,7 +105,8 @@ def command(
     FATORA_API_KEY_FILE or FATORA_BEARER_TOKEN_FILE.
 
     Exit codes: 0 every row updated or nothing to do, 1 some rows not updated, 2 wrong usage,
-    3 an input that cannot be used, 4 stopped early, 70 an internal error, 75 another run is going.
+    configuration or credentials, 3 an input that cannot be used, 4 stopped early, 70 an internal
+    error, 75 another run is going.
     """
     settings = settings_of(
         config,

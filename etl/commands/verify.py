@@ -12,7 +12,7 @@ from etl.commands.options import settings_of
 from etl.errors import ExitCode
 from etl.runs.folder import RunsFolder
 from etl.text import counted
-from etl.verification import problems_of, problems_of_chain
+from etl.verification import end_of_chain, problems_of, problems_of_chain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,4 +42,6 @@ def command(
         console.say(problem)
     told = f"{counted(len(found), 'problem')} found" if found else "all as it was written"
     console.say(f"{counted(len(folders), 'run')} verified: {told}.")
+    if every and (last := end_of_chain(kept)):
+        console.say(f"The newest manifest is that of run {last.run}: SHA-256 {last.sha256}")
     return ExitCode.NOT_ALL_UPDATED if found else ExitCode.DONE

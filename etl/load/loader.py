@@ -3,8 +3,9 @@
 Its world is handed in: the rows, a ledger, a way to send, a clock and a request to stop. All
 decisions are taken here, in one thread; the workers send, and judge what comes of it.
 
-For each worker one row more than it sends is on record, so that it goes on while the disk is at
-work. Once it is in doubt if such rows may be sent, they come back and their intents are withdrawn.
+Unless a rate is set, one row more than it sends is on record for each worker, so that it goes on
+while the disk is at work. Once it is in doubt if such rows may be sent, they come back and their
+intents are withdrawn.
 """
 
 from __future__ import annotations

@@ -72,7 +72,7 @@ class Sandbox:
             previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
             try:
                 announce()
-                # A signal that another thread takes, or any on Windows, is heard between two waits.
+                # A signal that another thread takes is heard between two waits.
                 while self._thread.is_alive():
                     self._thread.join(timeout=0.5)
             finally:
