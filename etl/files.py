@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
+WORKBOOKS = frozenset({".xlsx", ".xlsm"})  # the endings of their names
 _UNFINISHED = ".new"
 
 
@@ -42,15 +43,22 @@ def unfinished_in(folder: Path) -> list[Path]:
     return list(folder.glob(f".*{_UNFINISHED}"))
 
 
+def require_replaceable(path: Path) -> None:
+    """Check that a file can be written in the place of ``path``, which is left as it is.
+
+    Raises:
+        OSError: it cannot, for want of rights or because of the name.
+    """
+    _begun(path).unlink()
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give the path of a new private file that takes the place of ``path`` when all went well.
 
     After an error ``path`` is what it was before and the new file is gone.
     """
-    new = path.with_name(f".{path.name}{_UNFINISHED}")
-    new.unlink(missing_ok=True)
-    create(new)
+    new = _begun(path)
     try:
         yield new
         with new.open("rb") as written:
@@ -60,3 +68,10 @@ def replacing(path: Path) -> Iterator[Path]:
         new.unlink(missing_ok=True)
         raise
     sync_folder(path.parent)
+
+
+def _begun(path: Path) -> Path:
+    new = path.with_name(f".{path.name}{_UNFINISHED}")
+    new.unlink(missing_ok=True)
+    create(new)
+    return new

@@ -26,7 +26,6 @@ from etl.load.loader import Loader, Policy
 from etl.load.tokens import TokenRefusedError, TokenUnavailableError
 from etl.load.workers import Workers
 from etl.outcome import Summary, checked_counts, exit_code_of, sentence_of, summary_of
-from etl.report.sheets import SHEET_ROWS
 from etl.rows import rows_left
 from etl.runs.chain import newest
 from etl.runs.folder import RunFolder, RunsFolder
@@ -39,7 +38,7 @@ from etl.stopping import stop_on_full_disk
 from etl.text import utc_time
 from etl.validate.checking import ColumnRules, check_records
 from etl.validate.duplicates import duplicate_fault
-from etl.writing import origin_of, write_files, write_results
+from etl.writing import origin_of, require_fitting, write_files, write_results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -139,7 +138,7 @@ def update(source: Path, job: Job) -> Summary:
     with runs.staging(datetime.now(UTC)) as staging:
         facts = replace(
             staging.take_input(source),
-            sheet=job.settings.input.sheet,
+            sheet=job.settings.input.sheet if staging.is_workbook else None,
             encoding=job.settings.input.encoding,
             aliases=job.settings.columns.aliases,
         )
@@ -232,10 +231,8 @@ def _rows_left(folder: RunFolder) -> bool:
 
 def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summary:
     """Send what is pending in a run's journal, and write the run's files."""
-    if job.results and job.results.suffix.lower() == ".xlsx" and manifest.rows >= SHEET_ROWS:
-        raise ConfigError(
-            f"{manifest.rows} rows do not fit into a sheet: let --results end in .csv"
-        )
+    if job.results:
+        require_fitting(job.results, manifest.rows)
     manifest = replace(manifest, settings=job.settings.told(), api=job.settings.api.url)
     manifest = manifest.begin_session(job.invocation)
     folder.clear_unfinished()
@@ -259,13 +256,12 @@ def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summ
             exit_code=exit_code,
         )
         rework = write_files(folder, journal, manifest)
-        if job.results:
-            write_results(job.results, journal, origin_of(folder, manifest))
         log.info("ended", extra={"fields": {"counts": counts, "exit_code": exit_code}})
         journal.finish()
     runs = RunsFolder(job.settings.runs.dir)
     manifest = manifest.seal(newest(runs.manifests()), folder.hashes())
     manifest.write(folder.manifest)
+    _copy_results(folder, manifest, job.results)
     if refused:
         raise refused
     said = sentence_of(counts, stopped, rework)
@@ -311,8 +307,13 @@ def _sign_in(access: Access) -> None:
 def _already_done(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summary:
     if job.results and manifest.pruned:
         raise ConfigError(f"the results of run {folder.run} were pruned; nothing was sent")
-    if job.results:
-        with JournalReader(folder.journal) as journal:
-            write_results(job.results, journal, origin_of(folder, manifest))
+    _copy_results(folder, manifest, job.results)
     said = f"Nothing new to do: run {folder.run} has processed this file; --again sends it again."
     return summary_of(source, folder, replace(manifest, exit_code=ExitCode.DONE), said)
+
+
+def _copy_results(folder: RunFolder, manifest: Manifest, copy: Path | None) -> None:
+    """Write the results once more, where somebody asked for a copy, after the run has its own."""
+    if copy is not None:
+        with JournalReader(folder.journal) as journal:
+            write_results(copy, journal, origin_of(folder, manifest))

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl.errors import ExitCode, InconsistentError
-from etl.extract.table import WORKBOOKS
+from etl.errors import ConfigError, ExitCode, InconsistentError
 from etl.files import replacing
 from etl.outcome import rows_in_words, sentence_of, what_to_do
 from etl.report.charts import MOST_STRETCHES, Stretch, columns_of
 from etl.report.html import MOST_SHOWN, RunReport, Session, write_report
-from etl.report.sheets import write_table
+from etl.report.sheets import RESULTS, SHEET_ROWS, Sheet, write_table
 from etl.report.summary import SummaryFacts
 from etl.report.tables import results_table, rework_table
 from etl.rows import Status
@@ -49,22 +48,37 @@ def origin_of(folder: RunFolder, manifest: Manifest) -> Origin:
     )
 
 
+def require_fitting(path: Path, rows: int) -> None:
+    """Check that so many rows can be written to a file of this ending.
+
+    Raises:
+        ConfigError: they are more than a sheet has.
+    """
+    if path.suffix.lower() == ".xlsx" and rows >= SHEET_ROWS:
+        raise ConfigError(f"{rows} rows do not fit into a sheet: let {path.name} end in .csv")
+
+
 def write_results(path: Path, journal: JournalReader, origin: Origin) -> None:
     """Write every row and what became of it to a file; its ending picks CSV or a workbook.
 
     Raises:
+        ConfigError: there are more rows than a sheet has.
         InconsistentError: not every row was written; what stood there before stays.
     """
     staged = journal.staged()
+    require_fitting(path, staged.rows)
     table = results_table(staged.names, journal.rows(), origin.run)
     ending = path.suffix.lower()
     summary = _summary_facts(journal, staged, origin) if ending == ".xlsx" else None
     with replacing(path) as new:
-        written = write_table(
-            new, table, ending, summary=summary, right_to_left=staged.right_to_left
-        )
+        written = write_table(new, table, ending, _sheet_of(staged), summary)
         if written != staged.rows:
             raise InconsistentError(f"{written} of {staged.rows} rows were written to {path.name}")
+
+
+def _sheet_of(staged: Staged) -> Sheet:
+    """Return the sheet that is like the input's, so that what asks for that one finds it."""
+    return Sheet(staged.sheet or RESULTS.name, right_to_left=staged.right_to_left)
 
 
 def _summary_facts(journal: JournalReader, staged: Staged, origin: Origin) -> SummaryFacts:
@@ -94,14 +108,14 @@ def write_files(folder: RunFolder, journal: JournalReader, manifest: Manifest) -
     """
     rework = _write_tables(folder, journal, origin_of(folder, manifest))
     with replacing(folder.report) as new:
-        write_report(new, _report_of(folder, journal, manifest, rework))
+        write_report(new, _report_of(journal, manifest, rework))
     return rework
 
 
 def _write_tables(folder: RunFolder, journal: JournalReader, origin: Origin) -> Path | None:
     write_results(folder.results(".csv"), journal, origin)
     rework = _rework(folder)
-    if _is_workbook(folder):
+    if folder.is_workbook:
         write_results(folder.results(".xlsx"), journal, origin)
     staged = journal.staged()
     if journal.counts()[Status.SUCCESS] == staged.rows:
@@ -109,21 +123,15 @@ def _write_tables(folder: RunFolder, journal: JournalReader, origin: Origin) -> 
         return None
     table = rework_table(staged.names, journal.rows(updated=False), folder.run)
     with replacing(rework) as new:
-        write_table(new, table, rework.suffix, right_to_left=staged.right_to_left)
+        write_table(new, table, rework.suffix, _sheet_of(staged))
     return rework
 
 
 def _rework(folder: RunFolder) -> Path:
-    return folder.rework(".xlsx" if _is_workbook(folder) else ".csv")
+    return folder.rework(".xlsx" if folder.is_workbook else ".csv")
 
 
-def _is_workbook(folder: RunFolder) -> bool:
-    return folder.input.suffix in WORKBOOKS
-
-
-def _report_of(
-    folder: RunFolder, journal: JournalReader, manifest: Manifest, rework: Path | None
-) -> RunReport:
+def _report_of(journal: JournalReader, manifest: Manifest, rework: Path | None) -> RunReport:
     counts, staged, source = journal.counts(), journal.staged(), manifest.input
     sendings = journal.sendings([session.begun for session in manifest.sessions])
     return RunReport(
@@ -133,7 +141,7 @@ def _report_of(
         input_name=source.name,
         input_size=source.size,
         input_sha256=source.sha256,
-        sheet=staged.sheet if _is_workbook(folder) else None,
+        sheet=staged.sheet,
         rows=staged.rows,
         blank_rows=staged.blank_rows,
         hidden_rows=staged.hidden_rows,

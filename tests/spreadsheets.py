@@ -38,9 +38,9 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file, strict=True))
 
 
-def read_xlsx(path: Path, sheet: str = "Results") -> list[dict[str, object]]:
-    """Read a workbook that the program wrote, a dictionary a row."""
-    header, *rows = openpyxl.load_workbook(path)[sheet].values
+def read_xlsx(path: Path) -> list[dict[str, object]]:
+    """Read the last sheet of a workbook that the program wrote, a dictionary a row."""
+    header, *rows = openpyxl.load_workbook(path).worksheets[-1].values
     return [dict(zip(map(str, header), row, strict=True)) for row in rows]
 
 

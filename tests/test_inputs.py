@@ -13,6 +13,7 @@ from etl.errors import InputError
 from etl.extract.inputs import Inputs, find_inputs, require_readable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -100,11 +101,45 @@ def test_file_of_another_kind_is_refused(folder: Path, name: str, sentence: str)
         require_readable(file)
 
 
-@pytest.mark.parametrize("name", ["absent.csv", "."])
-def test_file_that_is_not_there_is_refused(folder: Path, name: str) -> None:
-    """A folder is no file either."""
-    with pytest.raises(InputError, match=r"^there is no such file$"):
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("absent.csv", "there is no such file"),
+        ("clients.csv/a.csv", "it cannot be read: Not a directory"),
+        (f"{'a' * 300}.csv", "it cannot be read: File name too long"),
+        ("pipe.csv", "it is no file"),
+        (".", "the folder cannot be read by this user"),
+    ],
+)
+def test_what_is_no_file_is_refused(folder: Path, name: str, sentence: str) -> None:
+    """Whatever the system says of it is this file's fault, and keeps no other from being sent."""
+    put(folder, "clients.csv")
+    os.mkfifo(folder / "pipe.csv")
+    found = find_inputs([folder / name, folder / "clients.csv"], settle=0)
+    assert found.files[-1:] == [folder / "clients.csv"]
+    with pytest.raises(InputError, match=f"^{sentence}$"):
         require_readable(folder / name)
+
+
+def test_folder_that_cannot_be_read_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the user that cron runs the job as; the superuser of a container may read anything."""
+
+    def refuse(_: Path) -> Iterator[Path]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(folder), "iterdir", refuse)
+    assert find_inputs([folder], settle=0).files == [folder]
+
+
+def test_one_file_is_not_several(folder: Path) -> None:
+    """A folder is, whatever is in it, wherever it is named."""
+    (file,) = put(folder, "a.csv")
+    (folder / "empty").mkdir()
+    assert not find_inputs([file], settle=0).several
+    for named in ([folder], [folder / "empty"], [file, folder / "empty"], [file, file]):
+        assert find_inputs(named, settle=0).several
 
 
 def test_file_that_is_being_written_is_left_for_later(folder: Path) -> None:

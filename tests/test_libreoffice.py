@@ -74,13 +74,13 @@ def test_another_program_shows_every_cell_as_it_was(program: Program, tmp_path: 
     target = tmp_path / "shown"
     target.mkdir()
     sheets = shown([run / "results.xlsx", run / "rework.xlsx"], target)
-    assert sorted(sheets) == ["results-Results", "results-Summary", "rework-Results"]
-    header, *rows = sheets["results-Results"]
+    assert sorted(sheets) == ["results-Clients", "results-Summary", "rework-Clients"]
+    header, *rows = sheets["results-Clients"]
     expected = [[*map(unguard_formula, row.values())] for row in read_csv(run / "results.csv")]
     assert header[: len(HEADER)] == HEADER
     assert [row[: len(HEADER)] for row in rows] == ROWS
     assert rows == expected
-    header, *rows = sheets["rework-Results"]
+    header, *rows = sheets["rework-Clients"]
     assert header[: len(HEADER)] == HEADER
     assert [row[: len(HEADER)] for row in rows] == ROWS[len(TEXTS) :]
     assert ["SUCCESS", str(len(TEXTS)), "updated"] in [row[:3] for row in sheets["results-Summary"]]
@@ -99,7 +99,7 @@ def test_workbook_of_a_run_can_be_sent_again(program: Program, tmp_path: Path, n
     assert set(re.findall(r'<c r="\w+"(?: s="\d+")?([^>]*[^/])>', xml)) == {' t="inlineStr"'}
     assert xml.count('rightToLeft="1"') == len(parts)
     with open_table(path) as table:
-        assert (list(table.names), table.sheet, table.right_to_left) == (HEADER, "Results", True)
+        assert (list(table.names), table.sheet, table.right_to_left) == (HEADER, "Clients", True)
         found = [list(record.cells) for record in table.records]
     assert found == (ROWS if name == "results.xlsx" else ROWS[len(TEXTS) :])
     assert program.run("check", path).returncode == 1

@@ -16,7 +16,7 @@ from etl.errors import InconsistentError, InputError
 from etl.extract.table import open_table
 from etl.fields import ResultColumn
 from etl.report.look import COLOURS, HEADER, OWN_HEADER
-from etl.report.sheets import write_table
+from etl.report.sheets import Sheet, write_table
 from etl.report.summary import SummaryFacts
 from etl.report.tables import ReportTable, results_table, rework_table
 from etl.rows import Fault, ReportRow, Status
@@ -82,7 +82,7 @@ def written(path: Path, header: Sequence[str], *rows: list[str]) -> Path:
 def styled(path: Path, *rows: ReportRow, right_to_left: bool = False) -> Worksheet:
     """Writes results as a run does, and returns their sheet."""
     table = results_table(NAMES, iter(rows), "run")
-    write_table(path, table, ".xlsx", summary=FACTS, right_to_left=right_to_left)
+    write_table(path, table, ".xlsx", Sheet("Results", right_to_left=right_to_left), FACTS)
     sheet: Worksheet = openpyxl.load_workbook(path)["Results"]
     return sheet
 
@@ -303,6 +303,17 @@ def test_summary_is_the_first_sheet(tmp_path: Path) -> None:
     assert lines[-len(Code) :] == [[code.name, "1", code.meaning, code.fix] for code in Code]
     cells = [cell for line in workbook["Summary"].iter_rows() for cell in line if cell.value]
     assert {cell.data_type for cell in cells} == {"s"}
+
+
+@pytest.mark.parametrize(
+    ("name", "used"),
+    [("عملاء", "عملاء"), ("summary", "Results"), ("a" * 32, "Results"), ("a/b", "Results")],
+)
+def test_sheet_has_the_name_that_it_is_to_have(tmp_path: Path, name: str, used: str) -> None:
+    """Other programs name their sheets as Excel does not; that is no reason for no results."""
+    path = tmp_path / "a.xlsx"
+    write_table(path, ReportTable(["id"], iter([["7"]])), ".xlsx", Sheet(name), FACTS)
+    assert openpyxl.load_workbook(path).sheetnames == ["Summary", used]
 
 
 def test_summary_is_never_read_as_rows(tmp_path: Path) -> None:

@@ -68,14 +68,14 @@ def refusal(path: Path) -> str:
     return str(refused.value)
 
 
-@pytest.mark.parametrize(("name", "delimiter"), [("comma", ","), ("semicolon", ";"), ("tab", "\t")])
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 def test_csv_is_read_with_the_delimiter_that_finds_the_columns(
-    csv: SaveCsv, name: str, delimiter: str
+    csv: SaveCsv, delimiter: str
 ) -> None:
     """The delimiter is not sniffed: cells that hold many of another one do not matter."""
     path = csv(f'id{delimiter}email{delimiter}"a,b;c|d"\n1{delimiter}{SARA}{delimiter}",;|,;|"\n')
     with open_table(path) as table:
-        assert (table.sheet, table.names) == (name, ("id", "email", "a,b;c|d"))
+        assert (table.sheet, table.names) == (None, ("id", "email", "a,b;c|d"))
         assert list(table.records) == [Record(2, ("1", SARA, ",;|,;|"))]
 
 

@@ -458,6 +458,55 @@ def test_json_summary_is_the_only_thing_on_stdout(program: Program) -> None:
     }
 
 
+def test_rework_of_a_named_sheet_can_be_fed_back(program: Program, sandbox: Sandbox) -> None:
+    """Its sheet has that name too."""
+    source = write_xlsx(program.folder / "clients.xlsx", [*MIXED[:2], MIXED[3]])
+    assert program.run("update", source, "--sheet", "Clients").returncode == 1
+    rework = program.only_run() / "rework.xlsx"
+    assert program.run("update", rework, "--sheet", "Clients").returncode == 1
+    assert sandbox.store.get(1024).name == GOOD[2]
+
+
+def test_a_csv_is_the_same_file_whatever_sheet_is_named(program: Program, sandbox: Sandbox) -> None:
+    """It has none, so nothing is sent again."""
+    source = write_csv(program.folder / "clients.csv", many(3))
+    assert program.run("update", source).returncode == 0
+    seen = sandbox.requests_seen
+    assert program.run("update", source, "--sheet", "Clients").returncode == 0
+    assert sandbox.requests_seen == seen
+
+
+@pytest.mark.parametrize(
+    ("results", "why"),
+    [
+        ("clients.csv", "is the input itself: name another file"),
+        ("./clients.csv", "is the input itself: name another file"),
+        ("/proc/results.csv", "cannot be written"),
+        ("a" * 250 + ".csv", "cannot be written (File name too long)"),
+    ],
+)
+@pytest.mark.parametrize("command", ["update", "check"])
+def test_results_that_cannot_be_written_are_told_before_anything_is_sent(
+    program: Program, sandbox: Sandbox, command: str, results: str, why: str
+) -> None:
+    """Afterwards it would be too late to say that nothing was."""
+    write_csv(program.folder / "clients.csv", many(3))
+    refused = program.run(command, "clients.csv", "--results", results)
+    assert refused.returncode == 2
+    assert why in refused.stderr
+    assert sandbox.requests_seen == 0
+    assert not program.runs()
+    assert len(read_csv(program.folder / "clients.csv")) == 3
+
+
+def test_unreadable_input_does_not_keep_the_next_from_being_sent(program: Program) -> None:
+    """Whatever the system has against its name."""
+    source = write_csv(program.folder / "clients.csv", many(2))
+    done = program.run("update", "a" * 300 + ".csv", source, "--json")
+    assert done.returncode == 3
+    assert [run["exit_code"] for run in json.loads(done.stdout)["runs"]] == [3, 0]
+
+
 def test_extra_copy_of_the_results_goes_where_it_is_asked_for(program: Program) -> None:
     """--results writes a copy whose ending picks its kind, also of a run that is done."""
     source = write_csv(program.folder / "clients.csv", MIXED)

@@ -10,8 +10,8 @@ import click
 
 from etl import console
 from etl.commands import options
-from etl.commands.options import settings_of
-from etl.errors import ConfigError, ExitCode, InputError
+from etl.commands.options import require_place, settings_of
+from etl.errors import ExitCode, InputError
 from etl.extract.inputs import find_inputs
 from etl.outcome import rows_in_words
 from etl.pipeline import checked
@@ -49,8 +49,7 @@ def command(
     """
     settings = settings_of(config, input__sheet=sheet, input__encoding=encoding)
     found = find_inputs(inputs, settings.input.settle)
-    if results and len(found.files) != 1:
-        raise ConfigError("--results goes with one input file")
+    require_place(results, found)
     codes = []
     with stop_on_signals() as stop:
         for file in found.files:

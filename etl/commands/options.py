@@ -9,12 +9,20 @@ import click
 from click.core import ParameterSource
 
 from etl.config import load_settings
+from etl.errors import ConfigError
+from etl.files import require_replaceable
+from etl.stopping import is_disk_full
 
 if TYPE_CHECKING:
     from etl.config import Settings
+    from etl.extract.inputs import Inputs
 
 inputs = click.argument(
-    "inputs", metavar="INPUT...", nargs=-1, required=True, type=click.Path(path_type=Path)
+    "inputs",
+    metavar="INPUT...",
+    nargs=-1,
+    required=True,
+    type=click.Path(path_type=Path, readable=False),  # what cannot be read is said of each alone
 )
 config = click.option(
     "--config",
@@ -59,6 +67,28 @@ def settings_of(config: Path | None, **options: object) -> Settings:
         if context.get_parameter_source(key.replace(".", "_")) is ParameterSource.ENVIRONMENT
     }
     return load_settings(config, given, environment)
+
+
+def require_place(results: Path | None, found: Inputs) -> None:
+    """Check that the extra copy of the results is of one input, and has a place of its own.
+
+    Raises:
+        ConfigError: it is not, or it cannot be written there.
+    """
+    if results is None:
+        return
+    if found.several:
+        raise ConfigError("--results goes with one input file")
+    if results.resolve() == found.files[0].resolve():
+        raise ConfigError(f"--results {results} is the input itself: name another file")
+    try:
+        require_replaceable(results)
+    except OSError as error:
+        if is_disk_full(error):
+            raise
+        raise ConfigError(
+            f"--results {results} cannot be written ({error.strerror}); nothing was sent"
+        ) from None
 
 
 def _checked_results(path: Path | None) -> Path | None:

@@ -17,9 +17,9 @@ from pydantic import SecretStr
 
 from etl import console
 from etl.commands import options
-from etl.commands.options import settings_of
+from etl.commands.options import require_place, settings_of
 from etl.config import read_credentials
-from etl.errors import ConfigError, ExitCode
+from etl.errors import ExitCode
 from etl.extract.inputs import find_inputs
 from etl.load.access import Access
 from etl.load.tokens import ExchangedToken, GivenToken
@@ -123,9 +123,7 @@ def command(
     credentials = None if sandbox else read_credentials(os.environ)
     connect = _to_api(settings, credentials) if credentials else _to_sandbox(settings)
     found = find_inputs(inputs, settings.input.settle)
-    several = len(found.files) != 1 or inputs[0].is_dir()
-    if results and several:
-        raise ConfigError("--results goes with one input file")
+    require_place(results, found)
     if verbose:
         _log_to_console()
     runs = RunsFolder(settings.runs.dir)
@@ -152,7 +150,7 @@ def command(
             console.complain(f"fatora-clients: {summary.input}: {summary.sentence}")
     if as_json:
         objects = [_json_object(summary) for summary in summaries]
-        told = {"runs": objects, "exit_code": exit_code} if several else objects[0]
+        told = {"runs": objects, "exit_code": exit_code} if found.several else objects[0]
         console.say(json.dumps(told, ensure_ascii=False, indent=2))
     elif not quiet:
         _print_summaries(summaries, found.unsettled)

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from etl.errors import InputError
-from etl.extract.table import WORKBOOKS
+from etl.files import WORKBOOKS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
     from pathlib import Path
 
 _READABLE = WORKBOOKS | {".csv", ".tsv", ".txt"}
@@ -22,27 +22,33 @@ _TO_BE_CONVERTED = frozenset({".xls", ".xlsb", ".ods"})
 
 @dataclass(slots=True)
 class Inputs:
-    """The files to process, in order, and those of a folder that are still being written."""
+    """The files to process, in order, and those of a folder that are still being written.
+
+    ``several`` unless one file was named: a folder may hold any number of them.
+    """
 
     files: list[Path] = field(default_factory=list)
     unsettled: list[Path] = field(default_factory=list)
+    several: bool = field(default=False, compare=False)
 
 
-def find_inputs(named: Iterable[Path], settle: float) -> Inputs:
+def find_inputs(named: Sequence[Path], settle: float) -> Inputs:
     """Return the spreadsheets: a named file as it is, of a named folder those directly in it.
 
     A file in a folder that changed within the last ``settle`` seconds, or that is being written, is
     left for the next time; lock files of office programs, dot files and unfinished downloads are
     passed over.
     """
-    inputs = Inputs()
+    inputs = Inputs(several=len(named) != 1)
     for path in named:
-        if not path.is_dir():
+        try:
+            found = sorted(path.iterdir(), key=lambda each: each.name)
+        except OSError:  # no folder, or none that can be read: `require_readable` says which
             inputs.files.append(path)
             continue
-        for file in sorted(path.iterdir(), key=lambda each: each.name):
-            if _is_spreadsheet(file):
-                (inputs.files if _is_at_rest(file, settle) else inputs.unsettled).append(file)
+        inputs.several = True
+        for file in filter(_is_spreadsheet, found):
+            (inputs.files if _is_at_rest(file, settle) else inputs.unsettled).append(file)
     return inputs
 
 
@@ -51,6 +57,8 @@ def _is_at_rest(file: Path, settle: float) -> bool:
         recent = abs(time.time() - file.stat().st_mtime) < settle
     except FileNotFoundError:  # it has just been taken away
         return False
+    except OSError:  # `require_readable` says why
+        return True
     return not recent and not _is_open_for_writing(file)
 
 
@@ -75,7 +83,14 @@ def _is_spreadsheet(file: Path) -> bool:
     """Whether it is one by its name; an unfinished download has an ending of its own."""
     if file.name.startswith(("~$", ".")):
         return False
-    return file.is_file() and file.suffix.lower() in _READABLE | _TO_BE_CONVERTED
+    return file.suffix.lower() in _READABLE | _TO_BE_CONVERTED and _is_file(file)
+
+
+def _is_file(file: Path) -> bool:
+    try:
+        return file.is_file()
+    except OSError:  # `require_readable` says why
+        return True
 
 
 def require_readable(file: Path) -> None:
@@ -85,8 +100,16 @@ def require_readable(file: Path) -> None:
         InputError: it is not.
     """
     ending = file.suffix.lower()
+    try:
+        file.stat()
+    except FileNotFoundError:
+        raise InputError("there is no such file") from None
+    except OSError as error:
+        raise InputError(f"it cannot be read: {error.strerror}") from None
+    if file.is_dir():
+        raise InputError("the folder cannot be read by this user")
     if not file.is_file():
-        raise InputError("there is no such file")
+        raise InputError("it is no file")
     if ending in _TO_BE_CONVERTED:
         raise InputError(f"{ending} files are not read; open it in Excel and save it as .xlsx")
     if ending not in _READABLE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from etl.errors import InputError
 from etl.extract import csvfile
 from etl.extract.cells import CellText, to_text
 from etl.extract.header import Header, known_names, match
+from etl.files import WORKBOOKS
 from etl.rows import Record
 from etl.text import is_blank, quote, unguard_formula
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from etl.extract.layout import Layout, RawRow
     from etl.fields import Field
 
-WORKBOOKS = frozenset({".xlsx", ".xlsm"})
 _HEADER_WITHIN = 30  # rows: a title, a date, a logo's empty cells; no more stands above a header
 
 
@@ -39,13 +39,13 @@ class Table:
     """A spreadsheet's rows under one header.
 
     ``names`` are the operator's own columns, ``columns`` the index of each field among them,
-    ``sheet`` the sheet's name, or the delimiter's for a CSV. ``records`` can be read once.
+    ``sheet`` the sheet's name, None for a CSV. ``records`` can be read once.
     ``right_to_left``: a person sees the first column as the rightmost.
     """
 
     names: tuple[str, ...]
     columns: Mapping[Field, int]
-    sheet: str
+    sheet: str | None
     records: Iterator[Record]
     tally: Tally = field(default_factory=Tally)
     right_to_left: bool = False
@@ -72,7 +72,7 @@ def open_table(
         with workbook.layouts(path, sheet) as layouts:
             yield _table(layouts, known)
     else:
-        yield _table(csvfile.layouts(path, encoding), known)
+        yield replace(_table(csvfile.layouts(path, encoding), known), sheet=None)
 
 
 def _table(layouts: Sequence[Layout], known: Mapping[str, Field]) -> Table:

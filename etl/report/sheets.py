@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etl.errors import InconsistentError
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from xlsxwriter import Workbook
     from xlsxwriter.format import Format
     from xlsxwriter.worksheet import Worksheet
 
@@ -27,21 +29,31 @@ _FITTED = 10_000  # rows, of which the heights are set: XlsxWriter keeps them al
 _CUT = " … cut here; the whole text is in results.csv"
 
 
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """The sheet of a workbook that is to hold a table; its first column may be the rightmost."""
+
+    name: str
+    right_to_left: bool = False
+
+
+RESULTS = Sheet("Results")  # where the input has none that it could be named after
+
+
 def write_table(
     path: Path,
     table: ReportTable,
     ending: str,
-    *,
+    sheet: Sheet = RESULTS,
     summary: SummaryFacts | None = None,
-    right_to_left: bool = False,
 ) -> int:
     """Write the table as CSV or, where ``ending`` is ``.xlsx``, as a workbook.
 
-    A workbook begins with a sheet that holds the summary, where there is one, and its first column
-    may be the rightmost. Returns how many rows were written, the header not counted.
+    A workbook begins with a sheet that holds the summary, where there is one. Returns how many rows
+    were written, the header not counted.
     """
     if ending == ".xlsx":
-        return _write_workbook(path, table, summary, right_to_left=right_to_left)
+        return _write_workbook(path, table, sheet, summary)
     return _write_csv(path, table)
 
 
@@ -60,18 +72,26 @@ def _write_csv(path: Path, table: ReportTable) -> int:
 
 
 def _write_workbook(
-    path: Path, table: ReportTable, summary: SummaryFacts | None, *, right_to_left: bool
+    path: Path, table: ReportTable, sheet: Sheet, summary: SummaryFacts | None
 ) -> int:
     """Write a workbook of text cells, a row at a time."""
     import xlsxwriter  # noqa: PLC0415 - most runs write none
 
     with xlsxwriter.Workbook(path, {"constant_memory": True}) as workbook:
-        look = Look(workbook, right_to_left=right_to_left)
+        look = Look(workbook, right_to_left=sheet.right_to_left)
         if summary:
-            sheet = workbook.add_worksheet("Summary")
-            write_summary(sheet, summary, look)
-        sheet = workbook.add_worksheet("Results")
-        return _write_sheet(sheet, table, look)
+            write_summary(workbook.add_worksheet("Summary"), summary, look)
+        return _write_sheet(_added(workbook, sheet.name), table, look)
+
+
+def _added(workbook: Workbook, name: str) -> Worksheet:
+    """Add a sheet of this name, or of one that will do where Excel or the summary bars the name."""
+    from xlsxwriter.exceptions import XlsxInputError  # noqa: PLC0415 - as above
+
+    try:
+        return workbook.add_worksheet(name)
+    except XlsxInputError:
+        return workbook.add_worksheet(RESULTS.name)
 
 
 def _write_sheet(sheet: Worksheet, table: ReportTable, look: Look) -> int:

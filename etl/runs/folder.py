@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etl.errors import ConfigError, InconsistentError, InputError
-from etl.files import PRIVATE_FOLDER, create, sync_folder, unfinished_in
+from etl.files import PRIVATE_FOLDER, WORKBOOKS, create, sync_folder, unfinished_in
 from etl.runs.manifest import InputFacts, Manifest, sha256_of
 from etl.stopping import is_disk_full
 from etl.urls import is_loopback
@@ -56,6 +56,11 @@ class RunFolder:
     def input(self) -> Path:
         """The copy of what operations sent."""
         return next(self.path.glob("input.*"))
+
+    @property
+    def is_workbook(self) -> bool:
+        """Whether the input is one; else it is a CSV."""
+        return self.input.suffix in WORKBOOKS
 
     def results(self, ending: str) -> Path:
         """The results file with this ending, ``.csv`` or ``.xlsx``."""

@@ -24,13 +24,13 @@ class Staged:
     """What is known of the input once all of it has been read.
 
     ``names`` are the operator's own columns, ``columns`` the index of each field among them;
-    ``sheet`` is the sheet's name or the delimiter's. ``right_to_left``: a person sees the first
-    column as the rightmost.
+    ``sheet`` is the sheet's name, None for a CSV. ``right_to_left``: a person sees the first column
+    as the rightmost.
     """
 
     names: tuple[str, ...]
     columns: Mapping[Field, int]
-    sheet: str
+    sheet: str | None
     rows: int
     blank_rows: int
     hidden_rows: int
