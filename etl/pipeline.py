@@ -276,11 +276,10 @@ def _load(journal: Journal, job: Job) -> str | None:
         return None
     api, load = job.settings.api, job.settings.load
     with job.connect(journal.client_ids()) as access:
-        _sign_in(access)
+        _sign_in(access, api.retry_after_max)
         policy = Policy(
             workers=load.workers,
             attempts=api.attempts,
-            rate=load.rate,
             pause=api.pause,
             pause_max=api.pause_max,
             retry_after_max=api.retry_after_max,
@@ -289,19 +288,25 @@ def _load(journal: Journal, job: Job) -> str | None:
         )
         job.progress.sending(counts, pending if job.limit is None else min(job.limit, pending))
         with Workers(load.workers, access.api) as workers:
-            loader = Loader(journal.pending(job.limit), journal, workers, policy, job.stop)
+            rows = journal.pending(job.limit)
+            loader = Loader(rows, journal, workers, policy, job.stop, access.pace)
             for results in loader.run():
                 job.progress.sent(results)
         return loader.stopped
 
 
-def _sign_in(access: Access) -> None:
+def _sign_in(access: Access, patience: float) -> None:
+    """Get a token; where there is none yet, each row asks again, and the loader knows when to stop.
+
+    The API may ask to wait, but not for longer than ``patience`` seconds here.
+    """
     try:
         access.api().sign_in()
     except TokenRefusedError as error:
         raise ConfigError(f"{error}; nothing was sent") from None
-    except TokenUnavailableError:
-        log.warning("no_token_yet")  # each row will ask again, and the loader knows when to stop
+    except TokenUnavailableError as error:
+        access.pace.hold(min(error.retry_after or 0, patience))
+        log.warning("no_token_yet")
 
 
 def _already_done(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summary:

@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from etl.config import load_settings
 from etl.console import Silence
 from etl.load.access import Access
+from etl.load.pacing import Pace
 from etl.load.tokens import ExchangedToken, GivenToken
 from etl.pipeline import Job
 from etl.runs.folder import RunsFolder
@@ -33,12 +34,14 @@ def job(
     overrides = {name.replace("__", "."): value for name, value in settings.items()}
     chosen = load_settings(None, {**overrides, "api.url": url, "runs.dir": runs})
 
+    pace = Pace(chosen.load.rate)
+
     @contextmanager
     def connect(_ids: Iterable[int]) -> Iterator[Access]:
         tokens: Tokens = (
             ExchangedToken(SecretStr(key), url) if key else GivenToken(SecretStr("invented-token"))
         )
-        yield Access(url, tokens, timeout)
+        yield Access(url, tokens, pace, timeout)
 
     RunsFolder(runs).prepare()
     return Job(chosen, connect, StopRequest(), Silence(), Invocation("a test", "invented"))

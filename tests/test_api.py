@@ -9,6 +9,7 @@ from responses import RequestsMock
 
 from etl.load.access import Access
 from etl.load.api import Api
+from etl.load.pacing import Pace
 from etl.load.tokens import (
     ExchangedToken,
     GivenToken,
@@ -33,7 +34,7 @@ BODY = {"email": "sara@example.com"}
 
 def api(tokens: Tokens | None = None) -> Api:
     """The API for one worker, which only `responses` answers."""
-    return Access(URL, tokens or GivenToken(SecretStr(TOKEN)), timeout=5).api()
+    return Access(URL, tokens or GivenToken(SecretStr(TOKEN)), Pace(0), timeout=5).api()
 
 
 def exchanged() -> ExchangedToken:
@@ -171,14 +172,14 @@ def test_signing_in_without_a_connection_is_left_to_the_rows(insecure: bool) -> 
 
 def test_each_worker_has_a_connection_of_its_own() -> None:
     """Sessions of requests are not made to be shared by threads."""
-    access = Access(URL, GivenToken(SecretStr(TOKEN)), timeout=5)
+    access = Access(URL, GivenToken(SecretStr(TOKEN)), Pace(0), timeout=5)
     assert access.api() is not access.api()
 
 
 def test_a_connection_shows_no_password_in_its_repr() -> None:
     """The address of a proxy may hold one."""
     proxy = "http://somebody:invented-password@proxy.example.com:3128"
-    access = Access(URL, GivenToken(SecretStr(TOKEN)), timeout=5, proxy=proxy)
+    access = Access(URL, GivenToken(SecretStr(TOKEN)), Pace(0), timeout=5, proxy=proxy)
     assert "invented-password" not in repr(access)
     assert TOKEN not in repr(access)
 

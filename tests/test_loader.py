@@ -21,7 +21,8 @@ from hypothesis import strategies as st
 
 from etl.codes import Code
 from etl.load.judge import judge
-from etl.load.loader import Clock, Loader, Policy
+from etl.load.loader import Loader, Policy
+from etl.load.pacing import Clock, Pace
 from etl.load.tokens import TokenRefusedError, TokenUnavailableError
 from etl.load.transport import Answer
 from etl.load.wire import NotConnectedError
@@ -41,7 +42,6 @@ MIDNIGHT = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 POLICY = Policy(
     workers=4,
     attempts=3,
-    rate=0,
     pause=1,
     pause_max=60,
     retry_after_max=120,
@@ -208,12 +208,12 @@ def pending(count: int) -> list[PendingRow]:
 
 
 def load(
-    world: World, rows: int | Iterable[PendingRow], policy: Policy = POLICY
+    world: World, rows: int | Iterable[PendingRow], policy: Policy = POLICY, rate: float = 0
 ) -> tuple[list[RowResult], str | None]:
     """The rows that are done with, as they got there, and why the loader stopped early."""
     given = iter(pending(rows) if isinstance(rows, int) else rows)
     world.workers = policy.workers
-    loader = Loader(given, world, world, policy, world.stop, world)
+    loader = Loader(given, world, world, policy, world.stop, Pace(rate, world), world)
     done = [result for results in loader.run() for result in results]
     assert not world.begun, "an attempt is never accounted for"
     return done, loader.stopped
@@ -248,7 +248,7 @@ def test_without_rows_there_is_nothing_to_do() -> None:
 def test_a_row_is_done_with_only_after_its_outcome_is_on_record() -> None:
     """Whoever watches is never ahead of the ledger."""
     world = World(scripted(row3=[REFUSED], row4=[TIMED_OUT]))
-    loader = Loader(iter(pending(5)), world, world, POLICY, world.stop, world)
+    loader = Loader(iter(pending(5)), world, world, POLICY, world.stop, Pace(0), world)
     for results in loader.run():
         assert [world.written[result.row] for result in results] == results
 
@@ -299,7 +299,8 @@ def test_no_more_rows_are_taken_than_are_sent_soon(reply: Reply) -> None:
             assert len(taken) - len(done) < 14  # eight in hand, four just back, and the next
             yield row
 
-    loader = Loader(rows(), world, world, replace(POLICY, stop_after=99), world.stop, world)
+    policy, pace = replace(POLICY, stop_after=99), Pace(0, world)
+    loader = Loader(rows(), world, world, policy, world.stop, pace, world)
     for results in loader.run():
         done += results
     assert len(done) == 30
@@ -644,7 +645,7 @@ def most_in_a_second(world: World) -> int:
 def test_no_more_requests_are_sent_in_a_second_than_the_rate(rate: float, workers: int) -> None:
     """All workers together, from the first second on, and no slower than that."""
     world = World(always(UPDATED), took=0.01)
-    load(world, 60, replace(POLICY, rate=rate, workers=workers))
+    load(world, 60, replace(POLICY, workers=workers), rate)
     assert most_in_a_second(world) <= max(rate, 1)
     assert world.time == pytest.approx(59 / rate, rel=0.05)
 
@@ -652,7 +653,7 @@ def test_no_more_requests_are_sent_in_a_second_than_the_rate(rate: float, worker
 def test_further_attempts_keep_to_the_rate_too() -> None:
     """They are requests like others."""
     world = World(always(BROKEN), took=0.01)
-    load(world, 20, replace(POLICY, rate=5, pause=0.01, stop_after=99))
+    load(world, 20, replace(POLICY, pause=0.01, stop_after=99), rate=5)
     assert len(world.sent) == 60
     assert most_in_a_second(world) <= 5
 
@@ -660,7 +661,7 @@ def test_further_attempts_keep_to_the_rate_too() -> None:
 def test_waking_late_does_not_slow_the_rate() -> None:
     """A tired machine sends the next row the earlier."""
     world = World(always(UPDATED), took=0.01, late=0.015)
-    load(world, 100, replace(POLICY, rate=20))
+    load(world, 100, rate=20)
     assert world.time == pytest.approx(99 / 20, rel=0.05)
 
 
@@ -669,7 +670,7 @@ def test_waking_late_does_not_slow_the_rate() -> None:
 def test_the_rate_is_kept_over_any_ten_seconds(rate: float, workers: int) -> None:
     """Within 3 %, on a disk that is slow and stands still at times; and nothing waits busily."""
     world = World(always(UPDATED), took=0.02, late=0.001, disk=0.004, stall=0.2)
-    load(world, round(40 * rate), replace(POLICY, rate=rate, workers=workers))
+    load(world, round(40 * rate), replace(POLICY, workers=workers), rate)
     times = [when for when, _ in world.sent]
     for begin in times:
         if begin + 10 <= times[-1]:
@@ -681,7 +682,7 @@ def test_the_rate_is_kept_over_any_ten_seconds(rate: float, workers: int) -> Non
 def test_time_lost_to_a_slow_answer_is_not_made_up_for() -> None:
     """After a time without requests the API is not sent what it was spared, all at once."""
     world = World(always(UPDATED), took=0.01, slow={5: 0.4})
-    load(world, 20, replace(ONE_BY_ONE, rate=10))
+    load(world, 20, ONE_BY_ONE, rate=10)
     times = [when for when, _ in world.sent]
     assert min(later - earlier for earlier, later in pairwise(times)) == pytest.approx(0.1)
 
@@ -689,7 +690,7 @@ def test_time_lost_to_a_slow_answer_is_not_made_up_for() -> None:
 def test_time_lost_to_a_hold_is_not_made_up_for() -> None:
     """Nor a minute's worth after a minute of patience."""
     world = World(scripted(row2=[answer(429, retry_after=60), UPDATED]), took=0.01)
-    load(world, 60, replace(POLICY, rate=10, workers=8))
+    load(world, 60, replace(POLICY, workers=8), rate=10)
     assert most_in_a_second(world) <= 10
 
 
@@ -723,7 +724,6 @@ POLICIES = st.builds(
     Policy,
     workers=st.integers(1, 5),
     attempts=st.integers(1, 4),
-    rate=st.sampled_from([0, 0.5, 10]),
     pause=st.sampled_from([0.1, 5]),
     pause_max=st.sampled_from([0.1, 60]),
     retry_after_max=st.just(120),
@@ -744,13 +744,17 @@ def expected(replies: Iterable[Reply], before: Status) -> Status:
 
 @given(
     scripts=st.lists(st.lists(st.sampled_from(REPLIES), min_size=1, max_size=6), max_size=12),
-    policy=POLICIES,
+    course=st.tuples(POLICIES, st.sampled_from([0, 0.5, 10])),
     asked=st.sampled_from([math.inf, math.inf, 0.0, 0.3, 4.0]),
     before=st.sampled_from([Status.NOT_SENT, Status.FAILED, Status.UNKNOWN]),
     disk=st.sampled_from([0.0, 0.15]),
 )
 def test_any_run_accounts_for_every_row(
-    scripts: list[list[Reply]], policy: Policy, asked: float, before: Status, disk: float
+    scripts: list[list[Reply]],
+    course: tuple[Policy, float],
+    asked: float,
+    before: Status,
+    disk: float,
 ) -> None:
     """Each row ends once, with what its replies say, and is not sent more often than it may be.
 
@@ -759,7 +763,8 @@ def test_any_run_accounts_for_every_row(
     rows = [replace(row, status=before) for row in pending(len(scripts))]
     replies = {f"row{row.row}": script for row, script in zip(rows, scripts, strict=True)}
     world = World(scripted(**replies), asked=asked, disk=disk)
-    done, stopped = load(world, rows, policy)
+    policy, rate = course
+    done, stopped = load(world, rows, policy, rate)
     sent = Counter(row.row for _, row in world.sent)
     ended = Counter(result.row for result in done)
     assert set(ended.values()) <= {1}

@@ -170,6 +170,15 @@ def test_failing_requests_are_tried_again(tmp_path: Path) -> None:
     assert sum(attempts) > 30
 
 
+def test_files_share_a_token_and_the_rate(program: Program, sandbox: Sandbox) -> None:
+    """The API counts requests, and not files."""
+    sources = [write_csv(program.folder / f"{n}.csv", many(2)[: 1 + n]) for n in (1, 2)]
+    begun = time.monotonic()
+    assert program.run("update", *sources, "--rate", 1).returncode == 0
+    assert time.monotonic() - begun > 2
+    assert sandbox.requests_seen == 1 + 3
+
+
 def test_throttling_api_is_waited_for(tmp_path: Path) -> None:
     """A 429 holds the job as long as Retry-After says, and no row is lost to it."""
     with Sandbox(behaviour=Behaviour(throttle=10)) as sandbox:
@@ -402,20 +411,17 @@ def test_what_stops_one_file_keeps_the_next_from_being_begun(tmp_path: Path) -> 
     assert "3.csv: not begun: the API could not serve 10 rows in a row" in stopped.stderr
 
 
-def test_key_that_is_refused_after_a_file_was_sent_stops_the_others(tmp_path: Path) -> None:
-    """What was sent is told, and 2 would say that nothing was."""
-    answers = [
-        reply(b'{"success": true, "bearer_token": "invented"}'),
-        reply(b'{"status": "SUCCESS"}'),
-        reply(b'{"status": "ERROR", "error": "Invalid API Key"}'),
-    ]
-    with ScriptedServer([[answer] for answer in answers]) as server:
+def test_key_that_is_refused_after_the_first_file_stops_the_others(tmp_path: Path) -> None:
+    """What became of the first is told, and 2 would say that nothing was sent."""
+    later = reply(b"", status=b"503 Service Unavailable")
+    refused = reply(b'{"status": "ERROR", "error": "Invalid API Key"}')
+    with ScriptedServer([[answer] for answer in (later, later, refused)]) as server:
         program = Program(tmp_path, {"FATORA_API_KEY": "invented", "FATORA_API_URL": server.url})
         sources = [write_csv(tmp_path / f"{name}.csv", many(1 + name)) for name in range(3)]
-        done = program.run("update", *sources, "--json")
+        done = program.run("update", *sources, "--json", "--attempts", 1)
     told = json.loads(done.stdout)
     assert done.returncode == told["exit_code"] == 4
-    assert [run["exit_code"] for run in told["runs"]] == [0, 4, 4]
+    assert [run["exit_code"] for run in told["runs"]] == [1, 4, 4]
     assert "1.csv: the API key was refused" in done.stderr
     assert "2.csv: not begun: the API key was refused" in done.stderr
 

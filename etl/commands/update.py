@@ -8,7 +8,7 @@ import os
 import resource
 import shlex
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from etl.config import read_credentials
 from etl.errors import ExitCode
 from etl.extract.inputs import find_inputs
 from etl.load.access import Access
+from etl.load.pacing import Pace
 from etl.load.tokens import ExchangedToken, GivenToken
 from etl.outcome import rows_in_words
 from etl.pipeline import Job, update_each
@@ -164,29 +165,27 @@ def _invocation(credentials: Credentials | None) -> Invocation:
 
 def _to_api(settings: Settings, credentials: Credentials) -> Connect:
     api = settings.api
-
-    @contextmanager
-    def connect(_client_ids: Iterable[int]) -> Iterator[Access]:
-        tokens: Tokens = (
-            ExchangedToken(credentials.secret, api.url)
-            if credentials.is_api_key
-            else GivenToken(credentials.secret)
-        )
-        proxy = api.proxy.get_secret_value() if api.proxy else None
-        yield Access(api.url, tokens, api.timeout, proxy, api.ca_bundle)
-
-    return connect
+    tokens: Tokens = (
+        ExchangedToken(credentials.secret, api.url)
+        if credentials.is_api_key
+        else GivenToken(credentials.secret)
+    )
+    proxy = api.proxy.get_secret_value() if api.proxy else None
+    access = Access(api.url, tokens, Pace(settings.load.rate), api.timeout, proxy, api.ca_bundle)
+    return lambda _client_ids: nullcontext(access)
 
 
 def _to_sandbox(settings: Settings) -> Connect:
     # A web server, which the nightly job has no use for.
     from etl.sandbox.server import Sandbox  # noqa: PLC0415
 
+    pace = Pace(settings.load.rate)
+
     @contextmanager
     def connect(client_ids: Iterable[int]) -> Iterator[Access]:
         with Sandbox(client_ids) as sandbox:
             tokens = ExchangedToken(SecretStr(sandbox.api_key), sandbox.url)
-            yield Access(sandbox.url, tokens, settings.api.timeout)
+            yield Access(sandbox.url, tokens, pace, settings.api.timeout)
 
     return connect
 

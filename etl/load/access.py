@@ -11,15 +11,20 @@ from etl.load.transport import Transport
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from etl.load.pacing import Pace
     from etl.load.tokens import Tokens
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How to reach the API: ``timeout`` in seconds; ``proxy`` and ``ca_bundle`` where needed."""
+    """How to reach the API: ``timeout`` in seconds; ``proxy`` and ``ca_bundle`` where needed.
+
+    ``pace`` holds all that use it, be it for one file after another.
+    """
 
     url: str
     tokens: Tokens
+    pace: Pace
     timeout: float
     proxy: str | None = field(default=None, repr=False)  # it may hold a password
     ca_bundle: Path | None = None

@@ -12,14 +12,13 @@ from __future__ import annotations
 
 import heapq
 import logging
-import time
 from collections import deque
 from dataclasses import dataclass, field, replace
 from itertools import count, islice
 from typing import TYPE_CHECKING, Protocol
 
 from etl.load.breaker import Breaker
-from etl.load.pacing import pause_before
+from etl.load.pacing import Clock, pause_before
 from etl.rows import Fault, RowResult, Status
 from etl.text import utc_time
 
@@ -27,27 +26,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from etl.load.judge import Verdict
+    from etl.load.pacing import Pace
     from etl.load.workers import Returned, Sender
     from etl.rows import PendingRow
     from etl.stopping import StopRequest
 
 log = logging.getLogger(__name__)
 
-# Seconds by which a row may be late, on a disk that stands still, without slowing the next. So much
-# at most is made up for at once: 2.5 % of any ten seconds.
-_LATEST_WAKING = 0.25
-
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How rows are sent; times in seconds, ``rate`` in requests a second, 0 for no limit.
+    """How rows are sent; times in seconds.
 
     ``renewable`` tells whether a token that ran out can be replaced.
     """
 
     workers: int
     attempts: int
-    rate: float
     pause: float
     pause_max: float
     retry_after_max: float
@@ -71,18 +66,6 @@ class Ledger(Protocol):
         """
 
 
-class Clock:
-    """The time: ``now`` in seconds since 1970, ``ticks`` in seconds that never jump."""
-
-    def now(self) -> float:
-        """Return the time of day."""
-        return time.time()
-
-    def ticks(self) -> float:
-        """Return a time to measure with."""
-        return time.monotonic()
-
-
 @dataclass(slots=True)
 class _Task:
     """A row in hand: sent, or waiting to be sent again; ``tries`` are those of this session."""
@@ -101,6 +84,7 @@ class Loader:
     sender: Sender
     policy: Policy
     stop: StopRequest
+    pace: Pace
     clock: Clock = field(default_factory=Clock)
     stopped: str | None = field(init=False, default=None)
     _in_hand: dict[int, _Task] = field(init=False, default_factory=dict)
@@ -108,7 +92,6 @@ class Loader:
     _order: Iterator[int] = field(init=False, default_factory=count)
     _breaker: Breaker = field(init=False)
     _next: deque[_Task] = field(init=False, default_factory=deque)
-    _not_before: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         self._breaker = Breaker(self.policy.stop_after)
@@ -153,7 +136,7 @@ class Loader:
     @property
     def _has_room(self) -> bool:
         # At a set pace each row is sent when it is due, and none is handed over before.
-        ahead = 0 if self.policy.rate else self.policy.workers
+        ahead = 0 if self.pace.is_set else self.policy.workers
         most = self.policy.workers + ahead
         return len(self._in_hand) < most and self._has_next()
 
@@ -166,16 +149,12 @@ class Loader:
     def _next_to_send(self) -> list[_Task]:
         """Return what is to be sent now: first what waits for another attempt, then new rows."""
         begun: list[_Task] = []
-        while not self._is_stopping and self.clock.ticks() >= self._not_before:
+        while not self._is_stopping and self.pace.seconds_left <= 0:
             task = self._next_task()
             if task is None:
                 break
             begun.append(task)
-            if self.policy.rate:
-                # Counted from when the row was due, not from now, or each late waking would add up.
-                now = self.clock.ticks()
-                due = self._not_before if now - self._not_before < _LATEST_WAKING else now
-                self._not_before = due + 1 / self.policy.rate
+            self.pace.take()
         return begun
 
     def _next_task(self) -> _Task | None:
@@ -193,8 +172,8 @@ class Loader:
             return None
         if not self._has_room and not self._waiting:
             return None
-        due = 0 if self._has_room else self._waiting[0][0]
-        return max(max(due, self._not_before) - self.clock.ticks(), 0)
+        left = 0 if self._has_room else self._waiting[0][0] - self.clock.ticks()
+        return max(left, self.pace.seconds_left, 0)
 
     def _take_back(self, returned: list[Returned]) -> list[PendingRow]:
         """Return the rows that were not sent, which are again the next."""
@@ -265,7 +244,7 @@ class Loader:
             self._halt(f"the API asked to wait for {seconds:.0f} s: run the file again after that")
             return
         if seconds > 0:
-            self._not_before = max(self._not_before, self.clock.ticks() + seconds)
+            self.pace.hold(seconds)
             log.info("held", extra={"fields": {"seconds": round(seconds, 3)}})
 
     def _halt(self, why: str | None) -> None:

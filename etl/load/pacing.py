@@ -1,4 +1,4 @@
-"""How long to wait: between the attempts of a row, and when the API asks for patience."""
+"""How long to wait: for the rate, between a row's attempts, and when the API asks for patience."""
 
 from __future__ import annotations
 
@@ -8,6 +8,53 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 _JITTER = 0.25
+# Seconds by which a request may be late, on a disk that stands still, without slowing the next. So
+# much at most is made up for at once: 2.5 % of any ten seconds.
+_LATEST_WAKING = 0.25
+
+
+class Clock:
+    """The time: ``now`` in seconds since 1970, ``ticks`` in seconds that never jump."""
+
+    def now(self) -> float:
+        """Return the time of day."""
+        return time.time()
+
+    def ticks(self) -> float:
+        """Return a time to measure with."""
+        return time.monotonic()
+
+
+class Pace:
+    """When the next request may be sent, of whichever worker and file: by a rate, and by holds."""
+
+    def __init__(self, rate: float, clock: Clock | None = None) -> None:
+        """Make a pace of ``rate`` requests a second; 0 is no limit."""
+        self._rate = rate
+        self._clock = clock or Clock()
+        self._not_before = 0.0
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is a rate to be kept."""
+        return self._rate > 0
+
+    @property
+    def seconds_left(self) -> float:
+        """The seconds until a request may be sent; 0 or less where one may be sent now."""
+        return self._not_before - self._clock.ticks()
+
+    def take(self) -> None:
+        """Take note that a request is sent."""
+        if self._rate:
+            # Counted from when it was due, not from now, or each late waking would add up.
+            now = self._clock.ticks()
+            due = self._not_before if now - self._not_before < _LATEST_WAKING else now
+            self._not_before = due + 1 / self._rate
+
+    def hold(self, seconds: float) -> None:
+        """Have nothing at all be sent for so long."""
+        self._not_before = max(self._not_before, self._clock.ticks() + seconds)
 
 
 def pause_before(attempt: int, first: float, longest: float) -> float:
