@@ -134,12 +134,15 @@ class World(Clock):
     def submit(self, row: PendingRow) -> None:
         """Begin to send a row, as soon as a worker is free."""
         assert row.row in self.begun, "a row is sent without its intent on record"
+        if any(each.raises_doubt for each in self._returned):
+            self._returned.append(Returned(row))
+            return
         self._submitted.append(row)
         self._begin()
 
     def recall(self) -> None:
         """Give back what no worker has begun."""
-        self._returned += [Returned(row, None) for row in self._submitted]
+        self._returned += [Returned(row) for row in self._submitted]
         self._submitted.clear()
 
     def collect(self, timeout: float | None) -> list[Returned]:
@@ -174,7 +177,8 @@ class World(Clock):
             self._under_way.remove(first)
             self.time, row = first
             verdict = judge(self.answering(row), row)
-            self._returned.append(Returned(row, verdict, self.slow.get(row.row, self.took)))
+            took = self.slow.get(row.row, self.took)
+            self._returned.append(Returned(row, verdict, took, self.now()))
             if not verdict.status.final:
                 self.recall()
             self._begin()
@@ -276,6 +280,15 @@ def test_an_intent_is_withdrawn_where_its_row_may_not_be_sent() -> None:
     load(world, 20)
     assert world.withdrawn == [6, 7, 8, 9]
     assert set(world.written) == {2, 3, 4, 5}
+
+
+@pytest.mark.parametrize("first", [answer(302), answer(429, retry_after=30)])
+def test_nothing_is_sent_once_an_answer_came_that_stops_or_holds(first: Answer) -> None:
+    """Not even what was being recorded when it came."""
+    world = World(scripted(row2=[first]), took=0.1, disk=0.05, slow={2: 0.12})
+    load(world, 20)
+    came = world.sent[0][0] + 0.12
+    assert [when for when, _ in world.sent if came < when < came + 30] == []
 
 
 def test_a_row_that_was_taken_back_is_sent_in_its_turn() -> None:

@@ -116,7 +116,7 @@ class Network(Clock):
         """Give back what was not sent."""
         for row in self.ahead:
             self.model.withdraw(row)
-        self.returned += [Returned(row, None) for row in self.ahead]
+        self.returned += [Returned(row) for row in self.ahead]
         self.ahead.clear()
 
     def collect(self, timeout: float | None) -> list[Returned]:
@@ -141,7 +141,7 @@ class Network(Clock):
         row = self.under_way.pop(which % len(self.under_way))
         self.model.end(row, happening)
         verdict = judge(happening.reply, row)
-        self.returned.append(Returned(row, verdict, 0.1))
+        self.returned.append(Returned(row, verdict, 0.1, self.now()))
         if not verdict.status.final:
             self.recall()
         self._work()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import itertools
 import socket
+import ssl
 import threading
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NoReturn
 
 import pytest
+import requests
 import trustme
 
 from etl import __version__
@@ -196,6 +198,14 @@ def test_an_endless_answer_is_cut() -> None:
     assert verdict.error.endswith("an answer of more than 1 MiB")
 
 
+def test_a_chunk_of_less_than_nothing_is_cut() -> None:
+    """To http.client it is all that there is to come."""
+    head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n"
+    with ScriptedServer([itertools.chain([head], itertools.repeat(b"x" * 0x10000))]) as server:
+        verdict = judge(send(server.url, timeout=1), ROW)
+    assert (verdict.status, verdict.code) == (Status.UNKNOWN, Code.NETWORK_INTERRUPTED)
+
+
 def test_a_compressed_answer_is_neither_asked_for_nor_unpacked() -> None:
     """A small bomb must not become a large body: its bytes are the body."""
     with ScriptedServer([[reply(b"\x1f\x8b bomb", b"Content-Encoding: gzip")]]) as server:
@@ -215,6 +225,18 @@ def test_a_redirect_is_not_followed(status: bytes) -> None:
     assert isinstance(answer, Answer)
     assert answer.http_status == int(status[:3])
     assert (len(server.requests), other.requests) == (1, [])
+
+
+@pytest.mark.parametrize("there", [b"http://[", b"//[::1", b"http://a]b/", b"\xff", b"/elsewhere"])
+@pytest.mark.parametrize("through_proxy", [False, True])
+def test_where_a_redirect_points_is_not_looked_at(there: bytes, through_proxy: bool) -> None:  # noqa: FBT001
+    """It need not be an address; what the answer says can be told."""
+    moved = reply(b"moved", b"Location: " + there, status=b"302 Found")
+    with ScriptedServer([[moved]]) as server:
+        proxy = server.url if through_proxy else None
+        answer = send("http://127.0.0.1:9" if through_proxy else server.url, proxy=proxy)
+    assert isinstance(answer, Answer)
+    assert (answer.http_status, answer.body) == (302, b"moved")
 
 
 @pytest.mark.parametrize("status", [b"429 Slow", b"503 Later"])
@@ -302,6 +324,34 @@ def test_an_answer_in_pieces_is_whole(cut: int) -> None:
     assert {request.connection for request in server.requests} == {0}
 
 
+def test_a_stray_answer_in_a_record_of_tls_is_not_the_next_rows(
+    authority: trustme.CA, bundle: Path
+) -> None:
+    """It came with the end of the first, and neither the socket nor the system shows it."""
+    head = b"HTTP/1.1 200 OK\r\nConnection: Keep-alive\r\nContent-Length: 8192\r\n\r\n"
+    first = [head, SUCCESS.ljust(8192) + reply(b"stray")]
+    certificate = authority.issue_cert("127.0.0.1")
+    with ScriptedServer([first, [reply(b"{}")]], certificate=certificate) as server:
+        transport = Transport(5, None, bundle)
+        bodies = [transport.attempt().send("PUT", server.url, {}, b"{}").body for _ in range(2)]
+    assert [body.rstrip() for body in bodies] == [SUCCESS, b"{}"]
+    assert [request.connection for request in server.requests] == [0, 1]
+
+
+@pytest.mark.parametrize("used", [False, True], ids=["new", "used"])
+def test_without_time_left_nothing_is_sent(used: bool) -> None:  # noqa: FBT001
+    """It took too long to get a token; that the row was not sent is certain."""
+    with ScriptedServer([[reply()]]) as server:
+        transport = Transport(0.2, None, None)
+        if used:
+            transport.attempt().send("PUT", server.url, {}, b"{}")
+        attempt = transport.attempt()
+        time.sleep(0.25)
+        with pytest.raises(NotConnectedError):
+            attempt.send("PUT", server.url, {}, b"{}")
+    assert len(server.requests) == used
+
+
 def test_a_request_is_not_mixed_with_the_one_before() -> None:
     """It is that one but for what changes, which has its own number, body, length and token."""
     sent = [("7", b"{}", "a"), ("8", b"{  }", "a"), ("9", b"{ }", "b")]
@@ -382,6 +432,27 @@ def test_a_host_that_is_not_found_means_that_nothing_was_sent(
     error = send("http://api.example.com")
     assert isinstance(error, NotConnectedError)
     assert (str(error), error.insecure) == ("gaierror", False)
+
+
+@pytest.mark.parametrize("host", ["a" * 64 + ".example.com", "\u0600.example.com"])
+def test_a_host_whose_name_cannot_be_one_is_not_waited_for(host: str) -> None:
+    """Looking it up fails in a way of its own."""
+    begun = time.monotonic()
+    assert isinstance(send(f"http://{host}"), NotConnectedError | requests.RequestException)
+    assert time.monotonic() - begun < 2
+
+
+def test_an_address_of_version_6_is_looked_up_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its brackets belong to the address of the API alone."""
+    asked: list[str] = []
+
+    def look_up(host: str, *_: object, **__: object) -> NoReturn:
+        asked.append(host)
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    assert isinstance(send("http://[::1]:8042/v1"), NotConnectedError)
+    assert asked == ["::1"]
 
 
 # Whom the API is taken for
@@ -556,6 +627,81 @@ def test_a_proxy_that_refuses_a_tunnel_means_that_nothing_was_sent() -> None:
         error = send("https://127.0.0.1:9", proxy=proxy.url)
     assert isinstance(error, NotConnectedError)
     assert [request.head[:8] for request in proxy.requests] == [b"CONNECT "]
+
+
+def test_a_proxy_gets_no_cookies() -> None:
+    """What one answer sets is not shown with the next request."""
+    with ScriptedServer([[reply(SUCCESS, b"Set-Cookie: a=1; Path=/")]] * 2) as proxy:
+        transport = Transport(5, proxy.url, None)
+        for number in (1, 2):
+            transport.attempt().send("GET", f"http://127.0.0.1:9/{number}", {})
+    assert [b"cookie" in request.head.lower() for request in proxy.requests] == [False] * 2
+
+
+@contextlib.contextmanager
+def tunnel(delay: float = 0, certificate: trustme.LeafCert | None = None) -> Iterator[str]:
+    """The address of a proxy that makes a tunnel to whatever is asked for, after a while."""
+
+    def carry(source: socket.socket, target: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(1 << 16):
+                target.sendall(data)
+
+    def serve() -> None:
+        with contextlib.suppress(OSError), listener, listener.accept()[0] as accepted:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            if certificate:
+                certificate.configure_cert(context)
+            secured = context.wrap_socket(accepted, server_side=True) if certificate else accepted
+            with secured as near:
+                host, _, port = near.recv(1 << 16).split()[1].decode().partition(":")
+                time.sleep(delay)
+                with socket.create_connection((host, int(port))) as far:
+                    near.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+                    threading.Thread(target=carry, args=(far, near), daemon=True).start()
+                    carry(near, far)
+
+    listener = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=serve, daemon=True).start()
+    yield f"http{'s' if certificate else ''}://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("greeting", [b"", b"x"], ids=["handshake", "answer"])
+def test_a_tunnel_and_what_follows_share_the_timeout(
+    authority: trustme.CA, bundle: Path, greeting: bytes
+) -> None:
+    """Neither the handshake nor the answer begins to count anew."""
+    certificate = authority.issue_cert("127.0.0.1") if greeting else None
+    slow: list[bytes | float] = [0.8, reply()]
+    begun = time.monotonic()
+    with (
+        tunnel(delay=0.8) as proxy,
+        ScriptedServer([slow], certificate=certificate, greeting=b"") as server,
+    ):
+        url = server.url.replace("http://", "https://")
+        came = send(url, proxy=proxy, ca_bundle=bundle, timeout=1)
+        took = time.monotonic() - begun
+    assert isinstance(came, Exception)
+    assert took < 1.5
+
+
+@pytest.mark.parametrize(("host", "trusted"), [("127.0.0.1", True), ("proxy.example.com", False)])
+def test_a_proxy_that_speaks_tls_is_verified(
+    authority: trustme.CA,
+    bundle: Path,
+    host: str,
+    trusted: bool,  # noqa: FBT001
+) -> None:
+    """By the settings' authorities, as the API itself is."""
+    certificate = authority.issue_cert("127.0.0.1")
+    with (
+        tunnel(certificate=authority.issue_cert(host)) as proxy,
+        ScriptedServer([[reply()]], certificate=certificate) as server,
+    ):
+        verdict = judge(send(server.url, proxy=proxy, ca_bundle=bundle), ROW)
+    assert (verdict.status is Status.SUCCESS) is trusted
+    assert (verdict.halt is None) is trusted
+    assert len(server.requests) == trusted
 
 
 def test_a_tunnel_that_drips_ends_with_the_timeout() -> None:

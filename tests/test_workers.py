@@ -189,6 +189,46 @@ def test_nothing_is_begun_after_an_answer_that_may_have_to_stop_the_run(answer: 
     assert len(api.threads) == 1
 
 
+def test_nothing_is_begun_before_such_an_answer_is_collected() -> None:
+    """Nor what is submitted after it came, but before anybody saw it."""
+    busy, release = threading.Event(), threading.Event()
+
+    def fail(client_id: int) -> Answer:
+        busy.set()
+        release.wait(LONG)
+        return Answer(503, b"") if client_id == 0 else answering(client_id)
+
+    sender, (api,) = workers(1, fail)
+    with sender:
+        sender.submit(row(0))
+        assert busy.wait(LONG)
+        release.set()
+        while sender._returned.empty():  # noqa: SLF001 - whoever collects it has seen it
+            time.sleep(0.001)
+        sender.submit(row(1))
+        assert [each.verdict for each in sender.collect(LONG)] == [
+            judge(Answer(503, b""), row(0)),
+            None,
+        ]
+        sender.submit(row(1))
+        assert [each.verdict for each in collect(sender, 1)] == [verdict(1)]
+    assert len(api.threads) == 1
+
+
+def test_when_an_answer_came_comes_back_with_it() -> None:
+    """Not when somebody had the time to look."""
+    sender, _ = workers(1, answering)
+    before = time.time()
+    with sender:
+        sender.submit(row(1))
+        while sender._returned.empty():  # noqa: SLF001 - nothing else tells without collecting it
+            time.sleep(0.001)
+        came = time.time()
+        time.sleep(0.05)
+        (returned,) = sender.collect(LONG)
+    assert before <= returned.time <= came
+
+
 def test_how_long_a_row_took_comes_back_with_it() -> None:
     """From when a worker took it, not from when it was handed in."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from weakref import finalize
 
 import requests
@@ -18,10 +18,13 @@ from etl.load.wire import (
     Connection,
     Received,
     SecureConnection,
+    connecting,
+    left_until,
     new_connection,
     receive,
     send,
     tls_context,
+    trusting,
 )
 
 if TYPE_CHECKING:
@@ -46,6 +49,28 @@ class _Body(io.BytesIO):
         return super().read(size)
 
 
+class _Until(Timeout):
+    """What is left until a deadline, for a proxy too: urllib3 begins to count after its tunnel."""
+
+    def __init__(self, deadline: float) -> None:
+        super().__init__()
+        self._deadline = deadline
+
+    def clone(self) -> Self:
+        """Return itself: a deadline is the same for whoever asks."""
+        return self
+
+    @property
+    def connect_timeout(self) -> float:
+        """The seconds to connect in."""
+        return left_until(self._deadline)
+
+    @property
+    def read_timeout(self) -> float:
+        """The seconds in which an answer must have come."""
+        return left_until(self._deadline)
+
+
 class DeadlineAdapter(HTTPAdapter):
     """An adapter that neither repeats nor outlives a request.
 
@@ -56,6 +81,7 @@ class DeadlineAdapter(HTTPAdapter):
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
         self._origin: tuple[str, ...] = ()
         self._connection: Connection | None = None
+        self._bundle = DEFAULT_CA_BUNDLE_PATH
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make the pool, which is never used."""
@@ -64,7 +90,7 @@ class DeadlineAdapter(HTTPAdapter):
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
         """Return the pool of a proxy, whose connections are held to the deadline."""
-        kwargs |= {"ssl_context": tls_context(), "proxy_ssl_context": tls_context()}
+        kwargs |= {"ssl_context": tls_context(), "proxy_ssl_context": trusting(self._bundle)}
         return _use_own_pools(super().proxy_manager_for(*args, **kwargs))
 
     def send(  # noqa: PLR0913, PLR0917 - as it is called
@@ -77,11 +103,12 @@ class DeadlineAdapter(HTTPAdapter):
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
         """Send a request and return its answer, both within ``timeout`` seconds all told."""
+        deadline = time.monotonic() + timeout
+        self._bundle = DEFAULT_CA_BUNDLE_PATH if verify is True else str(verify)
         if proxies:
-            within: Any = Timeout(total=timeout)
+            within: Any = _Until(deadline)
             return super().send(request, stream, within, verify, cert, proxies)
-        bundle = DEFAULT_CA_BUNDLE_PATH if verify is True else str(verify)
-        received = self._exchange(request, bundle, time.monotonic() + timeout)
+        received = self._exchange(request, self._bundle, deadline)
         response = requests.Response()
         response.status_code = received.status
         response.headers = CaseInsensitiveDict(received.headers)
@@ -104,7 +131,9 @@ class DeadlineAdapter(HTTPAdapter):
     ) -> Received:
         last = True
         try:
-            sock = self._connected(str(request.url), bundle, deadline)
+            with connecting():
+                sock = self._connected(str(request.url), bundle, deadline)
+                left_until(deadline)
             with suppress(BrokenPipeError):  # it may have been answered before it was whole
                 send(sock, _written(request), deadline)
             received = receive(sock, str(request.method), deadline)

@@ -184,13 +184,12 @@ class Loader:
     def _take_in(self, returned: list[Returned]) -> tuple[list[RowResult], list[RowResult]]:
         """Return the results of all attempts that ended, and those after which the row is done."""
         ended, done = [], []
-        now = utc_time(self.clock.now())
         for each in returned:
             verdict = each.verdict
             if verdict is None:
                 continue
             task = self._in_hand[each.row.row]
-            result = self._result(each, verdict, now)
+            result = self._result(each, verdict)
             ended.append(result)
             task.row = replace(each.row, status=result.status, attempts=result.attempts)
             if not self._try_again(task, verdict):
@@ -201,7 +200,7 @@ class Loader:
                 _log_attempt(result, verdict)
         return ended, done
 
-    def _result(self, sent: Returned, verdict: Verdict, now: str) -> RowResult:
+    def _result(self, sent: Returned, verdict: Verdict) -> RowResult:
         """Return what is true of the row now: what once may have been applied stays UNKNOWN."""
         row = sent.row
         unclear = row.status is Status.UNKNOWN and verdict.status is Status.FAILED
@@ -211,7 +210,7 @@ class Loader:
             client_id=row.client_id,
             status=Status.UNKNOWN if unclear else verdict.status,
             attempts=row.attempts + 1,
-            time=now,
+            time=utc_time(sent.time),
             ms=round(sent.seconds * 1000),
             fault=Fault(verdict.code, verdict.error + earlier) if verdict.code else None,
             warning=verdict.warning,

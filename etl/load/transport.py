@@ -1,13 +1,14 @@
 """A session with the API by requests, held to what the job promises of one attempt.
 
-Nothing in the environment changes where a request goes or whom it is shown to, nothing is followed
-or repeated behind the caller's back, and of an answer at most 1 MiB is read.
+Nothing in the environment changes where a request goes or whom it is shown to, nothing is followed,
+kept or repeated behind the caller's back, and of an answer at most 1 MiB is read.
 """
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING
 
 import requests
@@ -16,7 +17,7 @@ from urllib3.exceptions import IncompleteRead
 from etl import __version__
 from etl.load.adapter import DeadlineAdapter
 from etl.load.pacing import seconds_asked_for
-from etl.load.wire import LONGEST_BODY, left_until
+from etl.load.wire import LONGEST_BODY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,12 +34,18 @@ class Answer:
     too_long: bool = False
 
 
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Look for none: it would be parsed, and its answer read, although it is not followed."""
+
+
 class Transport:
     """A session of one thread with the API; ``timeout`` is in seconds, for one attempt all told."""
 
     def __init__(self, timeout: float, proxy: str | None, ca_bundle: Path | None) -> None:
         self._timeout = timeout
-        self._session = requests.Session()
+        self._session = _Session()
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._session.trust_env = False  # no proxies, netrc or certificates of the environment
         self._session.verify = str(ca_bundle) if ca_bundle else True
         self._session.proxies = {"http": proxy, "https": proxy} if proxy else {}
@@ -110,7 +117,7 @@ class Attempt:
                 been carried out.
         """
         request = self._transport.prepared(method, url, headers, body)
-        with self._transport.send(request, left_until(self._deadline)) as response:
+        with self._transport.send(request, self.seconds_left) as response:
             read = response.raw.read(LONGEST_BODY + 1, decode_content=False)
             too_long = len(read) > LONGEST_BODY
             missing = response.raw.length_remaining

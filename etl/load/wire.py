@@ -34,8 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 LONGEST_BODY = 1 << 20  # bytes
+_LONGEST_ANSWER = LONGEST_BODY + (1 << 18)  # bytes, with its head and what parts its chunks
 _AT_ONCE = 1 << 16  # bytes
 _PLAIN = re.compile(rb"HTTP/1\.1 (200|4\d\d|50\d) [^\r\n]*\r\n((?:[!-9;-~]+:[^\r\n]*\r\n)+)\r\n")
+_STAYS = {None, b"keep-alive", b"Keep-Alive"}  # as it does if nothing else is said
 _LENGTH = re.compile(rb"\d{1,6}")  # less than the longest body
 _TLS_ERRORS = (ssl.SSLError, SSLError, CertificateError)
 
@@ -58,7 +60,14 @@ class _DeadlineReader(io.RawIOBase):
         self, sock: socket.socket, raw: io.RawIOBase, deadline: float, begun: bytes
     ) -> None:
         self._socket, self._raw, self._deadline, self._begun = sock, raw, deadline, begun
+        self._most = _LONGEST_ANSWER
         self.ended = False
+
+    @property
+    def more(self) -> bool:
+        """Whether something came that was not read: before, or as a part of a TLS record."""
+        pending = self._socket.pending() if isinstance(self._socket, ssl.SSLSocket) else 0
+        return bool(self._begun or pending)
 
     def readable(self) -> bool:
         return True
@@ -72,6 +81,9 @@ class _DeadlineReader(io.RawIOBase):
         self._socket.settimeout(left_until(self._deadline))
         count = self._raw.readinto(buffer)
         self.ended = count == 0
+        self._most -= count or 0
+        if self._most < 0:  # such as of a chunk that says that it has -1 bytes
+            raise OSError("the answer is longer than any that is read")
         return count
 
     def close(self) -> None:
@@ -109,7 +121,7 @@ class _DeadlineResponse(HTTPResponse):
     @property
     def is_last(self) -> bool:
         """Whether no answer can follow on its connection: it was left, or something came after."""
-        return not self.isclosed() or self.will_close or self._buffer.more
+        return not self.isclosed() or self.will_close or self._buffer.more or self._reader.more
 
     def begin(self) -> None:
         """Read as far as the body, past interim answers: of these http.client knows but one.
@@ -146,7 +158,7 @@ def _addresses(host: str, port: int, deadline: float) -> list[str]:
     def look_up() -> None:
         try:
             found.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 - such as of a name that cannot be one
             found.set_exception(error)
 
     Thread(target=look_up, daemon=True).start()
@@ -154,10 +166,16 @@ def _addresses(host: str, port: int, deadline: float) -> list[str]:
 
 
 @contextmanager
-def _connecting() -> Iterator[None]:
-    """Whatever fails in here cannot be taken for a failure of what follows the connection."""
+def connecting() -> Iterator[None]:
+    """Whatever fails in here cannot be taken for a failure of what follows the connection.
+
+    Raises:
+        NotConnectedError: something did.
+    """
     try:
         yield
+    except NotConnectedError:
+        raise
     except Exception as error:  # noqa: BLE001 - whatever it was, nothing has been sent
         insecure = isinstance(error, _TLS_ERRORS) and not isinstance(error, ssl.SSLEOFError)
         raise NotConnectedError(type(error).__name__, insecure=insecure) from None
@@ -174,11 +192,15 @@ class Connection(HTTPConnection):
         Raises:
             NotConnectedError: it could not be made, or not in time.
         """
-        with _connecting():
-            deadline = time.monotonic() + (self.timeout or 0)
+        with connecting():
+            self._deadline = time.monotonic() + (self.timeout or 0)
             super().connect()
-            self.timeout = left_until(deadline)
+            self.timeout = left_until(self._deadline)
             self.sock.settimeout(self.timeout)
+
+    def _tunnel(self) -> None:
+        super()._tunnel()  # which may have taken its time; what follows would wait as long again
+        self.sock.settimeout(left_until(self._deadline))
 
     def _new_conn(self) -> socket.socket:
         """Connect to the first address of the host that answers.
@@ -208,18 +230,18 @@ class SecureConnection(Connection, HTTPSConnection):
 def new_connection(url: str, bundle: str, deadline: float) -> Connection:
     """Return a connection, yet to be made, to a host that a file of certificates vouches for."""
     there = parse_url(url)
-    host, timeout = str(there.host), left_until(deadline)
+    host, timeout = str(there.host).strip("[]"), left_until(deadline)
     if there.scheme == "http":
         return Connection(host, there.port or 80, timeout=timeout)
-    with _connecting():
-        context = _trusting(bundle)
+    with connecting():
+        context = trusting(bundle)
     return SecureConnection(
         host, there.port or 443, timeout=timeout, cert_reqs="CERT_REQUIRED", ssl_context=context
     )
 
 
 @cache
-def _trusting(bundle: str) -> ssl.SSLContext:
+def trusting(bundle: str) -> ssl.SSLContext:
     """Return what verifies the API for all workers: reading a bundle takes longer than a row."""
     context = tls_context()
     context.load_verify_locations(bundle)
@@ -259,7 +281,7 @@ def _receive_plain(sock: socket.socket, deadline: float) -> tuple[Received | Non
     lines = head[2].split(b"\r\n")[:-1] if head else []
     headers = {name.lower(): value.strip() for name, _, value in (x.partition(b":") for x in lines)}
     length = headers.get(b"content-length", b"")
-    special = not headers.keys().isdisjoint({b"transfer-encoding", b"connection"})
+    special = b"transfer-encoding" in headers or headers.get(b"connection") not in _STAYS
     if not head or special or len(headers) < len(lines) or not _LENGTH.fullmatch(length):
         return None, begun
     end = head.end() + int(length)

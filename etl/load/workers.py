@@ -1,8 +1,8 @@
 """Threads that send rows at the same time, each over a connection of its own.
 
 Rows may be submitted before a worker is free, so that it need not wait until the next is on record.
-Once an answer is not the end of its row, no row is begun that was submitted before: those go back,
-for the loader alone knows whether it may go on.
+Once an answer is not the end of its row, no row is begun until that answer is collected: those that
+were submitted go back, for the loader alone knows whether it may go on.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Protocol, Self
 
 from etl.load.judge import judge
@@ -26,11 +26,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """A row that came back: what its attempt came to, None if it was not sent, and the seconds."""
+    """A row that came back: what its attempt came to, None if it was not sent.
+
+    ``seconds`` is how long that took, ``time`` when it ended, in seconds since 1970.
+    """
 
     row: PendingRow
-    verdict: Verdict | None
+    verdict: Verdict | None = None
     seconds: float = 0
+    time: float = 0
+
+    @property
+    def raises_doubt(self) -> bool:
+        """Whether it may mean that the run has to stop, or to wait."""
+        return self.verdict is not None and not self.verdict.status.final
 
 
 class Sender(Protocol):
@@ -63,6 +72,8 @@ class Workers:
         self._rows: SimpleQueue[PendingRow | None] = SimpleQueue()
         self._returned: SimpleQueue[Returned | None] = SimpleQueue()
         self._fault: Exception | None = None
+        self._doubts = 0  # how many rows that raise one have not been collected yet
+        self._doubting = Lock()
         self._threads = [
             Thread(target=self._work, args=(connect(),), daemon=True) for _ in range(count)
         ]
@@ -77,8 +88,12 @@ class Workers:
         self._rows.put(None)
 
     def submit(self, row: PendingRow) -> None:
-        """Give a row to the next free worker."""
-        self._rows.put(row)
+        """Give a row to the next free worker, or back while there is a doubt about the run."""
+        with self._doubting:
+            if self._doubts:
+                self._returned.put(Returned(row))
+            else:
+                self._rows.put(row)
 
     def recall(self) -> None:
         """Have the rows come back that no worker has begun."""
@@ -96,6 +111,7 @@ class Workers:
             while True:
                 if returned is not None:
                     collected.append(returned)
+                    self._settle(returned)
                 returned = self._returned.get_nowait()
         except Empty:
             if self._fault is not None:
@@ -122,10 +138,21 @@ class Workers:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is judged, not lost
             reply = error
         seconds = time.monotonic() - started
-        verdict = judge(reply, row)
-        others = [] if verdict.status.final else self._not_begun()
-        self._returned.put(Returned(row, verdict, seconds))
-        self._give_back(others)  # after the verdict, or they might be sent before it is seen
+        returned = Returned(row, judge(reply, row), seconds, time.time())
+        if not returned.raises_doubt:
+            self._returned.put(returned)
+            return
+        with self._doubting:
+            self._doubts += 1
+            others = self._not_begun()
+            self._returned.put(returned)
+            self._give_back(others)  # after it, or they might be sent before it is seen
+
+    def _settle(self, returned: Returned) -> None:
+        """Leave it to whoever collects a row if others may be begun."""
+        if returned.raises_doubt:
+            with self._doubting:
+                self._doubts -= 1
 
     def _not_begun(self) -> list[PendingRow]:
         """Take back the rows that no worker has begun."""
@@ -138,4 +165,4 @@ class Workers:
 
     def _give_back(self, rows: list[PendingRow]) -> None:
         for row in rows:
-            self._returned.put(Returned(row, None))
+            self._returned.put(Returned(row))
