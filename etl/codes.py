@@ -102,7 +102,7 @@ class Code(Enum):
     )
     RUN_STOPPED = (
         "the run stopped before this row",
-        "Nothing is wrong with the row: run the same file again and it will be sent.",
+        "Nothing is wrong with the row: once what stopped the run is settled, run the file again.",
     )
 
     @property

@@ -89,7 +89,8 @@ def what_to_do(counts: Mapping[Status, int], stopped: str | None, rework: str) -
         how = f"the column {ResultColumn.UPDATE_FIX.header} says how"
         said.append(f"Correct {counted(wrong, 'row')} in {rework}, and send that file; {how}.")
     if left:
-        said.append(f"Run the same file again for the {counted(left, 'row')} left.")
+        again = "Once that is settled, run" if stopped else "Run"
+        said.append(f"{again} the same file again for the {counted(left, 'row')} left.")
     return said
 
 

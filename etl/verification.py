@@ -76,8 +76,8 @@ def _contradictions(folder: RunFolder, manifest: Manifest) -> Iterator[str]:
                 yield from _wrong_results(folder, journal)
                 yield from _exchanged_input(folder, manifest)
                 yield from _wrong_rows(folder, journal, manifest)
-    except sqlite3.Error as error:
-        yield f"journal.sqlite3: it cannot be read ({type(error).__name__})"
+    except (sqlite3.Error, InconsistentError):
+        yield "journal.sqlite3: it cannot be read"
 
 
 def _wrong_counts(journal: JournalReader, manifest: Manifest) -> Iterator[str]:

@@ -85,7 +85,16 @@ def test_any_answer_is_returned_as_it_is(status: int) -> None:
 
 
 @responses.activate
-@pytest.mark.parametrize("spelling", [TOKEN, TOKEN.replace("/", "\\/")], ids=["plain", "escaped"])
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        TOKEN,
+        TOKEN.replace("/", "\\/"),
+        TOKEN.replace("/", "\\u002f").replace("+", "\\u002B"),
+        "".join(f"\\u{ord(each):04X}" for each in TOKEN),
+    ],
+    ids=["plain", "PHP", ".NET", "all"],
+)
 def test_the_token_is_blotted_out_of_an_answer(spelling: str) -> None:
     """An error that repeats the header would otherwise end in the results file."""
     said = f'{{"error": "Bearer {spelling} is bad: {spelling}"}}'

@@ -64,6 +64,19 @@ def test_history_is_a_table_for_people(
     assert [line.split()[0] for line in lines[1:]] == two_runs[::-1]
 
 
+@pytest.mark.parametrize("command", [["history", "--client", "4711"], ["show", "latest"]])
+def test_a_damaged_journal_hides_no_other_run(
+    two_runs: list[str], tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is named, and is no internal error."""
+    (tmp_path / "runs" / two_runs[1] / "journal.sqlite3").write_bytes(b"x" * 9_000)
+    code = run(command)
+    said = capsys.readouterr()
+    assert f"the journal of run {two_runs[1]} is damaged" in said.err
+    assert (two_runs[0] in said.out) is (command[0] == "history")
+    assert code == (0 if command[0] == "history" else 70)
+
+
 def test_history_of_no_runs_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A runs folder that is not there yet is no error."""
     assert run(["history", "--runs-dir", str(tmp_path / "none")]) == 0

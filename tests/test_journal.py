@@ -6,12 +6,14 @@ import hashlib
 import json
 import os
 import sqlite3
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from etl.codes import Code
+from etl.errors import InconsistentError, StoppedError
 from etl.fields import Field
 from etl.rows import CheckedRow, Fault, PendingRow, Record, RowResult, Status
 from etl.runs.journal import Journal
@@ -303,6 +305,7 @@ def test_an_outcome_reads_back(path: Path) -> None:
         (("phone: mapped",), "", "phone: mapped"),
         ((), "name: the API stored `a`", "name: the API stored `a`"),
         (("phone: mapped",), "name: `a`", "phone: mapped; name: `a`"),
+        (("; phone: mapped",), "", "; phone: mapped"),
     ],
 )
 def test_warnings_add_up(path: Path, staged: tuple[str, ...], stored: str, shown: str) -> None:
@@ -531,9 +534,42 @@ def test_a_journal_that_was_never_finished_can_be_read(path: Path) -> None:
 
 def test_reading_needs_a_journal(path: Path) -> None:
     """One that is not there is not made."""
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(InconsistentError, match="is damaged"):
         JournalReader(path)
     assert not path.exists()
+
+
+@pytest.mark.parametrize("size", [3, 5_000])
+def test_a_damaged_journal_is_told_from_a_fault_of_the_program(path: Path, size: int) -> None:
+    """Overwritten as a whole, or behind its beginning."""
+    staged_journal(path, map(checked, range(2, 200)))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:size] + b"x" * (len(whole) - size))
+    with pytest.raises(InconsistentError, match="is damaged"), JournalReader(path) as journal:
+        list(journal.rows())
+
+
+@pytest.mark.parametrize("leaves", [True, False])
+def test_whoever_reads_a_journal_that_ends_is_waited_for(
+    path: Path,
+    leaves: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An auditor who looks at a run is no fault of the program; one who stays is told of."""
+    monkeypatch.setattr("etl.runs.journal._PATIENCE", 5 if leaves else 0.2)
+    staged_journal(path, [checked(2)])
+    with Journal(path) as journal:
+        journal.record([], list(journal.pending()), NOW)
+        other = sqlite3.connect(path, check_same_thread=False)
+        other.execute("SELECT * FROM rows").fetchone()
+        if leaves:
+            threading.Timer(0.2, other.close).start()
+            journal.finish()
+        else:
+            with pytest.raises(StoppedError, match="another program has journal"):
+                journal.finish()
+            other.close()
+    assert path.with_name(f"{path.name}-wal").exists() is False
 
 
 def test_a_journal_is_closed_with_its_context(path: Path) -> None:

@@ -76,6 +76,8 @@ def echoed(**client: object) -> Verdict:
         {"status": "SUCCESS", "client": {"id": "1024"}},
         {"status": "SUCCESS", "client": {"id": 1024.0}},
         {"status": "SUCCESS", "client": ["x"], "error": None},
+        {"status": "SUCCESS", "client": []},
+        {"status": "SUCCESS", "client": [{"id": 1024}, {}]},
     ],
 )
 def test_a_confirmation_is_a_success(facts: object) -> None:
@@ -106,6 +108,12 @@ def test_an_answer_about_another_client_stops_the_run(other: object, word: str) 
     assert str(other) in verdict.error
     assert verdict.halt
     assert not verdict.again
+
+
+def test_an_answer_about_another_client_among_others_stops_the_run() -> None:
+    """The published answer has one; none of several may be another's."""
+    verdict = judged(200, {"status": "SUCCESS", "client": [{"id": 1024}, {"id": 9}]})
+    assert (verdict.status, verdict.code) == (Status.UNKNOWN, Code.API_MISMATCH)
 
 
 UNREADABLE = [

@@ -60,7 +60,7 @@ def test_the_exit_code_follows_from_the_rows(
             REWORK,
             (
                 "Not updated: 5 of 5 rows. The run stopped early: stopped by SIGTERM."
-                " Run the same file again for the 5 rows left."
+                " Once that is settled, run the same file again for the 5 rows left."
             ),
         ),
     ],

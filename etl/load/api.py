@@ -6,8 +6,10 @@ Source: fatora.io/api/updateClient.php.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -82,6 +84,13 @@ class Api:
 
 
 def _blotted(body: bytes, token: str) -> bytes:
-    for spelling in (token, token.replace("/", "\\/")):  # the second is how PHP writes JSON
-        body = body.replace(spelling.encode(), b"***")
-    return body
+    """Return an answer without the token, in whichever way of JSON it is written there."""
+    body = body.replace(token.encode(), b"***")
+    return _spellings(token).sub(b"***", body) if b"\\" in body else body
+
+
+@lru_cache(2)
+def _spellings(token: str) -> re.Pattern[bytes]:
+    """Match a token any of whose characters may be escaped: RFC 8259, 7."""
+    ways = (rf"(?:\\?{re.escape(each)}|\\u(?i:{ord(each):04x}))" for each in token)
+    return re.compile("".join(ways).encode())

@@ -184,23 +184,34 @@ def _judge_ok(answer: Answer, sent: PendingRow) -> Verdict:
             http_status=answer.http_status,
             halt=_halt_of_answer(answer),
         )
-    client = facts.get("client")
-    echo = client if isinstance(client, dict) else {}
-    answered_for = echo.get("id")
-    same = answered_for in (None, sent.client_id, str(sent.client_id))
-    if not same or isinstance(answered_for, bool):  # True equals 1
+    echoes = _echoes(facts.get("client"))
+    others = [echo["id"] for echo in echoes if _is_another(echo.get("id"), sent.client_id)]
+    if others:
         return Verdict(
             Status.UNKNOWN,
             Code.API_MISMATCH,
-            f"the API answered about client {quote(str(answered_for))}",
+            f"the API answered about client {quote(str(others[0]))}",
             http_status=answer.http_status,
-            halt="the API answered about another client than the one that was updated",
+            halt="the API answered about another client than the one that was updated:"
+            " ask Fatora's support before anything else",
         )
     if facts["status"] != "SUCCESS":
         said = f"the API answered {quote(facts['status'])}: {_said(answer)}"
         return Verdict(Status.REJECTED, Code.API_REJECTED, said, http_status=answer.http_status)
-    warning = SEPARATOR.join(_differences(sent.body, echo))
+    warning = SEPARATOR.join(_differences(sent.body, echoes[0])) if echoes else ""
     return Verdict(Status.SUCCESS, warning=warning, http_status=answer.http_status)
+
+
+def _echoes(client: object) -> list[dict[str, Any]]:
+    """Return the clients that an answer tells of: one, as is published, or else several."""
+    told = client if isinstance(client, list) else [client]
+    return [each for each in told if isinstance(each, dict)]
+
+
+def _is_another(told: object, client_id: int) -> bool:
+    if isinstance(told, bool):  # True equals 1
+        return True
+    return told not in (None, client_id, str(client_id))
 
 
 def _differences(body: Mapping[str, str], echo: Mapping[str, Any]) -> Iterator[str]:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+import time
 from typing import TYPE_CHECKING
 
 from etl.codes import Code
+from etl.errors import StoppedError
 from etl.rows import SEPARATOR, Fault, PendingRow, Status
 from etl.runs.database import NOT_FINAL, PAGE, as_json, connect, faults_json, transaction
 from etl.runs.reader import JournalReader
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
     from etl.rows import RowResult
 
+_PATIENCE = 10.0  # seconds for whoever reads a journal that is to be written
 # One statement for any number of rows: after each step of one the threads that send get a turn,
 # and what is recorded waits for them.
 _END_ATTEMPTS = """
@@ -26,10 +30,11 @@ UPDATE attempts SET
 FROM json_each(?) AS new
 WHERE row = json_extract(new.value, '$[0]') AND attempt = json_extract(new.value, '$[1]')
 """
-_END_ROWS = """
+_END_ROWS = f"""
 UPDATE rows SET
     status = json_extract(new.value, '$[1]'), faults = json_extract(new.value, '$[2]'),
-    warning = ltrim(warning || json_extract(new.value, '$[3]'), '; '),
+    warning = warning || iif('' IN (warning, json_extract(new.value, '$[3]')), '', '{SEPARATOR}')
+        || json_extract(new.value, '$[3]'),
     http_status = json_extract(new.value, '$[4]'), attempts = json_extract(new.value, '$[5]'),
     time = json_extract(new.value, '$[6]'), ms = json_extract(new.value, '$[7]')
 FROM json_each(?) AS new WHERE row = json_extract(new.value, '$[0]')
@@ -47,9 +52,14 @@ class Journal(JournalReader):
     """The journal of a run that is going on."""
 
     def __init__(self, path: Path) -> None:
-        """Open a journal that was staged, or one of a run that is to be resumed."""
+        """Open a journal that was staged, or one of a run that is to be resumed.
+
+        Raises:
+            StoppedError: another program reads it, and does not end.
+        """
+        self._path = path
         self._db = connect(path, "rw")
-        self._db.execute("PRAGMA journal_mode = WAL")
+        self._set_mode("WAL")
         self._db.execute("PRAGMA synchronous = FULL")
 
     def recover(self, now: str) -> int:
@@ -140,8 +150,30 @@ class Journal(JournalReader):
         self._db.execute("VACUUM")
 
     def finish(self) -> None:
-        """Bring everything into the one file, which is only read from now on."""
-        self._db.execute("PRAGMA journal_mode = DELETE")
+        """Bring everything into the one file, which is only read from now on.
+
+        Raises:
+            StoppedError: another program reads it, and does not end.
+        """
+        self._set_mode("DELETE")
+
+    def _set_mode(self, mode: str) -> None:
+        """Set how SQLite keeps the file, which it does at once and only while nobody reads it."""
+        until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                self._db.execute(f"PRAGMA journal_mode = {mode}")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+                if time.monotonic() > until:
+                    raise StoppedError(
+                        f"another program has {self._path.name} of run {self._path.parent.name}"
+                        " open: close it, and run the same file again"
+                    ) from None
+                time.sleep(_PATIENCE / 100)
+            else:
+                return
 
 
 def _ended_attempt(result: RowResult) -> tuple[object, ...]:
@@ -152,6 +184,5 @@ def _ended_attempt(result: RowResult) -> tuple[object, ...]:
 
 def _row_so_far(result: RowResult) -> tuple[object, ...]:
     faults = faults_json(result.fault) if result.fault else faults_json()
-    warning = SEPARATOR + result.warning if result.warning else ""
     outcome = (result.http_status, result.attempts, result.time, result.ms)
-    return (result.row, result.status, faults, warning, *outcome)
+    return (result.row, result.status, faults, result.warning, *outcome)

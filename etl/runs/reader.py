@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from etl.codes import Code
+from etl.errors import InconsistentError
 from etl.fields import Field
 from etl.rows import Fault, ReportRow, Status
 from etl.runs.database import connect
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
 # Milliseconds between two times; a Julian day is a float, and exact to less than one of them.
 _MS = "CAST(ROUND((julianday({until}) - julianday({since})) * 86400000) AS INTEGER)"
+
+# The least byte of SQLite's codes: https://www.sqlite.org/rescode.html
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +54,35 @@ class Sending(NamedTuple):
     attempts: int
 
 
+def _damaged(path: Path) -> InconsistentError:
+    run = path.parent.name
+    return InconsistentError(f"the journal of run {run} is damaged: see fatora-clients verify")
+
+
 class JournalReader:
     """The journal of one run as it can be read at any time; use as a context manager."""
 
     def __init__(self, path: Path) -> None:
-        """Open it without changing a byte of it."""
-        self._db = connect(path, "ro")
+        """Open it without changing a byte of it.
+
+        Raises:
+            InconsistentError: here or when it is closed: it is damaged, or there is none.
+        """
+        self._path = path
+        try:
+            self._db = connect(path, "ro")
+        except sqlite3.Error:
+            raise _damaged(path) from None
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(
+        self, _kind: object = None, error: object = None, _traceback: object = None
+    ) -> None:
         self._db.close()
+        if isinstance(error, sqlite3.Error) and error.sqlite_errorcode & 0xFF in _DAMAGE:
+            raise _damaged(self._path) from None
 
     def staged(self) -> Staged:
         """Return what was known of the input once it had been read."""
