@@ -7,11 +7,12 @@ file that it names: an option would show them to every user of the machine.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -22,12 +23,14 @@ from pydantic import (
     SecretStr,
     Strict,
     ValidationError,
+    model_validator,
 )
 from pydantic import (
     Field as Setting,
 )
 
 from etl.errors import ConfigError
+from etl.extract.header import known_names
 from etl.fields import Field
 from etl.text import is_token, strip_edges
 from etl.urls import checked_url, is_proxy
@@ -37,6 +40,10 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
+_LONGEST_WAIT = 86_400  # seconds; a day is more than any of them can mean
+_SLOWEST = 0.001  # requests a second
+# These decode bytes to what is no text, or what cannot be written again.
+_NO_ENCODINGS = frozenset({"utf-7", "unicode-escape", "raw-unicode-escape"})
 _LONGEST_CELL = 32_767  # characters, Excel's limit for a cell
 _API_KEY = "FATORA_API_KEY"
 _SECRETS = (_API_KEY, "FATORA_BEARER_TOKEN")
@@ -45,9 +52,18 @@ _SECRETS = (_API_KEY, "FATORA_BEARER_TOKEN")
 def _checked_encoding(name: str) -> str:
     try:
         "".encode(name)
+        known = codecs.lookup(name).name not in _NO_ENCODINGS
     except LookupError:
-        raise ValueError("is not the name of an encoding") from None
+        known = False
+    if not known:
+        raise ValueError("is not the name of an encoding")
     return name
+
+
+def _checked_rate(rate: float) -> float:
+    if 0 < rate < _SLOWEST:
+        raise ValueError(f"must be 0, which is no limit, or {_SLOWEST} at least")
+    return rate
 
 
 def _checked_proxy(proxy: SecretStr) -> SecretStr:
@@ -56,7 +72,7 @@ def _checked_proxy(proxy: SecretStr) -> SecretStr:
     return proxy
 
 
-Seconds = Annotated[float, Setting(gt=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Setting(gt=0, le=_LONGEST_WAIT, allow_inf_nan=False)]
 
 
 class _Section(BaseModel):
@@ -80,7 +96,9 @@ class LoadSettings(_Section):
     """``[load]``: how fast rows are sent, and when the job gives up."""
 
     workers: int = Setting(default=8, ge=1, le=256)
-    rate: float = Setting(default=0, ge=0, allow_inf_nan=False)
+    rate: Annotated[
+        float, Setting(ge=0, le=1e6, allow_inf_nan=False), AfterValidator(_checked_rate)
+    ] = 0
     stop_after: int = Setting(default=10, ge=1)
 
 
@@ -89,7 +107,7 @@ class InputSettings(_Section):
 
     sheet: str | None = None
     encoding: Annotated[str, AfterValidator(_checked_encoding)] | None = None
-    settle: float = Setting(default=5, ge=0, allow_inf_nan=False)
+    settle: float = Setting(default=5, ge=0, le=_LONGEST_WAIT, allow_inf_nan=False)
 
 
 class ColumnSettings(_Section):
@@ -114,6 +132,11 @@ class ColumnsSettings(_Section):
         """Return what is set for a field's column."""
         settings: ColumnSettings = getattr(self, field)
         return settings
+
+    @model_validator(mode="after")
+    def _check_aliases(self) -> Self:
+        known_names(self.aliases)
+        return self
 
     @property
     def aliases(self) -> dict[Field, tuple[str, ...]]:

@@ -130,7 +130,7 @@ def test_an_unknown_key_is_named(path: Path, text: str, key: str) -> None:
 WRONG: list[tuple[str, Any]] = [
     *[("api.url", value) for value in ("", "api.fatora.io", "http://api.fatora.io/v1", 5)],
     *[("api.url", value) for value in ("https://u:p@api.fatora.io", "https://api.fatora.io:99999")],
-    *[("api.timeout", value) for value in (0, -1, "30", True, float("inf"), float("nan"))],
+    *[("api.timeout", value) for value in (0, -1, "30", True, 1e10, float("inf"), float("nan"))],
     *[("api.attempts", value) for value in (0, -1, 1.5, "5", True)],
     *[("api.pause", value) for value in (0, -0.5, "1")],
     *[("api.pause_max", value) for value in (0, -1, float("inf"))],
@@ -139,10 +139,10 @@ WRONG: list[tuple[str, Any]] = [
     *[("api.proxy", value) for value in ("http://", "socks5://proxy.example.com", "http://a:x")],
     *[("api.ca_bundle", value) for value in ("/nowhere/ca.pem", "/", 5)],
     *[("load.workers", value) for value in (0, -1, 257, 1.5, "8", True)],
-    *[("load.rate", value) for value in (-1, "1", float("inf"), float("nan"))],
+    *[("load.rate", value) for value in (-1, 1e-11, 1e9, "1", float("inf"), float("nan"))],
     *[("load.stop_after", value) for value in (0, -1, 1.5)],
     *[("input.sheet", value) for value in (5, ["a"])],
-    *[("input.encoding", value) for value in ("utf-9", "", "base64", "rot13", 5)],
+    *[("input.encoding", value) for value in ("utf-9", "", "base64", "rot13", "UTF7", 5)],
     *[("input.settle", value) for value in (-1, "5", float("inf"))],
     *[("columns.id.aliases", value) for value in ("id", [5], {"a": "b"})],
     *[("columns.id.blank", value) for value in ("", "KEEP", "delete", True)],
@@ -186,6 +186,33 @@ def test_the_least_and_the_greatest_value_are_good(
     """A limit includes itself, and a good value is kept as it is."""
     settings = settings_from(path, f"[{section}]\n{name} = {toml_of(value)}\n")
     assert getattr(getattr(settings, section), name) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('[columns.id]\naliases = ["#"]', "columns: the alias `#` of id has no letter or digit"),
+        (
+            '[columns.notes]\naliases = ["Name"]',
+            "columns: the alias `Name` of notes is a name of name",
+        ),
+        (
+            '[columns.id]\naliases = ["Konto"]\n[columns.name]\naliases = ["konto "]',
+            "columns: the alias `konto ` of name is a name of id",
+        ),
+    ],
+)
+def test_an_alias_that_would_find_the_wrong_column_is_named(
+    path: Path, text: str, why: str
+) -> None:
+    """Values would go out as another field, and the run would say that all is well."""
+    assert complaint(path, text) == f"wrong settings: {why}"
+
+
+def test_an_alias_may_be_one_that_ships(path: Path) -> None:
+    """Whoever lists all names that are in use is right."""
+    settings = settings_from(path, '[columns.id]\naliases = ["Client ID", "Konto"]\n')
+    assert settings.columns.aliases == {Field.ID: ("Client ID", "Konto")}
 
 
 def test_a_cell_may_be_limited_to_one_character(path: Path) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from etl.errors import ConfigError, InputError
+from etl.errors import ConfigError, InconsistentError, InputError
 from etl.runs.folder import RunFolder, RunsFolder
 from etl.runs.manifest import InputFacts, Manifest
 
@@ -226,6 +228,32 @@ def test_a_run_against_the_sandbox_is_no_run_against_the_api(
     publish(runs, api=made)
     assert list(runs.of_same(FACTS, asked)) == []
     assert list(runs.of_same(FACTS, made)) != []
+
+
+def test_a_run_against_another_api_is_not_taken_for_one_against_this(runs: RunsFolder) -> None:
+    """Its rows were never sent here; of stand-ins on this machine only the port differs."""
+    publish(runs, api="https://staging.example.com/v1")
+    assert list(runs.of_same(FACTS, API)) == []
+    publish(runs, NOON + timedelta(days=1), api=SANDBOX)
+    assert list(runs.of_same(FACTS, "http://localhost:8042/v1")) != []
+
+
+@pytest.mark.parametrize(("content", "told"), [(b"1", True), (b"2", False)], ids=["same", "other"])
+def test_a_damaged_manifest_does_not_have_its_file_sent_again(
+    runs: RunsFolder,
+    tmp_path: Path,
+    content: bytes,
+    told: bool,  # noqa: FBT001
+) -> None:
+    """Nobody knows what became of it; other files are no matter."""
+    (tmp_path / "clients.csv").write_bytes(b"1")
+    with runs.staging(NOON) as staged:
+        staged.take_input(tmp_path / "clients.csv")
+        staged.manifest.write_text("{", encoding="utf-8")
+        runs.publish(staged)
+    facts = replace(FACTS, sha256=hashlib.sha256(content).hexdigest())
+    with pytest.raises(InconsistentError) if told else contextlib.nullcontext():
+        assert list(runs.of_same(facts, API)) == []
 
 
 # The folder of one run

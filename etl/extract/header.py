@@ -17,22 +17,24 @@ if TYPE_CHECKING:
 ALIASES: Mapping[Field, tuple[str, ...]] = {
     Field.ID: (
         "id", "client id", "client number", "client no", "customer id", "fatora id",
-        "رقم العميل", "معرف العميل", "رقم الزبون", "المعرف",
+        "رقم العميل", "معرف العميل", "رقم الزبون", "المعرف", "معرف",
     ),
     Field.EMAIL: (
         "email", "email address", "client email", "mail",
-        "البريد الإلكتروني", "بريد إلكتروني", "البريد", "الإيميل", "إيميل",
+        "البريد الإلكتروني", "بريد إلكتروني", "البريد", "بريد", "الإيميل", "إيميل",
     ),
     Field.NAME: (
         "name", "full name", "client name", "customer name",
-        "الاسم", "اسم العميل", "الاسم الكامل", "اسم الزبون",
+        "الاسم", "اسم", "اسم العميل", "الاسم الكامل", "اسم الزبون",
     ),
     Field.PHONE: (
         "phone", "phone number", "phone no", "mobile", "mobile number", "mobile no", "telephone",
-        "tel", "الهاتف", "رقم الهاتف", "هاتف", "الجوال", "رقم الجوال", "الموبايل", "رقم الموبايل",
+        "tel", "الهاتف", "رقم الهاتف", "هاتف", "رقم هاتف",
+        "الجوال", "رقم الجوال", "جوال", "رقم جوال",
+        "الموبايل", "رقم الموبايل", "موبايل", "رقم موبايل",
     ),
     Field.ADDRESS: ("address", "client address", "العنوان", "عنوان", "عنوان العميل"),
-    Field.NOTES: ("notes", "note", "remarks", "ملاحظات", "الملاحظات", "ملاحظة"),
+    Field.NOTES: ("notes", "note", "remarks", "ملاحظات", "الملاحظات", "ملاحظة", "الملاحظة"),
 }  # fmt: skip
 
 _ARABIC_VARIANTS = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ة": "ه", "ى": "ي", "ـ": None})
@@ -87,12 +89,21 @@ def header_key(name: str) -> str:
 
 
 def known_names(extra: Mapping[Field, Sequence[str]]) -> dict[str, Field]:
-    """Return the field of each header key: the aliases that ship and the configuration's."""
-    return {
-        header_key(name): field
-        for field in Field
-        for name in (*ALIASES[field], *extra.get(field, ()))
-    }
+    """Return the field of each header key: the aliases that ship and the configuration's.
+
+    Raises:
+        ValueError: one of the configuration's has neither letter nor digit, so that it would fit
+            headers that have none, or is another field's.
+    """
+    known = {header_key(name): field for field in Field for name in ALIASES[field]}
+    for field, names in extra.items():
+        for name in names:
+            key = header_key(name)
+            if not key:
+                raise ValueError(f"the alias {quote(name)} of {field} has no letter or digit")
+            if known.setdefault(key, field) is not field:
+                raise ValueError(f"the alias {quote(name)} of {field} is a name of {known[key]}")
+    return known
 
 
 def match(row: int, names: Iterable[str], known: Mapping[str, Field]) -> Header:

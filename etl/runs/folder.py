@@ -192,23 +192,29 @@ class RunsFolder:
     def of_same(self, facts: InputFacts, api: str) -> Iterator[tuple[RunFolder, Manifest]]:
         """Yield the runs of the same bytes and sheet, the latest first.
 
-        What was sent to a stand-in on this machine has not been sent to the API, and the other way
-        round: such runs are not taken for one another.
+        What was sent to one API has not been sent to another: such runs are not taken for one
+        another. All stand-ins on this machine are one, whatever their ports.
+
+        Raises:
+            InconsistentError: the manifest of a run of these bytes is damaged: it cannot be told
+                what became of them.
         """
-        for folder, manifest in self._readable():
+        for folder in self.all():
+            try:
+                manifest = Manifest.read(folder.manifest)
+            except InconsistentError:
+                if sha256_of(folder.input) == facts.sha256:
+                    raise
+                continue
             same = manifest.input.sha256 == facts.sha256 and manifest.input.sheet == facts.sheet
-            if same and is_loopback(manifest.api) == is_loopback(api):
+            if same and (manifest.api == api or (is_loopback(manifest.api) and is_loopback(api))):
                 yield folder, manifest
 
     def manifests(self) -> Iterator[Manifest]:
         """Yield the manifest of every run, the newest first; a damaged one is left to `verify`."""
-        for _, manifest in self._readable():
-            yield manifest
-
-    def _readable(self) -> Iterator[tuple[RunFolder, Manifest]]:
         for folder in self.all():
             with suppress(InconsistentError):
-                yield folder, Manifest.read(folder.manifest)
+                yield Manifest.read(folder.manifest)
 
     def _clear_staging(self) -> None:
         for left in self.path.glob(f"{_STAGING}*"):
