@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import select
@@ -9,7 +10,7 @@ import sys
 from contextlib import contextmanager, suppress
 from io import UnsupportedOperation
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import IO, TYPE_CHECKING, TextIO, cast
 
 from etl.text import visible
 
@@ -114,6 +115,32 @@ class Silence:
         """Show nothing."""
 
 
+class _Terminal(io.TextIOBase):
+    """A terminal that nobody waits for: what it does not take at once is left out."""
+
+    def __init__(self, name: str) -> None:
+        """Open it once more, so as not to wait: other programs share the standard streams.
+
+        Raises:
+            OSError: it cannot be opened.
+        """
+        super().__init__()
+        self._descriptor = os.open(name, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            os.write(self._descriptor, text.encode(errors="replace"))
+        return len(text)
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()
+
+
 class ProgressBar:
     """A bar on a terminal: rows done, rows a second, time left, and how many of each status."""
 
@@ -144,7 +171,8 @@ class ProgressBar:
 @contextmanager
 def progress(*, wanted: bool) -> Iterator[Silence | ProgressBar]:
     """Give a bar on standard error if that is a terminal, and silence otherwise."""
-    if not (wanted and sys.stderr.isatty()):
+    terminal = _terminal() if wanted else None
+    if terminal is None:
         yield Silence()
         return
     # Only where there is a terminal: under cron the import alone would cost more than the output.
@@ -158,14 +186,25 @@ def progress(*, wanted: bool) -> Iterator[Silence | ProgressBar]:
         TimeRemainingColumn,
     )
 
-    with Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[statuses]}"),
-        console=Console(stderr=True),
-        transient=True,
-    ) as bar:
+    with (
+        terminal,
+        Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[statuses]}"),
+            console=Console(file=cast("IO[str]", terminal)),
+            transient=True,
+        ) as bar,
+    ):
         yield ProgressBar(bar)
+
+
+def _terminal() -> _Terminal | None:
+    """Return the terminal that is standard error, if it is one."""
+    try:
+        return _Terminal(os.ttyname(sys.stderr.fileno()))
+    except OSError:
+        return None

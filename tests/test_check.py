@@ -83,3 +83,16 @@ def test_equal_faults_stand_on_one_line(tmp_path: Path, capsys: pytest.CaptureFi
     assert "    rows 2-100, 102-5001: email `none`" in lines
     assert "EMAIL_INVALID, 4999 rows: the e-mail address is not valid" in lines
     assert len(lines) == 5
+
+
+def test_files_that_were_passed_over_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An empty output would look like a folder in which all is well."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    assert run(["check", str(folder)]) == 0
+    assert capsys.readouterr().out == "Nothing to do: there is no spreadsheet to read.\n"
+    source = write_csv(folder / "new.csv", ROWS)
+    assert run(["check", str(folder)]) == 0
+    assert capsys.readouterr().out == f"{source}: passed over for now, it changed only just\n"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import pty
 import sys
 import time
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from etl import console
+from etl.rows import RowResult, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,6 +102,66 @@ def test_a_reader_that_has_gone_is_no_error(monkeypatch: pytest.MonkeyPatch) -> 
         console.say("to nobody")
         console.say("to nobody")
         console.let_go()
+
+
+@contextmanager
+def terminal_as_error(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Have a terminal be standard error, and give the end at which one sees what it shows."""
+    monkeypatch.setenv("TERM", "xterm")
+    shown, descriptor = pty.openpty()
+    os.set_blocking(shown, False)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        yield shown
+        with contextlib.suppress(OSError):  # before the other end, which would wait for a reader
+            os.close(shown)
+
+
+def test_a_terminal_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many rows have been sent of how many, and what became of them."""
+    with terminal_as_error(monkeypatch) as terminal:
+        with console.progress(wanted=True) as progress:
+            progress.sending({Status.INVALID: 1}, 3)
+            progress.sent([RowResult(2, 7, Status.SUCCESS, 1, "", 20)])
+        shown = os.read(terminal, 1 << 16).decode()
+    assert "1/3" in shown
+    assert "INVALID 1  SUCCESS 1" in shown
+
+
+def test_a_terminal_that_stands_still_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever stopped it must not have the run hold its folder for ever."""
+    with terminal_as_error(monkeypatch) as terminal:
+        os.set_blocking(sys.stderr.fileno(), False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(sys.stderr.fileno(), b"x" * 1_000)
+        os.set_blocking(sys.stderr.fileno(), True)
+        begun = time.monotonic()
+        with console.progress(wanted=True) as progress:
+            assert isinstance(progress, console.ProgressBar)
+            progress.staging(1_000)
+        assert time.monotonic() - begun < 5
+        assert os.read(terminal, 1) == b"x"
+
+
+def test_a_terminal_that_has_gone_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its window was closed while the run went on."""
+    with terminal_as_error(monkeypatch) as terminal, console.progress(wanted=True) as progress:
+        assert isinstance(progress, console.ProgressBar)
+        os.close(terminal)
+        progress.staging(1_000)
+
+
+def test_without_a_terminal_there_is_no_bar(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor where nobody wants one."""
+    with (tmp_path / "err").open("w") as file:
+        monkeypatch.setattr(sys, "stderr", file)
+        for wanted in (True, False):
+            with console.progress(wanted=wanted) as progress:
+                progress.staging(1_000)
+    assert (tmp_path / "err").read_bytes() == b""
 
 
 def test_what_is_logged_can_be_printed(capfd: pytest.CaptureFixture[str]) -> None:

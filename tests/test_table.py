@@ -189,11 +189,31 @@ def test_blank_rows_are_counted_and_passed_over(csv: SaveCsv) -> None:
         assert table.tally == Tally(blank_rows=3)
 
 
+def test_blank_rows_that_a_workbook_leaves_out_are_counted(tmp_path: Path) -> None:
+    """Between the header, the title above it and the last row; below that there are none."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for cell in ("A3", "A6", "A9", "A10"):
+        sheet[cell] = {"A3": "id"}.get(cell, "1")
+    sheet["B3"], sheet["A1"], sheet["A40"] = "email", "Clients", " "
+    book.save(tmp_path / "clients.xlsx")
+    with open_table(tmp_path / "clients.xlsx") as table:
+        assert [record.row for record in table.records] == [6, 9, 10]
+        assert table.tally == Tally(blank_rows=2 + 2 + 1)
+
+
 def test_row_with_results_alone_is_blank(csv: SaveCsv) -> None:
     """What a previous run wrote beside an empty row does not make a client of it."""
     with open_table(csv("id,email,update_row\n,,7\n")) as table:
         assert list(table.records) == []
         assert table.tally.blank_rows == 1
+
+
+def test_long_cell_is_a_fault_of_its_row_alone(csv: SaveCsv) -> None:
+    """What Python's own limit would take for a quote that is not closed is read."""
+    with open_table(csv(f'id,email,notes\n1,{SARA},"{"x" * 200_000}"\n')) as table:
+        assert [len(record.cells[2]) for record in table.records] == [200_000]
 
 
 def test_file_with_a_header_alone_has_no_records(csv: SaveCsv) -> None:

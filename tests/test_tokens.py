@@ -196,6 +196,24 @@ def test_an_answer_without_a_usable_token_is_a_refusal(status: int, body: bytes)
 
 
 @responses.activate
+@pytest.mark.parametrize(
+    ("status", "body", "why"),
+    [
+        (401, b'{"error": "Invalid API Key"}', "the API key was refused"),
+        (200, b' {"status": "ERROR"}', "the API key was refused"),
+        (200, b"<html></html>", "check the API's url"),
+        (302, b"", "check the API's url"),
+        (404, b'{"error": "no such page"}', "check the API's url"),
+    ],
+)
+def test_a_refusal_says_whether_it_can_be_of_the_key(status: int, body: bytes, why: str) -> None:
+    """Nobody is to look for a fault in the key at night when it was never looked at."""
+    responses.get(AUTHORIZE, status=status, body=body)
+    with pytest.raises(TokenRefusedError, match=f"^{why}: "):
+        exchanged().current(attempt())
+
+
+@responses.activate
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 599])
 def test_an_endpoint_that_is_busy_is_not_a_refusal(status: int) -> None:
     """The key may be good: the row is tried again, when the endpoint says so."""

@@ -10,7 +10,7 @@ import click
 
 from etl import console
 from etl.commands import options
-from etl.commands.options import require_place, settings_of
+from etl.commands.options import require_place, say_what_is_left, settings_of
 from etl.errors import ExitCode, InputError
 from etl.extract.inputs import find_inputs
 from etl.outcome import rows_in_words
@@ -64,6 +64,7 @@ def command(
             except InputError as error:
                 console.complain(f"fatora-clients: {file}: {error}")
                 codes.append(error.exit_code)
+    say_what_is_left(found)
     return ExitCode.worst(codes)
 
 

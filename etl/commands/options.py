@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
+from etl import console
 from etl.config import load_settings
 from etl.errors import ConfigError
 from etl.files import require_replaceable
@@ -89,6 +90,14 @@ def require_place(results: Path | None, found: Inputs) -> None:
         raise ConfigError(
             f"--results {results} cannot be written ({error.strerror}); nothing was sent"
         ) from None
+
+
+def say_what_is_left(found: Inputs) -> None:
+    """Say which files were passed over, and where there was none at all."""
+    for file in found.unsettled:
+        console.say(f"{file}: passed over for now, it changed only just")
+    if not (found.files or found.unsettled):
+        console.say("Nothing to do: there is no spreadsheet to read.")
 
 
 def _checked_results(path: Path | None) -> Path | None:

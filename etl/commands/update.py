@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from etl import console
 from etl.commands import options
-from etl.commands.options import require_place, settings_of
+from etl.commands.options import require_place, say_what_is_left, settings_of
 from etl.config import read_credentials
 from etl.errors import ExitCode
 from etl.extract.inputs import find_inputs
@@ -154,7 +154,8 @@ def command(
         told = {"runs": objects, "exit_code": exit_code} if found.several else objects[0]
         console.say(json.dumps(told, ensure_ascii=False, indent=2))
     elif not quiet:
-        _print_summaries(summaries, found.unsettled)
+        _print_summaries(summaries)
+        say_what_is_left(found)
     return exit_code
 
 
@@ -196,14 +197,10 @@ def _log_to_console() -> None:
     logging.getLogger("etl").addHandler(handler)
 
 
-def _print_summaries(summaries: Sequence[Summary], unsettled: Sequence[Path]) -> None:
-    if not summaries:
-        console.say("Nothing to do: there is no spreadsheet to read.")
+def _print_summaries(summaries: Sequence[Summary]) -> None:
     for summary in summaries:
         if summary.run is not None:
             _print_summary(summary)
-    for file in unsettled:
-        console.say(f"{file}: passed over for now, it changed only just")
 
 
 def _print_summary(summary: Summary) -> None:
@@ -213,7 +210,7 @@ def _print_summary(summary: Summary) -> None:
         if count:
             console.say(f"  {count:>7}  {status:<8}  {status.meaning}")
     console.say(summary.sentence)
-    console.say(f"Results: {summary.results}")
+    console.say(f"Results: {summary.results or 'pruned'}")
     console.say(f"Run:     {summary.run}")
 
 

@@ -31,6 +31,7 @@ _SEP_LINE = re.compile(r'"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE)
 _LINE_END = re.compile(r"\r\n?|\n")
 _END_OF_FILE = "\x1a"  # Ctrl-Z, with which DOS programs end a text
 _CHUNK = 1 << 20
+csv.field_size_limit(1 << 20)  # characters; a cell longer than Excel's is a fault of its row alone
 _NAME_IT = (
     "save the file in Excel as 'CSV UTF-8', or name its encoding, for example"
     " --encoding cp1256 (Arabic Windows) or cp1252 (Western Windows)"

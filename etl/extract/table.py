@@ -144,13 +144,18 @@ def _nothing_found(best: Header | None) -> str:
 def _records(layout: Layout, header: Header, tally: Tally) -> Iterator[Record]:
     fields = {index: field for field, index in header.columns.items()}
     kept = [(index, fields.get(index)) for index in header.kept]
+    before, untold = header.row, 0
     for raw in layout.rows():
         if raw.row <= header.row:
             continue
+        untold += raw.row - before - 1  # a workbook need not tell of a blank row
+        before = raw.row
         record = None if _is_bare(raw) else _record(raw, len(header.names), kept)
         if record is None or (all(map(is_blank, record.cells)) and not raw.uncalculated):
             tally.blank_rows += 1
             continue
+        tally.blank_rows += untold
+        untold = 0
         tally.hidden_rows += raw.hidden
         yield record
 

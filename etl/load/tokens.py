@@ -136,7 +136,8 @@ class ExchangedToken:
             return token
         said = f"the Authorize endpoint answered {answer.http_status} and no token"
         if answer.http_status in {HTTPStatus.OK, *_REFUSALS} - _SLOW_DOWN:
-            raise TokenRefusedError(f"the API key was refused: {said}")
+            why = "the API key was refused" if _is_of_the_key(answer) else "check the API's url"
+            raise TokenRefusedError(f"{why}: {said}")
         raise TokenUnavailableError(said, answer.retry_after)
 
 
@@ -150,6 +151,11 @@ def end_of_life(token: str) -> datetime | None:
         return datetime.fromtimestamp(claims["exp"], UTC)
     except (jwt.InvalidTokenError, KeyError, TypeError, ValueError, OverflowError, OSError):
         return None
+
+
+def _is_of_the_key(answer: Answer) -> bool:
+    """Whether it can be the API that speaks of the key, which no web page and no redirect is."""
+    return answer.http_status in {200, 400, 401, 403} and answer.body.lstrip().startswith(b"{")
 
 
 def _token_in(answer: Answer) -> str | None:
