@@ -147,7 +147,7 @@ def command(
         summaries = list(update_each(found.files, job))
     exit_code = ExitCode.worst(summary.exit_code for summary in summaries)
     for summary in summaries:
-        if summary.run is None or (quiet and summary.stopped):
+        if summary.run is None or (quiet and summary.exit_code is ExitCode.STOPPED):
             console.complain(f"fatora-clients: {summary.input}: {summary.sentence}")
     if as_json:
         objects = [_json_object(summary) for summary in summaries]
