@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
@@ -18,7 +18,6 @@ from etl.runs.manifest import Invocation
 from etl.stopping import StopRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from etl.load.tokens import Tokens
@@ -34,14 +33,16 @@ def job(
     overrides = {name.replace("__", "."): value for name, value in settings.items()}
     chosen = load_settings(None, {**overrides, "api.url": url, "runs.dir": runs})
 
-    pace = Pace(chosen.load.rate)
-
-    @contextmanager
-    def connect(_ids: Iterable[int]) -> Iterator[Access]:
-        tokens: Tokens = (
-            ExchangedToken(SecretStr(key), url) if key else GivenToken(SecretStr("invented-token"))
-        )
-        yield Access(url, tokens, pace, timeout)
+    tokens: Tokens = (
+        ExchangedToken(SecretStr(key), url) if key else GivenToken(SecretStr("invented-token"))
+    )
+    access = Access(url, tokens, Pace(chosen.load.rate), timeout)
 
     RunsFolder(runs).prepare()
-    return Job(chosen, connect, StopRequest(), Silence(), Invocation("a test", "invented"))
+    return Job(
+        chosen,
+        lambda _ids: nullcontext(access),
+        StopRequest(),
+        Silence(),
+        Invocation("a test", "invented"),
+    )

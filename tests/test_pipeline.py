@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.pipeline import update
+from etl.pipeline import update, update_each
 from etl.sandbox.server import Sandbox
 from etl.text import is_blank
 from jobs import job
+from scripted import ScriptedServer, reply
 from spreadsheets import read_csv, statuses, write_csv
 
 if TYPE_CHECKING:
@@ -67,3 +70,30 @@ def test_invalid_row_is_never_sent(table: list[tuple[str, str, str]]) -> None:
         tokens = 1 if answered else 0
         assert sandbox.requests_seen == tokens + sum(int(r["update_attempts"]) for r in results)
         assert sum(int(r["update_attempts"]) for r in results) == len(answered)
+
+
+TOKEN = reply(b'{"success": true, "bearer_token": "invented"}')
+DONE = reply(b'{"status": "SUCCESS"}')
+WAIT = reply(b"", b"Retry-After: 1", status=b"429 Too Many Requests")
+
+
+@pytest.mark.parametrize(
+    ("answers", "codes"),
+    [([WAIT, TOKEN, DONE, DONE], [0, 0]), ([TOKEN, WAIT, DONE], [1, 0])],
+    ids=["signing in", "a file before"],
+)
+def test_what_the_api_asks_to_wait_holds_whatever_comes_next(
+    tmp_path: Path, answers: list[bytes], codes: list[int]
+) -> None:
+    """It does not know of files, and need not have been asked about a row."""
+    sources = [
+        write_csv(tmp_path / f"{n}.csv", [("id", "email"), (str(n), "a@example.com")])
+        for n in (1, 2)
+    ]
+    with ScriptedServer([[answer] for answer in answers]) as server:
+        patient = job(server.url, tmp_path / "runs", "invented", api__attempts=1)
+        begun = time.monotonic()
+        summaries = list(update_each(sources, patient))
+        took = time.monotonic() - begun
+    assert [summary.exit_code for summary in summaries] == codes
+    assert took > 1
