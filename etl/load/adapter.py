@@ -108,7 +108,7 @@ class DeadlineAdapter(HTTPAdapter):
         if proxies:
             within: Any = _Until(deadline)
             return super().send(request, stream, within, verify, cert, proxies)
-        received = self._exchange(request, self._bundle, deadline)
+        received = self._exchange(request, deadline)
         response = requests.Response()
         response.status_code = received.status
         response.headers = CaseInsensitiveDict(received.headers)
@@ -123,16 +123,11 @@ class DeadlineAdapter(HTTPAdapter):
         self._hang_up()
         super().close()
 
-    def _exchange(
-        self,
-        request: requests.PreparedRequest,
-        bundle: str,
-        deadline: float,
-    ) -> Received:
+    def _exchange(self, request: requests.PreparedRequest, deadline: float) -> Received:
         last = True
         try:
             with connecting():
-                sock = self._connected(str(request.url), bundle, deadline)
+                sock = self._connected(str(request.url), deadline)
                 left_until(deadline)
             with suppress(BrokenPipeError):  # it may have been answered before it was whole
                 send(sock, _written(request), deadline)
@@ -143,14 +138,14 @@ class DeadlineAdapter(HTTPAdapter):
                 self._hang_up()
         return received
 
-    def _connected(self, url: str, bundle: str, deadline: float) -> socket.socket:
+    def _connected(self, url: str, deadline: float) -> socket.socket:
         """Return the socket of the connection, a new one where the last is over."""
-        origin = (*url.split("/", 3)[:3], bundle)
+        origin = (*url.split("/", 3)[:3], self._bundle)
         if self._connection and (origin != self._origin or not self._connection.is_connected):
             self._hang_up()
         if self._connection is None:
             self._origin = origin
-            self._connection = new_connection(url, bundle, deadline)
+            self._connection = new_connection(url, self._bundle, deadline)
             self._end = finalize(self, self._connection.close)
             self._connection.connect()
         return self._connection.sock
