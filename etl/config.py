@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
+import jwt
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -190,6 +191,25 @@ class Credentials:
         """What tells them apart from others and does not give them away: for the manifest."""
         digest = hashlib.sha256(self.secret.get_secret_value().encode()).hexdigest()
         return f"{'API key' if self.is_api_key else 'bearer token'} {digest[:16]}"
+
+    @property
+    def account(self) -> str:
+        """Whose clients they are for: the name that a bearer token holds, else the fingerprint.
+
+        Sources: RFC 7519, 4.1.2 (``sub``); ``unique_name`` is in the token of the vendor's sample.
+        """
+        claims = {} if self.is_api_key else _claims(self.secret.get_secret_value())
+        named = (claims.get(key) for key in ("unique_name", "sub"))
+        return next((name for name in named if isinstance(name, str) and name), self.fingerprint)
+
+
+def _claims(token: str) -> dict[str, Any]:
+    """Return what a token says of itself if it is a JWT; only the API can verify its signature."""
+    try:
+        claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
+    except jwt.InvalidTokenError:
+        return {}
+    return claims
 
 
 def load_settings(

@@ -25,22 +25,23 @@ class Field(StrEnum):
 
 
 class ResultColumn(Enum):
-    """A column of the results file; its value tells operations what it holds.
+    """A column of the results file; its value explains to operations what it holds.
 
-    Such a column in an input is a previous run's and is dropped.
+    Such a column in an input comes from an earlier run. It is never sent, and not copied into the
+    new results; only which row it names is remembered.
     """
 
-    UPDATE_STATUS = "what became of the row: exactly one status"
-    UPDATE_ERROR = "empty on SUCCESS; else what is wrong, or what the API returned, on one line"
+    UPDATE_STATUS = "the result for this row: exactly one status"
+    UPDATE_ERROR = "empty on SUCCESS; otherwise what is wrong, or what Fatora answered, on one line"
     UPDATE_CODE = "the same as stable codes, several joined by `; `"
-    UPDATE_FIX = "what to do about it, in plain words"
-    UPDATE_WARNING = "updated, but: what was changed on the way, or stored otherwise than sent"
+    UPDATE_FIX = "how to fix it, in plain words"
+    UPDATE_WARNING = "updated, but: what was changed on the way, or what Fatora stored differently"
     UPDATE_HTTP_STATUS = "the HTTP status of the last answer"
-    UPDATE_ATTEMPTS = "how many times the row was sent, or may have been, over all resumes"
+    UPDATE_ATTEMPTS = "how many times the row was sent, or may have been, over all sessions"
     UPDATE_TIME = "when the last answer came, UTC, ISO 8601"
     UPDATE_MS = "how long the last attempt took, in milliseconds"
-    UPDATE_ROW = "the row's number in the input, as Excel shows it"
-    UPDATE_RUN = "the run's id, which is the name of its folder"
+    UPDATE_ROW = "the row number in the input, as Excel shows it"
+    UPDATE_RUN = "the run's id, which is its folder's name"
 
     @property
     def header(self) -> str:

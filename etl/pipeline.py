@@ -25,14 +25,15 @@ from etl.fields import Field
 from etl.load.loader import Loader, Policy
 from etl.load.tokens import TokenRefusedError, TokenUnavailableError
 from etl.load.workers import Workers
-from etl.outcome import Summary, checked_counts, exit_code_of, sentence_of, summary_of
+from etl.outcome import Summary, exit_code_of, sentence_of
 from etl.rows import rows_left
 from etl.runs.chain import newest
-from etl.runs.folder import RunFolder, RunsFolder
+from etl.runs.folder import RunFolder, RunsFolder, is_run_id
 from etl.runs.journal import Journal
 from etl.runs.log import logging_to
-from etl.runs.manifest import Invocation, Manifest
+from etl.runs.manifest import Columns, Invocation, Manifest
 from etl.runs.reader import JournalReader, Staged
+from etl.runs.rework import Reworks
 from etl.runs.staging import StagingJournal
 from etl.stopping import stop_on_full_disk
 from etl.text import utc_time
@@ -73,8 +74,9 @@ class Progress(Protocol):
 class Job:
     """What a run needs beside its file; ``invocation`` is who asked for it.
 
-    ``limit`` is the most rows to send, None for all; ``again`` sends a file that was processed;
-    ``results`` is where an extra copy of the results goes.
+    ``account`` is whose clients they are; ``sandbox`` tells that nothing reaches Fatora. ``limit``
+    is the most rows to send, None for all; ``again`` sends a file that was processed; ``results``
+    is where an extra copy of the results goes.
     """
 
     settings: Settings
@@ -82,6 +84,8 @@ class Job:
     stop: StopRequest
     progress: Progress
     invocation: Invocation
+    account: str
+    sandbox: bool = False
     limit: int | None = None
     again: bool = False
     results: Path | None = None
@@ -100,7 +104,7 @@ def update_each(sources: Iterable[Path], job: Job) -> Iterator[Summary]:
         if stopped is None:
             summary = _update_one(source, job, is_first=number == 0)
         else:
-            summary = Summary(source, ExitCode.STOPPED, f"not begun: {stopped}", stopped)
+            summary = Summary(source, ExitCode.STOPPED, f"Not started. {stopped}", stopped)
         stopped = summary.stopped
         yield summary
 
@@ -111,7 +115,10 @@ def _update_one(source: Path, job: Job, *, is_first: bool) -> Summary:
             return update(source, job)
     except StoppedError as error:
         return Summary(source, error.exit_code, str(error), stopped=str(error))
-    except (InputError, InconsistentError) as error:
+    except InputError as error:
+        RunsFolder(job.settings.runs.dir).note_refused(source, str(error), datetime.now(UTC))
+        return Summary(source, error.exit_code, str(error))
+    except InconsistentError as error:
         return Summary(source, error.exit_code, str(error))
     except ConfigError as error:
         if is_first:
@@ -135,14 +142,14 @@ def update(source: Path, job: Job) -> Summary:
     """
     require_readable(source)
     runs = RunsFolder(job.settings.runs.dir)
-    with runs.staging(datetime.now(UTC)) as staging:
+    with runs.staging(datetime.now(UTC), sandbox=job.sandbox) as staging:
         facts = replace(
             staging.take_input(source),
             sheet=job.settings.input.sheet if staging.is_workbook else None,
             encoding=job.settings.input.encoding,
             aliases=job.settings.columns.aliases,
         )
-        earlier = list(runs.of_same(facts, job.settings.api.url))
+        earlier = list(runs.of_same(facts, job.settings.api.url, job.account))
         for folder, manifest in earlier:
             if manifest.exit_code is None or _rows_left(folder):
                 return _send(source, folder, manifest, job)
@@ -150,6 +157,8 @@ def update(source: Path, job: Job) -> Summary:
             return _already_done(source, *earlier[0], job)
         with StagingJournal(staging.journal) as journal:
             staged = _stage(staging.input, journal, job.settings, job.stop, job.progress)
+        with JournalReader(staging.journal) as journal:
+            reworks = tuple(filter(is_run_id, journal.reworked_runs()))
         manifest = Manifest(
             run=staging.run,
             api=job.settings.api.url,
@@ -157,6 +166,10 @@ def update(source: Path, job: Job) -> Summary:
             rows=staged.rows,
             blank_rows=staged.blank_rows,
             hidden_rows=staged.hidden_rows,
+            account=job.account,
+            sandbox=job.sandbox,
+            columns=Columns(staged.sent, staged.not_sent),
+            reworks=reworks,
         )
         manifest.write(staging.manifest)
         return _send(source, runs.publish(staging), manifest, job)
@@ -177,10 +190,8 @@ def checked(
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "journal.sqlite3"
         with StagingJournal(path) as staging:
-            staged = _stage(source, staging, settings, stop, progress)
-        with Journal(path) as journal:
-            journal.explain_unsent("this was only a check; nothing was sent")
-            checked_counts(journal, staged.rows)
+            _stage(source, staging, settings, stop, progress)
+        with JournalReader(path) as journal:
             yield journal
 
 
@@ -233,8 +244,9 @@ def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summ
     """Send what is pending in a run's journal, and write the run's files."""
     if job.results:
         require_fitting(job.results, manifest.rows)
-    manifest = replace(manifest, settings=job.settings.told(), api=job.settings.api.url)
-    manifest = manifest.begin_session(job.invocation)
+    api, settings = job.settings.api.url, job.settings.told()
+    manifest = manifest.begin_session(job.invocation, api, settings)
+    runs = RunsFolder(job.settings.runs.dir)
     folder.clear_unfinished()
     manifest.write(folder.manifest)
     refused: ConfigError | None = None
@@ -247,25 +259,22 @@ def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summ
             stopped = _load(journal, job)
         except ConfigError as error:
             refused, stopped = error, str(error)
-        journal.explain_unsent(stopped or "left for the next run by --limit")
-        counts = checked_counts(journal, manifest.rows)
-        exit_code = refused.exit_code if refused else exit_code_of(counts, stopped)
-        manifest = replace(
-            manifest.end_session(stopped),
-            counts={str(status): count for status, count in counts.items()},
-            exit_code=exit_code,
-        )
-        rework = write_files(folder, journal, manifest)
-        log.info("ended", extra={"fields": {"counts": counts, "exit_code": exit_code}})
+        journal.explain_unsent(stopped or "The option --limit left this row for the next session.")
+        totals = journal.totals(sandbox=manifest.sandbox)
+        exit_code = refused.exit_code if refused else exit_code_of(totals.counts, stopped)
+        manifest = manifest.end_session(stopped, totals, exit_code)
+        reworked = Reworks(runs).open_originals(folder.run) if manifest.reworks else []
+        rework = write_files(folder, journal, manifest, reworked)
+        log.info("ended", extra={"fields": {"counts": totals.counts, "exit_code": exit_code}})
         journal.finish()
-    runs = RunsFolder(job.settings.runs.dir)
     manifest = manifest.seal(newest(runs.manifests()), folder.hashes())
     manifest.write(folder.manifest)
     _copy_results(folder, manifest, job.results)
     if refused:
         raise refused
-    said = sentence_of(counts, stopped, rework)
-    return replace(summary_of(source, folder, manifest, said), stopped=stopped)
+    sentence = sentence_of(totals, stopped, str(rework))
+    summary = _summary(source, folder, manifest, sentence)
+    return replace(summary, stopped=stopped, reworked=reworked)
 
 
 def _load(journal: Journal, job: Job) -> str | None:
@@ -313,8 +322,31 @@ def _already_done(source: Path, folder: RunFolder, manifest: Manifest, job: Job)
     if job.results and manifest.pruned:
         raise ConfigError(f"the results of run {folder.run} were pruned; nothing was sent")
     _copy_results(folder, manifest, job.results)
-    said = f"Nothing new to do: run {folder.run} has processed this file; --again sends it again."
-    return summary_of(source, folder, replace(manifest, exit_code=ExitCode.DONE), said)
+    still_open = Reworks(RunsFolder(job.settings.runs.dir)).open_rows(folder.run).to_fix
+    ended = datetime.fromisoformat(manifest.sessions[-1].ended or manifest.sessions[-1].begun)
+    need = "row still needs" if still_open == 1 else "rows still need"
+    fixing = f"; {still_open:,} {need} fixing" if still_open else ""
+    sentence = (
+        f"Already processed on {ended:%d %b %Y, %H:%M} UTC by run {folder.run}{fixing}."
+        " Use --again to resend."
+    )
+    done = replace(manifest, exit_code=int(ExitCode.DONE))
+    return replace(_summary(source, folder, done, sentence), already_done=True)
+
+
+def _summary(source: Path, folder: RunFolder, manifest: Manifest, sentence: str) -> Summary:
+    """Return the summary of a run, as its manifest and its folder have it."""
+    endings = (".xlsx", ".csv")
+    return Summary(
+        run=folder.run,
+        folder=folder.path,
+        input=source,
+        totals=manifest.totals,
+        results=next((p for p in map(folder.results, endings) if p.exists()), None),
+        rework=next((p for p in map(folder.rework, endings) if p.exists()), None),
+        exit_code=ExitCode(manifest.exit_code or ExitCode.DONE),
+        sentence=sentence,
+    )
 
 
 def _copy_results(folder: RunFolder, manifest: Manifest, copy: Path | None) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,13 +43,16 @@ class Status(StrEnum):
         return _MEANINGS[self]
 
 
+NOT_UPDATED = tuple(status for status in Status if status is not Status.SUCCESS)
+TO_FIX = (Status.INVALID, Status.REJECTED)  # final, so running the same file again leaves them
+
 _MEANINGS = {
-    Status.SUCCESS: "updated",
-    Status.INVALID: "did not pass validation, never sent",
-    Status.REJECTED: "refused by the API",
-    Status.FAILED: "had no effect: the API was not reached or turned it away",
-    Status.UNKNOWN: "sent, but no answer tells what became of it",
-    Status.NOT_SENT: "not sent",
+    Status.SUCCESS: "Updated",
+    Status.INVALID: "Not sent: the row has errors",
+    Status.REJECTED: "Fatora refused the update",
+    Status.FAILED: "Not updated: Fatora was unavailable",
+    Status.UNKNOWN: "Sent, but no confirmation received",
+    Status.NOT_SENT: "Not sent yet",
 }
 
 
@@ -58,24 +61,33 @@ def rows_left(counts: Mapping[Status, int]) -> int:
     return sum(count for status, count in counts.items() if not status.final)
 
 
+class Origin(NamedTuple):
+    """A row of an earlier run, as that run's rework and results name it."""
+
+    run: str
+    row: int
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
     """A row as it stands in the file.
 
     ``cells`` has one text for each column of the header. ``marks`` names, by column index, what is
     wrong with a cell that its text alone cannot tell, such as an error value or a merged cell;
-    ``changes`` says where a text is not exactly what the cell shows.
+    ``changes`` says where a text is not exactly what the cell shows. ``origin`` is the row of an
+    earlier run that this row corrects, if it says so.
     """
 
     row: int
     cells: tuple[str, ...]
     marks: Mapping[int, Code] = field(default_factory=dict)
     changes: Mapping[int, str] = field(default_factory=dict)
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong with a row: its code, and a clause that names column and value."""
+    """One thing that is wrong with a row: its code, and a sentence that names column and value."""
 
     code: Code
     text: str
@@ -112,6 +124,7 @@ class RowResult:
     """What is true of a row after an attempt, as it goes into the results file.
 
     ``time`` is UTC in ISO 8601, when the answer came; ``ms`` is how long the attempt took.
+    ``stored_differently`` tells that the API confirmed the update, but with other values.
     """
 
     row: int
@@ -123,6 +136,7 @@ class RowResult:
     fault: Fault | None = None
     warning: str = ""
     http_status: int | None = None
+    stored_differently: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +156,8 @@ class ReportRow:
 
     @property
     def error(self) -> str:
-        """All that is wrong with the row, on one line."""
-        return SEPARATOR.join(fault.text for fault in self.faults)
+        """All that is wrong with the row: a sentence for each fault, on one line."""
+        return " ".join(fault.text for fault in self.faults)
 
     @property
     def codes(self) -> str:

@@ -32,6 +32,14 @@ _EDGES = _WHITE_SPACE + _MARKS
 _FORMULA = re.compile(r"'*[=+\-@\t\r\uff1d]")
 _PHONE = re.compile(r"\+[0-9]+")
 
+# Unicode Standard Annex 9: what stands between these two keeps its own direction, and turns nothing
+# of the sentence around it.
+_ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
+_ISOLATES = str.maketrans(dict.fromkeys((_ISOLATE, _END_ISOLATE)))
+_RIGHT_TO_LEFT = frozenset(
+    {"R", "AL", "AN"}
+)  # the bidirectional classes of such letters and digits
+
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")  # RFC 6750, 2.1: b64token
 
 
@@ -55,9 +63,39 @@ def visible(text: str) -> str:
 
 
 def quote(value: str) -> str:
-    """Return a cell's value as messages quote it: in backticks, at most 60 characters of it."""
-    cut = value if len(value) <= _LONGEST_QUOTE else value[:_LONGEST_QUOTE] + "…"
-    return f"`{visible(cut)}`"
+    """Return a value as messages quote it: in quotation marks, at most 60 characters of it."""
+    (quoted,) = quoted_together(value)
+    return quoted
+
+
+def quoted_together(*values: str) -> tuple[str, ...]:
+    """Return the values of one sentence as `quote` does.
+
+    Where one of them reads from right to left, each is isolated, so that it cannot turn the English
+    around it: no Arabic header tears the value after it apart. Other sentences hold no such marks.
+    """
+    shown = [
+        visible(value[:_LONGEST_QUOTE] + "…" * (len(value) > _LONGEST_QUOTE)) for value in values
+    ]
+    if any(map(_has_right_to_left, shown)):
+        shown = [f"{_ISOLATE}{text}{_END_ISOLATE}" for text in shown]
+    return tuple(f"“{text}”" for text in shown)
+
+
+def isolated(text: str) -> str:
+    """Return words from outside, such as an answer's, so that they cannot turn our own around."""
+    return f"{_ISOLATE}{text}{_END_ISOLATE}" if _has_right_to_left(text) else text
+
+
+def without_isolates(sentence: str) -> str:
+    """Return a sentence for terminals and programs, which make nothing of such marks."""
+    return sentence.translate(_ISOLATES)
+
+
+def _has_right_to_left(text: str) -> bool:
+    return not text.isascii() and any(
+        unicodedata.bidirectional(char) in _RIGHT_TO_LEFT for char in text
+    )
 
 
 def one_line(text: str) -> str:
@@ -67,8 +105,8 @@ def one_line(text: str) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: 1 row, 2 rows."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """Return a number with its noun: 1 row, 2,000 rows."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def guard_formula(text: str) -> str:

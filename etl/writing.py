@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from etl.errors import ConfigError, ExitCode, InconsistentError
 from etl.files import replacing
-from etl.outcome import rows_in_words, sentence_of, what_to_do
+from etl.outcome import sentence_of, what_to_do
 from etl.report.charts import MOST_STRETCHES, Stretch, columns_of
 from etl.report.html import MOST_SHOWN, RunReport, Session, write_report
 from etl.report.sheets import RESULTS, SHEET_ROWS, Sheet, write_table
 from etl.report.summary import SummaryFacts
 from etl.report.tables import results_table, rework_table
-from etl.rows import Status
+from etl.rows import NOT_UPDATED, TO_FIX, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
 
+    from etl.outcome import OpenRows, Totals
     from etl.runs.folder import RunFolder
     from etl.runs.manifest import Manifest
     from etl.runs.reader import JournalReader, Sending, Staged
@@ -28,23 +29,32 @@ if TYPE_CHECKING:
 class Origin:
     """Whose results are written: of which file, and by which run.
 
-    ``run`` is empty where the file was only checked; ``stopped`` tells why the run stopped early,
-    ``rework`` is the name of the file of rows to correct.
+    ``run``, ``api`` and ``started`` (UTC) are empty where the file was only checked. ``stopped`` is
+    the sentence that says why the run stopped early, ``rework`` the name of the file of rows to
+    fix; ``reworked`` is what is open of the files that this one corrects.
     """
 
     file: str
     run: str = ""
+    api: str = ""
+    started: str = ""
+    sandbox: bool = False
     stopped: str | None = None
     rework: str = ""
+    reworked: Sequence[OpenRows] = ()
 
 
-def origin_of(folder: RunFolder, manifest: Manifest) -> Origin:
+def origin_of(folder: RunFolder, manifest: Manifest, reworked: Sequence[OpenRows] = ()) -> Origin:
     """Return whose results those of a run are."""
     return Origin(
         file=manifest.input.name,
         run=folder.run,
+        api=manifest.api,
+        started=manifest.sessions[0].begun,
+        sandbox=manifest.sandbox,
         stopped=manifest.sessions[-1].stopped,
         rework=_rework(folder).name,
+        reworked=reworked,
     )
 
 
@@ -59,7 +69,7 @@ def require_fitting(path: Path, rows: int) -> None:
 
 
 def write_results(path: Path, journal: JournalReader, origin: Origin) -> None:
-    """Write every row and what became of it to a file; its ending picks CSV or a workbook.
+    """Write every row and its result to a file; its ending picks CSV or a workbook.
 
     Raises:
         ConfigError: there are more rows than a sheet has.
@@ -69,7 +79,7 @@ def write_results(path: Path, journal: JournalReader, origin: Origin) -> None:
     require_fitting(path, staged.rows)
     table = results_table(staged.names, journal.rows(), origin.run)
     ending = path.suffix.lower()
-    summary = _summary_facts(journal, staged, origin) if ending == ".xlsx" else None
+    summary = _summary_facts(journal, origin) if ending == ".xlsx" else None
     with replacing(path) as new:
         written = write_table(new, table, ending, _sheet_of(staged), summary)
         if written != staged.rows:
@@ -81,34 +91,40 @@ def _sheet_of(staged: Staged) -> Sheet:
     return Sheet(staged.sheet or RESULTS.name, right_to_left=staged.right_to_left)
 
 
-def _summary_facts(journal: JournalReader, staged: Staged, origin: Origin) -> SummaryFacts:
-    counts = journal.counts()
+def _summary_facts(journal: JournalReader, origin: Origin) -> SummaryFacts:
+    totals = journal.totals(sandbox=origin.sandbox)
     return SummaryFacts(
         file=origin.file,
         run=origin.run,
-        rows=rows_in_words(staged.rows, staged.hidden_rows, staged.blank_rows),
-        counts=counts,
+        api=origin.api,
+        started=origin.started,
+        totals=totals,
         codes=journal.code_counts(),
-        advice=_advice(counts, origin),
+        advice=_advice(totals, origin),
+        reworked=origin.reworked,
     )
 
 
-def _advice(counts: Mapping[Status, int], origin: Origin) -> list[str]:
-    """Return what operations should do, a sentence each."""
+def _advice(totals: Totals, origin: Origin) -> list[str]:
+    """Return what operations should do, a sentence or two each."""
     if not origin.run:
-        only = "This was only a check: nothing was sent."
-        return [only, *what_to_do({**counts, Status.NOT_SENT: 0}, None, "your file")]
-    return what_to_do(counts, origin.stopped, origin.rework) or ["Nothing: every row was updated."]
+        fixes = what_to_do(
+            replace(totals, counts={**totals.counts, Status.NOT_SENT: 0}), None, "your file"
+        )
+        return ["This was only a check. Nothing was sent.", *fixes]
+    return what_to_do(totals, origin.stopped, origin.rework) or ["Nothing. All rows were updated."]
 
 
-def write_files(folder: RunFolder, journal: JournalReader, manifest: Manifest) -> Path | None:
-    """Write the results, the report and, if rows were not updated, what to correct.
+def write_files(
+    folder: RunFolder, journal: JournalReader, manifest: Manifest, reworked: Sequence[OpenRows]
+) -> Path | None:
+    """Write the results, the report and, if there are any, the rows to fix.
 
     ``manifest`` is the run's but for the hashes of these files. Returns where the rework is.
     """
-    rework = _write_tables(folder, journal, origin_of(folder, manifest))
+    rework = _write_tables(folder, journal, origin_of(folder, manifest, reworked))
     with replacing(folder.report) as new:
-        write_report(new, _report_of(journal, manifest, rework))
+        write_report(new, _report_of(journal, manifest, rework, reworked))
     return rework
 
 
@@ -117,11 +133,11 @@ def _write_tables(folder: RunFolder, journal: JournalReader, origin: Origin) -> 
     rework = _rework(folder)
     if folder.is_workbook:
         write_results(folder.results(".xlsx"), journal, origin)
-    staged = journal.staged()
-    if journal.counts()[Status.SUCCESS] == staged.rows:
+    if not journal.totals().to_fix:
         rework.unlink(missing_ok=True)
         return None
-    table = rework_table(staged.names, journal.rows(updated=False), folder.run)
+    staged = journal.staged()
+    table = rework_table(staged.names, journal.rows(statuses=TO_FIX), folder.run)
     with replacing(rework) as new:
         write_table(new, table, rework.suffix, _sheet_of(staged))
     return rework
@@ -131,8 +147,14 @@ def _rework(folder: RunFolder) -> Path:
     return folder.rework(".xlsx" if folder.is_workbook else ".csv")
 
 
-def _report_of(journal: JournalReader, manifest: Manifest, rework: Path | None) -> RunReport:
-    counts, staged, source = journal.counts(), journal.staged(), manifest.input
+def _report_of(
+    journal: JournalReader,
+    manifest: Manifest,
+    rework: Path | None,
+    reworked: Sequence[OpenRows],
+) -> RunReport:
+    totals, staged = journal.totals(sandbox=manifest.sandbox), journal.staged()
+    source, stopped = manifest.input, manifest.sessions[-1].stopped
     sendings = journal.sendings([session.begun for session in manifest.sessions])
     return RunReport(
         run=manifest.run,
@@ -142,12 +164,10 @@ def _report_of(journal: JournalReader, manifest: Manifest, rework: Path | None) 
         input_size=source.size,
         input_sha256=source.sha256,
         sheet=staged.sheet,
-        rows=staged.rows,
-        blank_rows=staged.blank_rows,
-        hidden_rows=staged.hidden_rows,
+        totals=totals,
         exit_code=manifest.exit_code or ExitCode.DONE,
-        sentence=sentence_of(counts, manifest.sessions[-1].stopped, rework and Path(rework.name)),
-        counts=counts,
+        sentence=sentence_of(totals, stopped, rework.name if rework else ""),
+        reworked=reworked,
         sessions=[
             Session(each.begun, each.ended, each.user, each.host, each.stopped)
             for each in manifest.sessions
@@ -160,7 +180,7 @@ def _report_of(journal: JournalReader, manifest: Manifest, rework: Path | None) 
         attempts=journal.attempt_counts(),
         names=staged.names,
         columns=staged.columns,
-        not_updated=journal.rows(updated=False, limit=MOST_SHOWN),
+        not_updated=journal.rows(statuses=NOT_UPDATED, limit=MOST_SHOWN),
         rework=rework.name if rework else None,
     )
 

@@ -34,7 +34,9 @@ def job(
     chosen = load_settings(None, {**overrides, "api.url": url, "runs.dir": runs})
 
     tokens: Tokens = (
-        ExchangedToken(SecretStr(key), url) if key else GivenToken(SecretStr("invented-token"))
+        ExchangedToken(SecretStr(key), url)
+        if key
+        else GivenToken(SecretStr("invented-bearer-token"))
     )
     access = Access(url, tokens, Pace(chosen.load.rate), timeout)
 
@@ -45,4 +47,5 @@ def job(
         StopRequest(),
         Silence(),
         Invocation("a test", "invented"),
+        "invented",
     )

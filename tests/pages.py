@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from etl.codes import Code
 from etl.fields import Field
+from etl.outcome import Totals
 from etl.report.charts import Stretch
 from etl.report.html import RunReport, Session, write_report
 from etl.rows import Fault, ReportRow, Status
@@ -53,6 +54,7 @@ def report_of(left: Sequence[ReportRow] = (), updated: int = 0, **facts: Any) ->
         counts[row.status] += 1
         for fault in row.faults:
             codes[fault.code] = codes.get(fault.code, 0) + 1
+    sent = {field: NAMES[index] for field, index in COLUMNS.items()}
     report = RunReport(
         run="20260105T220000.000Z-abcdef",
         program="fatora-clients 0.1.0",
@@ -61,12 +63,9 @@ def report_of(left: Sequence[ReportRow] = (), updated: int = 0, **facts: Any) ->
         input_size=12_345,
         input_sha256="5e" * 32,
         sheet=None,
-        rows=updated + len(left),
-        blank_rows=0,
-        hidden_rows=0,
+        totals=Totals(updated + len(left), 0, 0, counts, sent, ["Notes"]),
         exit_code=1 if left else 0,
         sentence="Some rows were not updated." if left else "Everything was updated.",
-        counts=counts,
         sessions=(Session(BEGUN, ENDED, "cron", "vault", None),),
         codes=codes,
         seconds=10.0,

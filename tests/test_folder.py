@@ -17,6 +17,7 @@ from etl.runs.folder import RunFolder, RunsFolder
 from etl.runs.manifest import InputFacts, Manifest
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, 123_456, tzinfo=UTC)
+ACCOUNT = "shop@example.com"
 API = "https://api.example.com/v1"
 SANDBOX = "http://127.0.0.1/v1"
 FACTS = InputFacts("clients.csv", 10, "ab" * 32)
@@ -35,7 +36,7 @@ def publish(
 ) -> RunFolder:
     """A run that was staged and published."""
     with runs.staging(begun) as staged:
-        Manifest(staged.run, api, facts, 1, 0, 0).write(staged.manifest)
+        Manifest(staged.run, api, facts, 1, 0, 0, ACCOUNT).write(staged.manifest)
         return runs.publish(staged)
 
 
@@ -92,7 +93,7 @@ def test_only_folders_of_runs_are_listed(runs: RunsFolder) -> None:
     (runs.path / "notes.txt").touch()
     (runs.path / "old").mkdir()
     with runs.staging(NOON) as staged:
-        Manifest(staged.run, API, FACTS, 1, 0, 0).write(staged.manifest)
+        Manifest(staged.run, API, FACTS, 1, 0, 0, ACCOUNT).write(staged.manifest)
         assert [each.run for each in runs.all()] == [run.run]
 
 
@@ -110,7 +111,7 @@ def test_a_staged_run_becomes_a_run_as_a_whole(runs: RunsFolder) -> None:
     """Its folder is private, has the same id, and all that was in it."""
     with runs.staging(NOON) as staged:
         (staged.path / "input.csv").write_bytes(b"id,email\n")
-        Manifest(staged.run, API, FACTS, 1, 0, 0).write(staged.manifest)
+        Manifest(staged.run, API, FACTS, 1, 0, 0, ACCOUNT).write(staged.manifest)
         assert runs.all() == []
         run = runs.publish(staged)
     assert (run.run, run.path.name) == (staged.run, staged.run)
@@ -206,7 +207,7 @@ def test_the_latest_run_of_the_same_bytes_is_found(runs: RunsFolder) -> None:
     publish(runs, NOON)
     latest = publish(runs, NOON + timedelta(days=1))
     publish(runs, NOON + timedelta(days=2), InputFacts("clients.csv", 10, "cd" * 32))
-    found = next(runs.of_same(InputFacts("renamed.csv", 10, FACTS.sha256), API), None)
+    found = next(runs.of_same(InputFacts("renamed.csv", 10, FACTS.sha256), API, ACCOUNT), None)
     assert found is not None
     assert found[0] == latest
     assert found[1].run == latest.run
@@ -215,9 +216,17 @@ def test_the_latest_run_of_the_same_bytes_is_found(runs: RunsFolder) -> None:
 def test_another_sheet_of_the_same_bytes_is_another_input(runs: RunsFolder) -> None:
     """What was sent of one says nothing about the other."""
     publish(runs, NOON, InputFacts("clients.xlsx", 10, FACTS.sha256, "North"))
-    assert list(runs.of_same(InputFacts("clients.xlsx", 10, FACTS.sha256, "South"), API)) == []
-    assert list(runs.of_same(InputFacts("clients.xlsx", 10, FACTS.sha256, None), API)) == []
-    assert list(runs.of_same(InputFacts("clients.xlsx", 10, FACTS.sha256, "North"), API)) != []
+    assert (
+        list(runs.of_same(InputFacts("clients.xlsx", 10, FACTS.sha256, "South"), API, ACCOUNT))
+        == []
+    )
+    assert (
+        list(runs.of_same(InputFacts("clients.xlsx", 10, FACTS.sha256, None), API, ACCOUNT)) == []
+    )
+    assert (
+        list(runs.of_same(InputFacts("clients.xlsx", 10, FACTS.sha256, "North"), API, ACCOUNT))
+        != []
+    )
 
 
 @pytest.mark.parametrize(("made", "asked"), [(API, SANDBOX), (SANDBOX, API)])
@@ -226,16 +235,16 @@ def test_a_run_against_the_sandbox_is_no_run_against_the_api(
 ) -> None:
     """Trying a file out must not keep it from being sent."""
     publish(runs, api=made)
-    assert list(runs.of_same(FACTS, asked)) == []
-    assert list(runs.of_same(FACTS, made)) != []
+    assert list(runs.of_same(FACTS, asked, ACCOUNT)) == []
+    assert list(runs.of_same(FACTS, made, ACCOUNT)) != []
 
 
 def test_a_run_against_another_api_is_not_taken_for_one_against_this(runs: RunsFolder) -> None:
     """Its rows were never sent here; of stand-ins on this machine only the port differs."""
     publish(runs, api="https://staging.example.com/v1")
-    assert list(runs.of_same(FACTS, API)) == []
+    assert list(runs.of_same(FACTS, API, ACCOUNT)) == []
     publish(runs, NOON + timedelta(days=1), api=SANDBOX)
-    assert list(runs.of_same(FACTS, "http://localhost:8042/v1")) != []
+    assert list(runs.of_same(FACTS, "http://localhost:8042/v1", ACCOUNT)) != []
 
 
 @pytest.mark.parametrize(("content", "told"), [(b"1", True), (b"2", False)], ids=["same", "other"])
@@ -253,7 +262,7 @@ def test_a_damaged_manifest_does_not_have_its_file_sent_again(
         runs.publish(staged)
     facts = replace(FACTS, sha256=hashlib.sha256(content).hexdigest())
     with pytest.raises(InconsistentError) if told else contextlib.nullcontext():
-        assert list(runs.of_same(facts, API)) == []
+        assert list(runs.of_same(facts, API, ACCOUNT)) == []
 
 
 # The folder of one run

@@ -16,7 +16,7 @@ import pytest
 from etl.codes import Code
 from etl.report import html
 from etl.report.html import MOST_SHOWN, Session
-from etl.rows import Fault, Status
+from etl.rows import NOT_UPDATED, Fault, Status
 from etl.runs.folder import RunFolder
 from etl.runs.reader import JournalReader
 from pages import BEGUN, ENDED, INVALID, NAMES, REJECTED, Page, page_of, report_of
@@ -346,7 +346,7 @@ def test_page_of_a_run_says_what_its_journal_says(program: Program) -> None:
             place = page.texts.index(code.name)
             assert str(count) in page.texts[place - 5 : place]
         shown = [found["data-status"] for found in page.tags("tr") if "data-status" in found]
-        assert shown == [row.status for row in journal.rows(updated=False)]
+        assert shown == [row.status for row in journal.rows(statuses=NOT_UPDATED)]
     assert "rework.csv" in page.texts
 
 

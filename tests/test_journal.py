@@ -15,7 +15,7 @@ import pytest
 from etl.codes import Code
 from etl.errors import InconsistentError, StoppedError
 from etl.fields import Field
-from etl.rows import CheckedRow, Fault, PendingRow, Record, RowResult, Status
+from etl.rows import NOT_UPDATED, CheckedRow, Fault, PendingRow, Record, RowResult, Status
 from etl.runs.journal import Journal
 from etl.runs.reader import JournalReader, Staged
 from etl.runs.staging import StagingJournal
@@ -471,7 +471,7 @@ def test_rows_can_be_read_without_those_that_were_updated(path: Path) -> None:
     with Journal(path) as journal:
         journal.record([], list(journal.pending(2)), NOW)
         journal.record([result(3, Status.REJECTED), result(2, Status.SUCCESS)], [], LATER)
-        assert [row.row for row in journal.rows(updated=False)] == [3, 4, 5]
+        assert [row.row for row in journal.rows(statuses=NOT_UPDATED)] == [3, 4, 5]
         assert [row.row for row in journal.rows()] == [2, 3, 4, 5]
 
 
@@ -677,7 +677,7 @@ def test_as_many_rows_are_read_as_are_wanted(path: Path) -> None:
     """The first ones; the journal can be finished although there are more."""
     staged_journal(path, [checked(row) for row in range(2, 9)])
     with Journal(path) as journal:
-        rows = journal.rows(updated=False, limit=3)
+        rows = journal.rows(statuses=NOT_UPDATED, limit=3)
         assert [row.row for row in rows] == [2, 3, 4]
         journal.finish()
 

@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from etl import __version__
-from etl.errors import InconsistentError
+from etl.errors import ExitCode, InconsistentError
 from etl.fields import Field
+from etl.outcome import Totals
 from etl.runs.manifest import InputFacts, Invocation, Manifest, Seal, Session, sha256_of
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 BEGUN, ENDED = "2026-01-01T00:00:00.000+00:00", "2026-01-01T00:05:00.000+00:00"
+API = "https://api.example.com/v1"
 INVOCATION = Invocation("fatora-clients update clients.csv", "API key 0123456789abcdef")
 MANIFEST = Manifest(
     run="20260101T000000.000Z-abc123",
-    api="https://api.example.com/v1",
+    api=API,
     input=InputFacts("عملاء.csv", 1_234, "ab" * 32, "Clients", "cp1256", {Field.ID: ["Kunde"]}),
     rows=3,
     blank_rows=1,
@@ -106,7 +108,7 @@ def test_a_manifest_names_the_program_and_its_version(path: Path) -> None:
 def test_a_session_begins_with_who_and_where(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The earlier ones stay, and what the run came to is open again."""
     monkeypatch.setenv("LOGNAME", "operations")
-    resumed = MANIFEST.begin_session(INVOCATION)
+    resumed = MANIFEST.begin_session(INVOCATION, API, {})
     earlier, latest = resumed.sessions
     assert earlier == MANIFEST.sessions[0]
     assert (latest.user, latest.invocation) == ("operations", INVOCATION)
@@ -129,13 +131,15 @@ def test_a_user_without_a_name_has_a_number(
         raise error
 
     monkeypatch.setattr("getpass.getuser", fail)
-    assert MANIFEST.begin_session(INVOCATION).sessions[-1].user.startswith("uid ")
+    assert MANIFEST.begin_session(INVOCATION, API, {}).sessions[-1].user.startswith("uid ")
 
 
 @pytest.mark.parametrize("stopped", [None, "stopped by SIGTERM"])
 def test_only_the_latest_session_ends(stopped: str | None) -> None:
     """With the reason, if that was early."""
-    ended = MANIFEST.begin_session(INVOCATION).end_session(stopped)
+    ended = MANIFEST.begin_session(INVOCATION, API, {}).end_session(
+        stopped, Totals(), ExitCode.DONE
+    )
     assert ended.sessions[0] == MANIFEST.sessions[0]
     assert ended.sessions[1].ended
     assert ended.sessions[1].stopped == stopped
@@ -146,7 +150,11 @@ def test_a_seal_that_a_manifest_had_is_kept_in_mind() -> None:
     """A run that goes on is sealed anew, after whatever was sealed meanwhile."""
     first = MANIFEST.seal(None, {})
     other = Seal("20260102T000000.000Z-def456", "ef" * 32)
-    second = first.begin_session(INVOCATION).end_session(None).seal(other, {"results.csv": "12"})
+    second = (
+        first.begin_session(INVOCATION, API, {})
+        .end_session(None, Totals(), ExitCode.DONE)
+        .seal(other, {"results.csv": "12"})
+    )
     (version,) = second.earlier
     assert (version.sha256, version.previous) == (first.sha256, None)
     assert second.previous == other

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from etl.errors import ExitCode
-from etl.outcome import exit_code_of, sentence_of
+from etl.outcome import Totals, exit_code_of, sentence_of
 from etl.rows import Status
 
-REWORK = Path("rework.csv")
-WHY = "stopped by SIGTERM"
+WHY = "The run was interrupted (Ctrl-C)."
 
 
 def counts(**found: int) -> dict[Status, int]:
     """The rows of each status, of which most have none."""
     return {status: found.get(status, 0) for status in Status}
+
+
+def totals(stored_differently: int = 0, **found: int) -> Totals:
+    """The totals of a run with so many rows of each status."""
+    rows = sum(found.values())
+    return Totals(rows, counts=counts(**found), stored_differently=stored_differently)
 
 
 @pytest.mark.parametrize(
@@ -41,32 +44,50 @@ def test_the_exit_code_follows_from_the_rows(
 
 
 @pytest.mark.parametrize(
-    ("rows", "stopped", "rework", "sentence"),
+    ("totals", "stopped", "sentence"),
     [
-        (counts(), None, None, "There are no rows."),
-        (counts(SUCCESS=1), WHY, None, "Everything was updated: 1 row."),
+        (totals(), None, "The file contains no rows."),
+        (totals(SUCCESS=1), WHY, "All rows were updated: 1 updated."),
         (
-            counts(SUCCESS=1, INVALID=1, REJECTED=1),
+            totals(stored_differently=25, SUCCESS=25),
             None,
-            REWORK,
             (
-                "Not updated: 2 of 3 rows. Correct 2 rows in rework.csv, and send that file;"
-                " the column update_fix says how."
+                "All rows were updated: 25 updated, 25 of them stored differently from what was"
+                " sent."
             ),
         ),
         (
-            counts(UNKNOWN=1, NOT_SENT=4),
-            WHY,
-            REWORK,
+            totals(stored_differently=1, SUCCESS=2_000, INVALID=1),
+            None,
             (
-                "Not updated: 5 of 5 rows. The run stopped early: stopped by SIGTERM."
-                " Once that is settled, run the same file again for the 5 rows left."
+                "1 of 2,001 rows was not updated. 2,000 updated, 1 of them stored differently from"
+                " what was sent. Fix the 1 row in rework.csv (see the update_fix column), then"
+                " submit that file."
             ),
+        ),
+        (
+            totals(SUCCESS=1, INVALID=1, REJECTED=1),
+            None,
+            (
+                "2 of 3 rows were not updated. Fix the 2 rows in rework.csv (see the update_fix"
+                " column), then submit that file."
+            ),
+        ),
+        (
+            totals(UNKNOWN=1, NOT_SENT=4),
+            WHY,
+            (
+                "5 of 5 rows were not updated. The run was interrupted (Ctrl-C). When this is"
+                " resolved, run the same file again to send the remaining 5 rows."
+            ),
+        ),
+        (
+            totals(FAILED=1, SUCCESS=1),
+            None,
+            "1 of 2 rows was not updated. Run the same file again to send the remaining row.",
         ),
     ],
 )
-def test_the_sentence_says_what_to_do(
-    rows: dict[Status, int], stopped: str | None, rework: Path | None, sentence: str
-) -> None:
+def test_the_sentence_says_what_to_do(totals: Totals, stopped: str | None, sentence: str) -> None:
     """No less than is needed, and nothing that is not."""
-    assert sentence_of(rows, stopped, rework) == sentence
+    assert sentence_of(totals, stopped, "rework.csv") == sentence

@@ -51,9 +51,9 @@ def test_every_row_is_in_the_results_once_and_in_order(
             if not all(is_blank(cell) for cell in cells)
         ]
         assert [int(row["update_row"]) for row in results] == seen
-        assert len(results) == summary.rows == sum(summary.counts.values())
-        assert summary.rows + summary.blank_rows == len(table)
-        for status, count in summary.counts.items():
+        assert len(results) == summary.totals.rows == sum(summary.totals.counts.values())
+        assert summary.totals.rows + summary.totals.blank_rows == len(table)
+        for status, count in summary.totals.counts.items():
             assert statuses(results).count(status) == count
 
 

@@ -15,6 +15,7 @@ from etl.codes import Code
 from etl.errors import InconsistentError, InputError
 from etl.extract.table import open_table
 from etl.fields import ResultColumn
+from etl.outcome import Totals
 from etl.report.look import COLOURS, HEADER, OWN_HEADER
 from etl.report.sheets import Sheet, write_table
 from etl.report.summary import SummaryFacts
@@ -60,8 +61,13 @@ INVALID = ReportRow(
 FACTS = SummaryFacts(
     file="=1+1\udc80.xlsx",
     run="20250105T010000Z",
-    rows="2 rows, 1 of them hidden",
-    counts={**dict.fromkeys(Status, 0), Status.SUCCESS: 1, Status.INVALID: 1},
+    api="https://api.fatora.io/v1",
+    started="2025-01-05T01:00:00.000+00:00",
+    totals=Totals(
+        rows=2,
+        hidden_rows=1,
+        counts={**dict.fromkeys(Status, 0), Status.SUCCESS: 1, Status.INVALID: 1},
+    ),
     codes=dict.fromkeys(Code, 1),
     advice=["Correct 1 row.", "The run stopped early: " + "a reason " * 40],
 )

@@ -49,7 +49,7 @@ class Caller:
         self.session = session
         self.session.headers["Authorization"] = f"Bearer {self.authorize().json()['bearer_token']}"
 
-    def authorize(self, api_key: str = "sandbox-key") -> requests.Response:
+    def authorize(self, api_key: str = API_KEY) -> requests.Response:
         """Asks for a token."""
         url = f"{self.sandbox.url}/Authorization/Authorize"
         return self.session.get(url, headers={"api_key": api_key}, timeout=5)

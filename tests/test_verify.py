@@ -223,7 +223,7 @@ def test_a_run_without_an_end_does_not_hold(runs: RunsFolder) -> None:
     """It was killed, or goes on."""
     folder = runs.all()[0]
     manifest = Manifest.read(folder.manifest)
-    manifest.begin_session(manifest.sessions[0].invocation).write(folder.manifest)
+    manifest.begin_session(manifest.sessions[0].invocation, manifest.api, {}).write(folder.manifest)
     assert "has no end yet" in " ".join(problems_of(folder))
     assert run(["verify", folder.run, "--runs-dir", str(runs.path)]) == 1
 
@@ -355,7 +355,7 @@ def test_a_run_without_an_end_is_not_pruned(
     """It could not be resumed any more."""
     folder = runs.all()[0]
     manifest = Manifest.read(folder.manifest)
-    manifest.begin_session(manifest.sessions[0].invocation).write(folder.manifest)
+    manifest.begin_session(manifest.sessions[0].invocation, manifest.api, {}).write(folder.manifest)
     monkeypatch.setattr("etl.retention.datetime", later(401))
     assert run(["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)]) == 0
     assert folder.input.exists()
@@ -377,7 +377,7 @@ def test_manifests_are_what_the_schema_says(
     finished = Manifest.read(folder.manifest)
     monkeypatch.setattr("etl.retention.datetime", later(401))
     run(["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)])
-    begun = finished.begin_session(finished.sessions[0].invocation)
+    begun = finished.begin_session(finished.sessions[0].invocation, finished.api, {})
     for manifest in (finished, begun, Manifest.read(folder.manifest)):
         jsonschema.validate(json.loads(manifest.as_bytes()), schema)
     with pytest.raises(jsonschema.ValidationError):

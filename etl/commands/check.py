@@ -13,11 +13,11 @@ from etl.commands import options
 from etl.commands.options import require_place, say_what_is_left, settings_of
 from etl.errors import ExitCode, InputError
 from etl.extract.inputs import find_inputs
-from etl.outcome import rows_in_words
+from etl.outcome import columns_in_words, rows_in_words
 from etl.pipeline import checked
 from etl.rows import Status
 from etl.stopping import stop_on_signals
-from etl.text import counted
+from etl.text import counted, without_isolates
 from etl.writing import Origin, write_results
 
 if TYPE_CHECKING:
@@ -69,16 +69,16 @@ def command(
 
 
 def _print_problems(file: Path, journal: JournalReader) -> ExitCode:
-    staged, counts = journal.staged(), journal.counts()
-    wrong = counts[Status.INVALID]
-    read = rows_in_words(staged.rows, staged.hidden_rows, staged.blank_rows)
-    console.say(f"{file}: {read}; {wrong or 'nothing'} to correct")
+    totals = journal.totals()
+    wrong = totals.counts[Status.INVALID]
+    console.say(f"{file}: {rows_in_words(totals)}; {f'{wrong:,}' if wrong else 'nothing'} to fix")
+    console.say(without_isolates(columns_in_words(totals)))
     for code, total in journal.fault_counts().items():
         console.say(f"\n{code.name}, {counted(total, 'row')}: {code.meaning}")
         console.say(f"  {code.fix}")
         for fault, equal in groupby(journal.faults(code), key=itemgetter(0)):
-            cell = fault.text.removesuffix(f": {code.meaning}")
-            console.say(f"    {_row_numbers(row for _, row in equal)}: {cell}")
+            cell = fault.text.removeprefix(f"{code.meaning} (").removesuffix(").")
+            console.say(f"    {_row_numbers(row for _, row in equal)}: {without_isolates(cell)}")
     return ExitCode.NOT_ALL_UPDATED if wrong else ExitCode.DONE
 
 

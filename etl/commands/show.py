@@ -11,6 +11,7 @@ import click
 from etl import console
 from etl.commands import options
 from etl.commands.options import settings_of
+from etl.rows import NOT_UPDATED
 from etl.runs.folder import RunFolder, RunsFolder
 from etl.runs.manifest import Manifest
 from etl.runs.reader import JournalReader
@@ -70,5 +71,5 @@ def _not_updated(journal: JournalReader) -> list[dict[str, Any]]:
             "code": row.codes,
             "why": row.reasons or row.status.meaning,
         }
-        for row in journal.rows(updated=False)
+        for row in journal.rows(statuses=NOT_UPDATED)
     ]

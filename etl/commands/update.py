@@ -24,13 +24,16 @@ from etl.extract.inputs import find_inputs
 from etl.load.access import Access
 from etl.load.pacing import Pace
 from etl.load.tokens import ExchangedToken, GivenToken
-from etl.outcome import rows_in_words
+from etl.outcome import columns_in_words, rows_in_words
 from etl.pipeline import Job, update_each
 from etl.runs.folder import RunsFolder
 from etl.runs.lock import locked
 from etl.runs.log import JsonLines
 from etl.runs.manifest import Invocation
+from etl.sandbox import API_KEY
 from etl.stopping import stop_on_signals
+from etl.text import without_isolates
+from etl.urls import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 
 _PATHS = ("folder", "input", "results", "rework")
 _THIS_MACHINE = "http://127.0.0.1/v1"  # what a run against the sandbox has as its address
+_SANDBOX_ACCOUNT = "sandbox"
 
 
 @click.command(name="update")
@@ -123,6 +127,7 @@ def command(
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the credentials
     credentials = None if sandbox else read_credentials(os.environ)
     connect = _to_api(settings, credentials) if credentials else _to_sandbox(settings)
+    account = _account(settings, credentials)
     found = find_inputs(inputs, settings.input.settle)
     require_place(results, found)
     if verbose:
@@ -140,6 +145,8 @@ def command(
             stop,
             progress,
             _invocation(credentials),
+            account,
+            sandbox=account == _SANDBOX_ACCOUNT,
             limit=limit,
             again=again,
             results=results,
@@ -162,6 +169,19 @@ def command(
 def _invocation(credentials: Credentials | None) -> Invocation:
     command = shlex.join(["fatora-clients", *sys.argv[1:]])
     return Invocation(command, credentials.fingerprint if credentials else "the sandbox's own")
+
+
+def _account(settings: Settings, credentials: Credentials | None) -> str:
+    """Return whose clients are updated; our own sandbox is known by its key.
+
+    Not by its address: what listens on this machine may be a tunnel to the real API.
+    """
+    if credentials is None:
+        return _SANDBOX_ACCOUNT
+    has_sandbox_key = credentials.secret.get_secret_value() == API_KEY
+    if has_sandbox_key and is_loopback(settings.api.url):
+        return _SANDBOX_ACCOUNT
+    return credentials.account
 
 
 def _to_api(settings: Settings, credentials: Credentials) -> Connect:
@@ -204,17 +224,19 @@ def _print_summaries(summaries: Sequence[Summary]) -> None:
 
 
 def _print_summary(summary: Summary) -> None:
-    read = rows_in_words(summary.rows, summary.hidden_rows, summary.blank_rows)
-    console.say(f"{summary.input}: {read}")
-    for status, count in summary.counts.items():
+    totals = summary.totals
+    console.say(f"{summary.input}: {rows_in_words(totals)}")
+    console.say(without_isolates(columns_in_words(totals)))
+    for status, count in totals.counts.items():
         if count:
-            console.say(f"  {count:>7}  {status:<8}  {status.meaning}")
-    console.say(summary.sentence)
+            console.say(f"  {count:>7,}  {status:<8}  {status.meaning}")
+    console.say(without_isolates(summary.sentence))
     console.say(f"Results: {summary.results or 'pruned'}")
     console.say(f"Run:     {summary.run}")
 
 
 def _json_object(summary: Summary) -> dict[str, Any]:
     facts = asdict(summary)
+    facts |= facts.pop("totals")
     paths = {key: value and str(value) for key, value in facts.items() if key in _PATHS}
     return {**facts, **paths}

@@ -38,7 +38,7 @@ ALIASES: Mapping[Field, tuple[str, ...]] = {
 }  # fmt: skip
 
 _ARABIC_VARIANTS = str.maketrans({"أ": "ا", "إ": "ا", "آ": "ا", "ة": "ه", "ى": "ي", "ـ": None})
-_OWN_COLUMNS = frozenset(column.header for column in ResultColumn)
+_OWN_COLUMNS = {column.header: column for column in ResultColumn}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,13 @@ class Header:
             for index, name in enumerate(self.names)
             if name.strip().casefold() not in _OWN_COLUMNS
         ]
+
+    @property
+    def origin(self) -> tuple[int, int] | None:
+        """The indexes of the columns that name an earlier run's row: its run, and its number."""
+        own = {_OWN_COLUMNS.get(name.strip().casefold()): i for i, name in enumerate(self.names)}
+        run, row = own.get(ResultColumn.UPDATE_RUN), own.get(ResultColumn.UPDATE_ROW)
+        return None if run is None or row is None else (run, row)
 
     def require_distinct(self) -> None:
         """Check that no field has two columns.

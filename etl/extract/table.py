@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -13,8 +14,8 @@ from etl.extract import csvfile
 from etl.extract.cells import CellText, to_text
 from etl.extract.header import Header, known_names, match
 from etl.files import WORKBOOKS
-from etl.rows import Record
-from etl.text import is_blank, quote, unguard_formula
+from etl.rows import Origin, Record
+from etl.text import is_blank, quote, strip_edges, unguard_formula
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from etl.extract.layout import Layout, RawRow
     from etl.fields import Field
 
+_ROW_NUMBER = re.compile(r"[1-9][0-9]{0,9}")
 _HEADER_WITHIN = 30  # rows: a title, a date, a logo's empty cells; no more stands above a header
 
 
@@ -144,6 +146,7 @@ def _nothing_found(best: Header | None) -> str:
 def _records(layout: Layout, header: Header, tally: Tally) -> Iterator[Record]:
     fields = {index: field for field, index in header.columns.items()}
     kept = [(index, fields.get(index)) for index in header.kept]
+    origin = header.origin
     before, untold = header.row, 0
     for raw in layout.rows():
         if raw.row <= header.row:
@@ -157,7 +160,7 @@ def _records(layout: Layout, header: Header, tally: Tally) -> Iterator[Record]:
         tally.blank_rows += untold
         untold = 0
         tally.hidden_rows += raw.hidden
-        yield record
+        yield record if origin is None else replace(record, origin=_origin(raw, *origin))
 
 
 def _is_bare(raw: RawRow) -> bool:
@@ -188,6 +191,14 @@ def _record(raw: RawRow, width: int, kept: Sequence[tuple[int, Field | None]]) -
             changes[len(cells)] = change
         cells.append(text)
     return Record(raw.row, tuple(cells), marks, changes)
+
+
+def _origin(raw: RawRow, run_at: int, row_at: int) -> Origin | None:
+    """Return the row of an earlier run that this one says it corrects."""
+    if max(run_at, row_at) >= len(raw.cells):
+        return None
+    run, row = (strip_edges(to_text(raw.cells[index], None).text) for index in (run_at, row_at))
+    return Origin(run, int(row)) if run and _ROW_NUMBER.fullmatch(row) else None
 
 
 def _cell_text(raw: RawRow, index: int, field: Field | None) -> CellText:

@@ -215,6 +215,7 @@ class Loader:
             fault=Fault(verdict.code, verdict.error + earlier) if verdict.code else None,
             warning=verdict.warning,
             http_status=verdict.http_status,
+            stored_differently=bool(verdict.warning),
         )
 
     def _try_again(self, task: _Task, verdict: Verdict) -> bool:

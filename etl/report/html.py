@@ -21,7 +21,6 @@ from etl.errors import ExitCode
 from etl.report import charts, words
 from etl.rows import Status
 from etl.text import visible
-from etl.urls import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from etl.codes import Code
     from etl.fields import Field
+    from etl.outcome import OpenRows, Totals
     from etl.report.charts import Stretch
     from etl.rows import ReportRow
 
@@ -73,12 +73,9 @@ class RunReport:
     input_size: int
     input_sha256: str
     sheet: str | None
-    rows: int
-    blank_rows: int
-    hidden_rows: int
+    totals: Totals
     exit_code: int
     sentence: str
-    counts: Mapping[Status, int]
     sessions: Sequence[Session]
     codes: Mapping[Code, int]
     seconds: float
@@ -90,21 +87,17 @@ class RunReport:
     columns: Mapping[Field, int]
     not_updated: Iterator[ReportRow]
     rework: str | None
+    reworked: Sequence[OpenRows] = ()
 
     @property
-    def updated(self) -> int:
-        """The number of rows that were updated."""
-        return self.counts[Status.SUCCESS]
-
-    @property
-    def left(self) -> int:
+    def not_updated_rows(self) -> int:
         """The number of rows that were not updated."""
-        return self.rows - self.updated
+        return self.totals.rows - self.totals.updated
 
     @property
     def shown(self) -> int:
         """The number of rows that the page shows."""
-        return min(self.left, MOST_SHOWN)
+        return min(self.not_updated_rows, MOST_SHOWN)
 
     @property
     def attempts_made(self) -> int:
@@ -125,7 +118,6 @@ def write_report(path: Path, report: RunReport) -> None:
         style=style,
         script=script,
         most_cells=_MOST_CELLS,
-        stand_in=is_loopback(report.api),
     )
     stream.enable_buffering(size=200)
     stream.dump(str(path), encoding="utf-8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from etl.outcome import rows_in_words
 from etl.report.look import LINE, lines_of, set_up
 from etl.text import one_line
 
@@ -15,8 +16,8 @@ if TYPE_CHECKING:
     from xlsxwriter.worksheet import Worksheet
 
     from etl.codes import Code
+    from etl.outcome import OpenRows, Totals
     from etl.report.look import Look
-    from etl.rows import Status
 
 _WIDTHS = (24, 10, 60, 80)  # of the sheet's columns, in characters
 _LAST = len(_WIDTHS) - 1
@@ -26,18 +27,20 @@ _TITLE = 24  # the height of its line, in points
 
 @dataclass(frozen=True, slots=True)
 class SummaryFacts:
-    """What the sheet says. ``run`` is empty where nothing was sent; ``rows`` are told in words.
+    """What the sheet says. ``run``, ``api`` and ``started`` are empty where nothing was sent.
 
-    ``counts`` are the rows of each status, ``codes`` those that were not updated for each reason,
-    ``advice`` what to do, a sentence each.
+    ``codes`` counts the rows that were not updated for each reason, ``advice`` says what to do,
+    ``reworked`` what is open of the files that this one corrects.
     """
 
     file: str
     run: str
-    rows: str
-    counts: Mapping[Status, int]
+    api: str
+    started: str
+    totals: Totals
     codes: Mapping[Code, int]
     advice: Sequence[str]
+    reworked: Sequence[OpenRows] = ()
 
 
 def write_summary(sheet: Worksheet, facts: SummaryFacts, look: Look) -> None:
@@ -45,19 +48,23 @@ def write_summary(sheet: Worksheet, facts: SummaryFacts, look: Look) -> None:
     set_up(sheet, _WIDTHS, look)
     sheet.hide_gridlines(_EVERYWHERE)
     page = _Page(sheet, look)
-    page.title("What became of the rows")
-    for label, text in (("File", facts.file), ("Run", facts.run or "none"), ("Rows", facts.rows)):
+    page.title("Results")
+    for label, text in (
+        ("File", facts.file),
+        ("Run", facts.run or "none"),
+        ("Rows", rows_in_words(facts.totals)),
+    ):
         page.across(label, text)
     page.skip()
     for label, text in zip(["What to do", *[""] * len(facts.advice)], facts.advice, strict=False):
         page.across(label, text)
     page.skip()
     page.header("Status", "Count", "Meaning")
-    for status, count in facts.counts.items():
+    for status, count in facts.totals.counts.items():
         page.line(status, count, look.statuses[status], status.meaning)
     if facts.codes:
         page.skip()
-        page.header("Reason", "Count", "What is wrong", "How to mend it")
+        page.header("Reason", "Count", "What is wrong", "How to fix it")
         for code, count in facts.codes.items():
             page.line(code.name, count, look.label, code.meaning, code.fix)
 

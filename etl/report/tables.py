@@ -35,6 +35,7 @@ _REWORK: Cells = {
         ResultColumn.UPDATE_ERROR,
         ResultColumn.UPDATE_FIX,
         ResultColumn.UPDATE_ROW,
+        ResultColumn.UPDATE_RUN,
     )
 }
 

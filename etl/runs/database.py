@@ -34,7 +34,10 @@ CREATE TABLE rows (
     http_status INTEGER,
     attempts INTEGER NOT NULL DEFAULT 0,
     time TEXT NOT NULL DEFAULT '',
-    ms INTEGER
+    ms INTEGER,
+    stored_differently INTEGER NOT NULL DEFAULT 0,  -- 1: confirmed, but with other values
+    origin_run TEXT,                 -- the run whose row this one corrects, if it says so,
+    origin_row INTEGER               -- and that row's number
 );
 CREATE TABLE attempts (
     row INTEGER NOT NULL,
@@ -49,7 +52,8 @@ CREATE TABLE attempts (
 ) WITHOUT ROWID;
 CREATE VIEW rows_now AS              -- where an attempt has no end, it may have been carried out
 SELECT rows.row, cells, client_id, iif(open.row IS NULL, rows.status, '{Status.UNKNOWN}') AS status,
-    faults, warning, rows.http_status, ifnull(open.attempt, attempts) AS attempts, time, rows.ms
+    faults, warning, rows.http_status, ifnull(open.attempt, attempts) AS attempts, time, rows.ms,
+    stored_differently
 FROM rows LEFT JOIN attempts AS open ON open.row = rows.row AND open.ended IS NULL;
 """
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import re
 import secrets
 import shutil
 from contextlib import contextmanager, suppress
@@ -11,9 +13,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etl.errors import ConfigError, InconsistentError, InputError
-from etl.files import PRIVATE_FOLDER, WORKBOOKS, create, sync_folder, unfinished_in
+from etl.files import PRIVATE_FILE, PRIVATE_FOLDER, WORKBOOKS, create, sync_folder, unfinished_in
 from etl.runs.manifest import InputFacts, Manifest, sha256_of
 from etl.stopping import is_disk_full
+from etl.text import utc_time
 from etl.urls import is_loopback
 
 if TYPE_CHECKING:
@@ -22,8 +25,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _STAGING = ".staging-"
+_SANDBOX = "-SANDBOX"
+_RUN_ID = re.compile(rf"[0-9]{{8}}T[0-9]{{6}}\.[0-9]{{3}}Z-[0-9a-f]{{6}}(?:{_SANDBOX})?")
 _LATEST = "latest"
 _BLOCK = 1 << 20
+
+
+def is_run_id(text: str) -> bool:
+    """Whether the text has the form of a run's id."""
+    return _RUN_ID.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,14 +150,16 @@ class RunsFolder:
             ) from None
 
     @contextmanager
-    def staging(self, begun: datetime) -> Iterator[RunFolder]:
+    def staging(self, begun: datetime, *, sandbox: bool = False) -> Iterator[RunFolder]:
         """Give a folder in which a run is prepared; it is gone afterwards if not published.
 
-        A run folder that can be seen has therefore always been staged to its end.
+        A run folder that can be seen has therefore always been staged to its end. The id of a run
+        against the sandbox says so, wherever it is read.
         """
         self._clear_staging()
         stamp = begun.strftime("%Y%m%dT%H%M%S.%f")[:-3]
-        folder = RunFolder(self.path / f"{_STAGING}{stamp}Z-{secrets.token_hex(3)}")
+        run = f"{stamp}Z-{secrets.token_hex(3)}" + (_SANDBOX if sandbox else "")
+        folder = RunFolder(self.path / f"{_STAGING}{run}")
         folder.path.mkdir(PRIVATE_FOLDER)
         try:
             yield folder
@@ -171,6 +183,10 @@ class RunsFolder:
         runs = (RunFolder(folder) for folder in folders if not folder.name.startswith("."))
         return [run for run in runs if run.manifest.is_file()]
 
+    def folder(self, run: str) -> RunFolder:
+        """Return the run of this id, whether it is there or not."""
+        return RunFolder(self.path / run)
+
     def find(self, name: str) -> RunFolder:
         """Return the run of this id, of a unique beginning of it, or the ``latest``.
 
@@ -189,11 +205,12 @@ class RunsFolder:
         problem = f"{len(found)} runs begin with" if found else "there is no run"
         raise ConfigError(f"{problem} {name!r} in {self.path}; see fatora-clients history")
 
-    def of_same(self, facts: InputFacts, api: str) -> Iterator[tuple[RunFolder, Manifest]]:
-        """Yield the runs of the same bytes and sheet, the latest first.
+    def of_same(
+        self, facts: InputFacts, api: str, account: str
+    ) -> Iterator[tuple[RunFolder, Manifest]]:
+        """Yield the runs of the same bytes and sheet, API and account, the latest first.
 
-        What was sent to one API has not been sent to another: such runs are not taken for one
-        another. All stand-ins on this machine are one, whatever their ports.
+        All addresses of this machine are one API, whatever their ports.
 
         Raises:
             InconsistentError: the manifest of a run of these bytes is damaged: it cannot be told
@@ -207,7 +224,8 @@ class RunsFolder:
                     raise
                 continue
             same = manifest.input.sha256 == facts.sha256 and manifest.input.sheet == facts.sheet
-            if same and (manifest.api == api or (is_loopback(manifest.api) and is_loopback(api))):
+            same_api = manifest.api == api or (is_loopback(manifest.api) and is_loopback(api))
+            if same and same_api and manifest.account == account:
                 yield folder, manifest
 
     def manifests(self) -> Iterator[Manifest]:
@@ -215,6 +233,26 @@ class RunsFolder:
         for folder in self.all():
             with suppress(InconsistentError):
                 yield Manifest.read(folder.manifest)
+
+    def note_refused(self, source: Path, sentence: str, when: datetime) -> None:
+        """Leave a trace of an input that could not be used, for which there is no run."""
+        try:
+            digest = sha256_of(source)
+        except OSError:
+            digest = None
+        time = utc_time(when.timestamp())
+        note = {"when": time, "name": source.name, "sha256": digest, "sentence": sentence}
+        line = json.dumps(note, ensure_ascii=False) + "\n"
+        descriptor = os.open(self.refused, os.O_CREAT | os.O_APPEND | os.O_WRONLY, PRIVATE_FILE)
+        with os.fdopen(descriptor, "ab") as file:
+            file.write(line.encode(errors="backslashreplace"))
+            file.flush()
+            os.fsync(descriptor)
+
+    @property
+    def refused(self) -> Path:
+        """A line of JSON for each time that an input could not be used."""
+        return self.path / "refused.jsonl"
 
     def _clear_staging(self) -> None:
         for left in self.path.glob(f"{_STAGING}*"):

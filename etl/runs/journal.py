@@ -36,7 +36,8 @@ UPDATE rows SET
     warning = warning || iif('' IN (warning, json_extract(new.value, '$[3]')), '', '{SEPARATOR}')
         || json_extract(new.value, '$[3]'),
     http_status = json_extract(new.value, '$[4]'), attempts = json_extract(new.value, '$[5]'),
-    time = json_extract(new.value, '$[6]'), ms = json_extract(new.value, '$[7]')
+    time = json_extract(new.value, '$[6]'), ms = json_extract(new.value, '$[7]'),
+    stored_differently = json_extract(new.value, '$[8]')
 FROM json_each(?) AS new WHERE row = json_extract(new.value, '$[0]')
 """
 _BEGIN_ATTEMPTS = """
@@ -185,4 +186,5 @@ def _ended_attempt(result: RowResult) -> tuple[object, ...]:
 def _row_so_far(result: RowResult) -> tuple[object, ...]:
     faults = faults_json(result.fault) if result.fault else faults_json()
     outcome = (result.http_status, result.attempts, result.time, result.ms)
-    return (result.row, result.status, faults, result.warning, *outcome)
+    differs = int(result.stored_differently)
+    return (result.row, result.status, faults, result.warning, *outcome, differs)

@@ -20,11 +20,15 @@ from etl import __version__
 from etl.errors import InconsistentError
 from etl.fields import Field
 from etl.files import replacing
+from etl.outcome import Totals
+from etl.rows import Status
 from etl.text import utc_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from etl.errors import ExitCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,14 @@ class InputFacts:
     sheet: str | None = None
     encoding: str | None = None
     aliases: Mapping[Field, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of the input: the header of each field's, and the headers that are not sent."""
+
+    sent: Mapping[Field, str] = field(default_factory=dict)
+    not_sent: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +114,10 @@ class Pruning:
 class Manifest:
     """What a run was. ``exit_code`` is None while it runs, and stays so if it is killed.
 
-    ``api`` is the address of the API; ``settings`` maps each setting of the latest session, without
+    ``api`` is the address of the API, ``account`` whose clients they are, ``sandbox`` whether the
+    API was this program's own. ``reworks`` are the runs whose rows this one corrects;
+    ``stored_differently`` counts updated rows with which the API confirmed other values.
+    ``settings`` maps each setting of the latest session, without
     any secret, to its value and where that came from; ``files`` maps every other file of the folder
     to its SHA-256. ``sealed`` is when (UTC), ``previous`` what was sealed before, in any run, and
     ``earlier`` are the seals that this manifest had before the run was resumed or pruned.
@@ -114,8 +129,13 @@ class Manifest:
     rows: int
     blank_rows: int
     hidden_rows: int
+    account: str = ""
+    sandbox: bool = False
+    columns: Columns = field(default_factory=Columns)
+    reworks: tuple[str, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+    stored_differently: int = 0
     exit_code: int | None = None
     sessions: tuple[Session, ...] = ()
     files: Mapping[str, str] = field(default_factory=dict)
@@ -144,6 +164,9 @@ class Manifest:
         del facts["sha256"]
         aliases = {Field(name): others for name, others in facts["input"]["aliases"].items()}
         facts["input"] = InputFacts(**{**facts["input"], "aliases": aliases})
+        sent = {Field(name): header for name, header in facts["columns"]["sent"].items()}
+        facts["columns"] = Columns(sent, facts["columns"]["not_sent"])
+        facts["reworks"] = tuple(facts["reworks"])
         facts["sessions"] = tuple(
             Session(**{**each, "invocation": Invocation(**each["invocation"])})
             for each in facts["sessions"]
@@ -154,6 +177,20 @@ class Manifest:
             Version(str(each["sha256"]), _seal(each["previous"])) for each in facts["earlier"]
         )
         return cls(**facts)
+
+    @property
+    def totals(self) -> Totals:
+        """The totals; its counts are empty while the run goes on."""
+        return Totals(
+            rows=self.rows,
+            blank_rows=self.blank_rows,
+            hidden_rows=self.hidden_rows,
+            counts={Status(status): count for status, count in self.counts.items()},
+            sent=self.columns.sent,
+            not_sent=self.columns.not_sent,
+            stored_differently=self.stored_differently,
+            sandbox=self.sandbox,
+        )
 
     @property
     def sha256(self) -> str:
@@ -173,7 +210,7 @@ class Manifest:
         with replacing(path) as new:
             new.write_bytes(self.as_bytes())
 
-    def begin_session(self, invocation: Invocation) -> Self:
+    def begin_session(self, invocation: Invocation, api: str, settings: Mapping[str, Any]) -> Self:
         """Return the manifest of a run that goes on now, by this user on this host."""
         now = datetime.now(UTC)
         local = now.astimezone().isoformat(timespec="seconds")
@@ -181,19 +218,34 @@ class Manifest:
             utc_time(now.timestamp()), local, _user(), socket.gethostname(), invocation
         )
         return replace(
-            self.unsealed(), sessions=(*self.sessions, session), counts={}, exit_code=None
+            self.unsealed(),
+            api=api,
+            settings=settings,
+            sessions=(*self.sessions, session),
+            counts={},
+            stored_differently=0,
+            exit_code=None,
         )
 
-    def end_session(self, stopped: str | None) -> Self:
+    def end_session(self, stopped: str | None, totals: Totals, exit_code: ExitCode) -> Self:
         """Return the manifest with its latest session ended, and why if that was early."""
         *earlier, latest = self.sessions
         now = datetime.now(UTC)
         seconds = round((now - datetime.fromisoformat(latest.begun)).total_seconds(), 3)
         ended = replace(latest, ended=utc_time(now.timestamp()), seconds=seconds, stopped=stopped)
-        return replace(self, sessions=(*earlier, ended))
+        return replace(
+            self,
+            sessions=(*earlier, ended),
+            counts={str(status): count for status, count in totals.counts.items()},
+            stored_differently=totals.stored_differently,
+            exit_code=int(exit_code),
+        )
 
     def unsealed(self) -> Self:
-        """Return the manifest as it may be changed; the seal that it had is kept in mind."""
+        """Return the manifest as it may be changed, with the seal that it had among the earlier.
+
+        Nothing may be changed before: the seal is the hash of the manifest as it was sealed.
+        """
         if self.sealed is None:
             return self
         version = Version(self.sha256, self.previous)

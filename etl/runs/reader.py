@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from etl.codes import Code
 from etl.errors import InconsistentError
 from etl.fields import Field
-from etl.rows import Fault, ReportRow, Status
+from etl.outcome import Totals
+from etl.rows import Fault, Origin, ReportRow, Status
 from etl.runs.database import connect
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 # Milliseconds between two times; a Julian day is a float, and exact to less than one of them.
@@ -41,6 +42,17 @@ class Staged:
     hidden_rows: int
     right_to_left: bool = False
 
+    @property
+    def sent(self) -> dict[Field, str]:
+        """The header of each field's column."""
+        return {field: self.names[index] for field, index in self.columns.items()}
+
+    @property
+    def not_sent(self) -> tuple[str, ...]:
+        """The headers of the other columns."""
+        sent = set(self.columns.values())
+        return tuple(name for index, name in enumerate(self.names) if index not in sent)
+
 
 class Sending(NamedTuple):
     """A time in which attempts were made: from the first one's beginning to the last one's end.
@@ -52,6 +64,10 @@ class Sending(NamedTuple):
     ended: str
     ms: int
     attempts: int
+
+
+def _in_sql(statuses: Iterable[Status]) -> str:
+    return ", ".join(f"'{status}'" for status in statuses)
 
 
 def _damaged(path: Path) -> InconsistentError:
@@ -94,6 +110,52 @@ class JournalReader:
         """Return the number of rows of every status, those with none included."""
         found = dict(self._db.execute("SELECT status, COUNT(*) FROM rows_now GROUP BY status"))
         return {status: found.get(status, 0) for status in Status}
+
+    def totals(self, *, sandbox: bool = False) -> Totals:
+        """Return the totals, whose counts together are all rows that were read.
+
+        Raises:
+            InconsistentError: they are not.
+        """
+        staged, counts = self.staged(), self.counts()
+        if sum(counts.values()) != staged.rows:
+            raise InconsistentError(
+                f"{staged.rows} rows were read but {sum(counts.values())} accounted for"
+            )
+        (differ,) = self._db.execute(
+            "SELECT COUNT(*) FROM rows_now WHERE status = ? AND stored_differently",
+            (Status.SUCCESS,),
+        ).fetchone()
+        return Totals(
+            rows=staged.rows,
+            blank_rows=staged.blank_rows,
+            hidden_rows=staged.hidden_rows,
+            counts=counts,
+            sent=staged.sent,
+            not_sent=staged.not_sent,
+            stored_differently=differ,
+            sandbox=sandbox,
+        )
+
+    def reworked_runs(self) -> list[str]:
+        """Return what the rows give as the runs that they correct, the first of them first."""
+        found = self._db.execute(
+            "SELECT origin_run FROM rows WHERE origin_run IS NOT NULL"
+            " GROUP BY origin_run ORDER BY MIN(row)"
+        )
+        return [run for (run,) in found]
+
+    def corrections_of(self, run: str) -> Iterator[tuple[Origin, int, Status]]:
+        """Yield the rows that correct a row of ``run``: which one, their own number and status."""
+        for row, origin_row, status in self._db.execute(
+            "SELECT row, origin_row, status FROM rows WHERE origin_run = ?", (run,)
+        ):
+            yield Origin(run, origin_row), row, Status(status)
+
+    def rows_with(self, statuses: Iterable[Status]) -> set[int]:
+        """Return the numbers of the rows that have one of these statuses."""
+        found = self._db.execute(f"SELECT row FROM rows_now WHERE status IN ({_in_sql(statuses)})")
+        return {row for (row,) in found}
 
     def fault_counts(self) -> dict[Code, int]:
         """Return how often each fault was found in the invalid rows, the most frequent first."""
@@ -175,13 +237,17 @@ class JournalReader:
         return [{status: each[status] for status in Status if status in each} for each in pace]
 
     def rows(
-        self, *, updated: bool = True, client_id: int | None = None, limit: int | None = None
+        self,
+        *,
+        statuses: Iterable[Status] = tuple(Status),
+        client_id: int | None = None,
+        limit: int | None = None,
     ) -> Iterator[ReportRow]:
-        """Yield rows in the order of the input: all, or but the updated ones, or one client's.
+        """Yield the rows of these statuses, or one client's, in the order of the input.
 
         At most ``limit`` of them.
         """
-        wanted = "TRUE" if updated else f"status <> '{Status.SUCCESS}'"
+        wanted = f"status IN ({_in_sql(statuses)})"
         if client_id is not None:
             wanted += f" AND client_id = {client_id:d}"
         most = -1 if limit is None else limit

@@ -68,8 +68,10 @@ class StagingJournal:
             with transaction(self._db):
                 page = chain([first], islice(source, PAGE - 1))
                 count += self._db.executemany(
-                    "INSERT INTO rows (row, cells, client_id, body, status, faults, warning)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO rows"
+                    " (row, cells, client_id, body, status, faults, warning,"
+                    "  origin_run, origin_row)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     map(_staged_row, page),
                 ).rowcount
             yield count
@@ -104,7 +106,7 @@ class StagingJournal:
             os.fsync(file.fileno())
 
 
-def _staged_row(checked: CheckedRow) -> tuple[int, str, int | None, str, str, str, str]:
+def _staged_row(checked: CheckedRow) -> tuple[object, ...]:
     return (
         checked.record.row,
         as_json(checked.record.cells),
@@ -113,4 +115,5 @@ def _staged_row(checked: CheckedRow) -> tuple[int, str, int | None, str, str, st
         Status.INVALID if checked.faults else Status.NOT_SENT,
         faults_json(*checked.faults),
         SEPARATOR.join(checked.warnings),
+        *(checked.record.origin or (None, None)),
     )

@@ -27,6 +27,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from etl.sandbox import API_KEY
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -36,9 +38,6 @@ if TYPE_CHECKING:
     from etl.sandbox.store import Client, Store
 
     Endpoint = Callable[[Request], Awaitable[JSONResponse]]
-
-API_KEY = "sandbox-key"
-"""The only key that the sandbox exchanges for a bearer token."""
 
 TEXT_FIELDS = ("name", "phone", "email", "address", "notes")
 """The keys of an update; others are passed over. Source: fatora.io/api/updateClient.php."""

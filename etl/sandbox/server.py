@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Self
 
 import uvicorn
 
-from etl.sandbox.app import API_KEY, FAULTLESS, Api, Behaviour
+from etl.sandbox import API_KEY
+from etl.sandbox.app import FAULTLESS, Api, Behaviour
 from etl.sandbox.store import Store
 
 if TYPE_CHECKING:

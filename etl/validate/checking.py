@@ -9,7 +9,7 @@ import pandas as pd
 
 from etl.fields import Field
 from etl.rows import CheckedRow, Fault, Record
-from etl.text import quote
+from etl.text import quote, quoted_together
 from etl.validate.clean import change_of, clean
 from etl.validate.schema import ClientSchema
 
@@ -115,10 +115,10 @@ def _warnings(record: Record, values: Mapping[Field, str], rules: ColumnRules) -
         cleaned = None if values[field] == cell else change_of(cell, field)
         for change in (record.changes.get(index), cleaned):
             if change is not None:
-                yield f"{rules.names[index]}: {change}"
+                yield f"Column {quote(rules.names[index])}: {change}"
 
 
 def _fault(code: Code, record: Record, rules: ColumnRules, field: Field) -> Fault:
     name, text = rules.names[rules.columns[field]], record.cells[rules.columns[field]]
-    value = f" {quote(text)}" if text else ""
-    return Fault(code, f"{name}{value}: {code.meaning}")
+    quoted = quoted_together(name, text) if text else quoted_together(name)
+    return Fault(code, f"{code.meaning} (column {': '.join(quoted)}).")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from etl.codes import Code
 from etl.rows import Fault
+from etl.text import quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +22,7 @@ def duplicate_fault(name: str, client_id: int, row: int, first: Sequence[int], c
     """
     others = [str(other) for other in first if other != row][:_MOST_NAMED]
     unnamed = count - 1 - len(others)
-    more = f" and {unnamed} more" if unnamed else ""
-    code = Code.ID_DUPLICATE
-    return Fault(
-        code, f"{name} `{client_id}`: {code.meaning}; see also row {', '.join(others)}{more}"
-    )
+    more = f" and {unnamed:,} more" if unnamed else ""
+    noun = "row" if count == 2 else "rows"  # noqa: PLR2004 - this row and one other
+    cell = f"column {quote(name)}: “{client_id}”, see also {noun} {', '.join(others)}{more}"
+    return Fault(Code.ID_DUPLICATE, f"{Code.ID_DUPLICATE.meaning} ({cell}).")
