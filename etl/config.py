@@ -8,6 +8,7 @@ file that it names: an option would show them to every user of the machine.
 from __future__ import annotations
 
 import codecs
+import grp
 import hashlib
 import tomllib
 from dataclasses import dataclass
@@ -73,6 +74,14 @@ def _checked_proxy(proxy: SecretStr) -> SecretStr:
     return proxy
 
 
+def _checked_group(name: str) -> str:
+    try:
+        grp.getgrnam(name)
+    except KeyError:
+        raise ValueError("is not a group of this machine") from None
+    return name
+
+
 Seconds = Annotated[float, Setting(gt=0, le=_LONGEST_WAIT, allow_inf_nan=False)]
 
 
@@ -109,6 +118,7 @@ class InputSettings(_Section):
     sheet: str | None = None
     encoding: Annotated[str, AfterValidator(_checked_encoding)] | None = None
     settle: float = Setting(default=5, ge=0, le=_LONGEST_WAIT, allow_inf_nan=False)
+    done: Literal["keep", "move"] = "keep"
 
 
 class ColumnSettings(_Section):
@@ -145,6 +155,14 @@ class ColumnsSettings(_Section):
         return {field: self.of(field).aliases for field in Field if self.of(field).aliases}
 
 
+class DeliverSettings(_Section):
+    """``[deliver]``: where operations find the results, and who may read them there."""
+
+    dir: Annotated[Path, Strict(strict=False)] | None = None
+    mode: Annotated[str, Setting(pattern=r"^0?[0-7]{3}$")] = "0640"
+    group: Annotated[str, AfterValidator(_checked_group)] | None = None
+
+
 class RunsSettings(_Section):
     """``[runs]``: where the runs are kept."""
 
@@ -159,6 +177,7 @@ class Settings(_Section):
     input: InputSettings = InputSettings()
     columns: ColumnsSettings = ColumnsSettings()
     runs: RunsSettings = RunsSettings()
+    deliver: DeliverSettings = DeliverSettings()
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def told(self) -> dict[str, dict[str, Any]]:

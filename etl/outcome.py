@@ -74,8 +74,9 @@ class Summary:
     """The result for one input; ``sentence`` explains it to people.
 
     ``run`` is None where the input could not be used and no run was made; ``stopped`` is the
-    sentence that says why the run stopped early, if it did. ``reworked`` are the files whose rows
-    this one corrects.
+    sentence that says why the run stopped early, if it did. ``delivered`` is the folder in which
+    operations find the results. ``sha256`` is that of the bytes that were read, if they could be.
+    ``reworked`` are the files whose rows this one corrects.
     """
 
     input: Path
@@ -87,7 +88,9 @@ class Summary:
     totals: Totals = field(default_factory=Totals)
     results: Path | None = None
     rework: Path | None = None
+    delivered: Path | None = None
     already_done: bool = False
+    sha256: str | None = None
     reworked: Sequence[OpenRows] = ()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import grp
 import logging
 import tempfile
 import time
@@ -22,6 +23,7 @@ from etl.errors import (
 from etl.extract.inputs import require_readable
 from etl.extract.table import open_table
 from etl.fields import Field
+from etl.handover import Delivery, put_away, require_movable
 from etl.load.loader import Loader, Policy
 from etl.load.tokens import TokenRefusedError, TokenUnavailableError
 from etl.load.workers import Workers
@@ -76,7 +78,7 @@ class Job:
 
     ``account`` is whose clients they are; ``sandbox`` tells that nothing reaches Fatora. ``limit``
     is the most rows to send, None for all; ``again`` sends a file that was processed; ``results``
-    is where an extra copy of the results goes.
+    is where an extra copy of the results goes; ``folders`` are those that were named as inputs.
     """
 
     settings: Settings
@@ -89,6 +91,28 @@ class Job:
     limit: int | None = None
     again: bool = False
     results: Path | None = None
+    folders: frozenset[Path] = frozenset()
+
+    @property
+    def delivery(self) -> Delivery | None:
+        """Where the results are delivered, if they are."""
+        wanted = self.settings.deliver
+        if wanted.dir is None:
+            return None
+        group = None if wanted.group is None else grp.getgrnam(wanted.group).gr_gid
+        return Delivery(wanted.dir, int(wanted.mode, 8), group)
+
+    def require_places(self) -> None:
+        """Check that results can be delivered and inputs be moved, where that is asked for.
+
+        Raises:
+            ConfigError: they cannot.
+        """
+        if self.delivery:
+            self.delivery.require_writable()
+        if self.settings.input.done == "move":
+            for folder in self.folders:
+                require_movable(folder)
 
 
 def update_each(sources: Iterable[Path], job: Job) -> Iterator[Summary]:
@@ -99,10 +123,11 @@ def update_each(sources: Iterable[Path], job: Job) -> Iterator[Summary]:
     Raises:
         ConfigError: as `update` does, for the first; what is found wrong later stops the others.
     """
+    job.require_places()
     stopped: str | None = None
     for number, source in enumerate(sources):
         if stopped is None:
-            summary = _update_one(source, job, is_first=number == 0)
+            summary = _put_away(_update_one(source, job, is_first=number == 0), job)
         else:
             summary = Summary(source, ExitCode.STOPPED, f"Not started. {stopped}", stopped)
         stopped = summary.stopped
@@ -116,8 +141,10 @@ def _update_one(source: Path, job: Job, *, is_first: bool) -> Summary:
     except StoppedError as error:
         return Summary(source, error.exit_code, str(error), stopped=str(error))
     except InputError as error:
-        RunsFolder(job.settings.runs.dir).note_refused(source, str(error), datetime.now(UTC))
-        return Summary(source, error.exit_code, str(error))
+        digest = RunsFolder(job.settings.runs.dir).note_refused(
+            source, str(error), datetime.now(UTC)
+        )
+        return Summary(source, error.exit_code, str(error), sha256=digest)
     except InconsistentError as error:
         return Summary(source, error.exit_code, str(error))
     except ConfigError as error:
@@ -126,6 +153,26 @@ def _update_one(source: Path, job: Job, *, is_first: bool) -> Summary:
         return Summary(source, ExitCode.STOPPED, str(error), stopped=str(error))
     except Exception as error:  # noqa: BLE001 - a fault of the program with this file alone
         return Summary(source, ExitCode.INTERNAL, in_one_sentence(error))
+
+
+def _put_away(summary: Summary, job: Job) -> Summary:
+    """Move an input of a folder away once nothing more is to be done with it, if that is wanted."""
+    source = summary.input
+    is_refused = summary.exit_code is ExitCode.INPUT_UNUSABLE
+    is_finished = summary.run is not None and not summary.totals.left and summary.sha256
+    if job.settings.input.done == "keep" or source.parent not in job.folders:
+        return summary
+    if not summary.sha256 or not (is_refused or is_finished):
+        return summary
+    try:
+        if is_refused:
+            put_away(source, "refused", summary.sha256, summary.sentence)
+        else:
+            put_away(source, "done", summary.sha256)
+    except OSError as error:
+        moved = f"{source.name} could not be moved away ({error.strerror})."
+        return replace(summary, sentence=f"{summary.sentence} {moved}")
+    return summary
 
 
 def update(source: Path, job: Job) -> Summary:
@@ -274,7 +321,7 @@ def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summ
         raise refused
     sentence = sentence_of(totals, stopped, str(rework))
     summary = _summary(source, folder, manifest, sentence)
-    return replace(summary, stopped=stopped, reworked=reworked)
+    return _delivered(replace(summary, stopped=stopped, reworked=reworked), job)
 
 
 def _load(journal: Journal, job: Job) -> str | None:
@@ -331,7 +378,25 @@ def _already_done(source: Path, folder: RunFolder, manifest: Manifest, job: Job)
         " Use --again to resend."
     )
     done = replace(manifest, exit_code=int(ExitCode.DONE))
-    return replace(_summary(source, folder, done, sentence), already_done=True)
+    summary = replace(_summary(source, folder, done, sentence), already_done=True)
+    if manifest.pruned or (job.delivery and job.delivery.has(folder, manifest.input.name)):
+        return summary
+    return _delivered(summary, job)
+
+
+def _delivered(summary: Summary, job: Job) -> Summary:
+    """Deliver the files of a run, where that is asked for; the next session makes up for it."""
+    if job.delivery is None or summary.folder is None:
+        return summary
+    try:
+        place = job.delivery.deliver(RunFolder(summary.folder), summary.input.name)
+    except OSError as error:
+        sentence = (
+            f"{summary.sentence} The results could not be delivered to {job.delivery.folder}"
+            f" ({error.strerror}). Run the same file again to deliver them."
+        )
+        return replace(summary, sentence=sentence, exit_code=ExitCode.STOPPED)
+    return replace(summary, delivered=place)
 
 
 def _summary(source: Path, folder: RunFolder, manifest: Manifest, sentence: str) -> Summary:
@@ -346,6 +411,7 @@ def _summary(source: Path, folder: RunFolder, manifest: Manifest, sentence: str)
         rework=next((p for p in map(folder.rework, endings) if p.exists()), None),
         exit_code=ExitCode(manifest.exit_code or ExitCode.DONE),
         sentence=sentence,
+        sha256=manifest.input.sha256,
     )
 
 

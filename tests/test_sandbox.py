@@ -22,6 +22,7 @@ import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etl.sandbox import API_KEY
 from etl.sandbox.app import ApiError, Behaviour, Throttle, failure_of
 from etl.sandbox.server import Sandbox
 from etl.sandbox.store import Store

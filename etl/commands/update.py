@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from etl.outcome import Summary
     from etl.pipeline import Connect
 
-_PATHS = ("folder", "input", "results", "rework")
+_PATHS = ("folder", "input", "results", "rework", "delivered")
 _THIS_MACHINE = "http://127.0.0.1/v1"  # what a run against the sandbox has as its address
 _SANDBOX_ACCOUNT = "sandbox"
 
@@ -150,6 +150,7 @@ def command(
             limit=limit,
             again=again,
             results=results,
+            folders=frozenset(path for path in inputs if path.is_dir()),
         )
         summaries = list(update_each(found.files, job))
     exit_code = ExitCode.worst(summary.exit_code for summary in summaries)

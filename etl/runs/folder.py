@@ -234,8 +234,11 @@ class RunsFolder:
             with suppress(InconsistentError):
                 yield Manifest.read(folder.manifest)
 
-    def note_refused(self, source: Path, sentence: str, when: datetime) -> None:
-        """Leave a trace of an input that could not be used, for which there is no run."""
+    def note_refused(self, source: Path, sentence: str, when: datetime) -> str | None:
+        """Leave a trace of an input that could not be used, for which there is no run.
+
+        Returns the SHA-256 of its bytes, None where they cannot be read.
+        """
         try:
             digest = sha256_of(source)
         except OSError:
@@ -248,6 +251,7 @@ class RunsFolder:
             file.write(line.encode(errors="backslashreplace"))
             file.flush()
             os.fsync(descriptor)
+        return digest
 
     @property
     def refused(self) -> Path:

@@ -1,0 +1,137 @@
+"""Handing over to operations: results go where they can read them, inputs go out of their way."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from etl.errors import ConfigError
+from etl.files import create, replacing, sync_folder
+from etl.runs.manifest import sha256_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from etl.runs.folder import RunFolder
+
+_ENDINGS = (".csv", ".xlsx")
+_UNSAFE = re.compile(r"[^\w -]+")  # in the name of a folder that somebody opens in a file manager
+_LONGEST_STEM = 60
+_EXECUTE = 0o111
+_READ_TO_EXECUTE = 2  # bits: who may read a folder's files may enter it
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Where operations find what a run leaves for them.
+
+    ``mode`` is that of the files; ``group`` is the id of the group that owns them, None for the
+    program's own.
+    """
+
+    folder: Path
+    mode: int
+    group: int | None = None
+
+    def require_writable(self) -> None:
+        """Check that files can be delivered, before anything is sent.
+
+        Raises:
+            ConfigError: they cannot.
+        """
+        probe = self.folder / f".probe-{secrets.token_hex(4)}"
+        try:
+            create(probe)
+            try:
+                self._hand_to_group(probe)
+            finally:
+                probe.unlink()
+        except OSError as error:
+            raise ConfigError(
+                f"results cannot be delivered to {self.folder} ({error.strerror}); nothing was"
+                " sent: correct deliver.dir or deliver.group in the configuration"
+            ) from None
+
+    def deliver(self, run: RunFolder, input_name: str) -> Path:
+        """Put the results, the rework and the report of a run into a folder of their own.
+
+        Each file is renamed into place; one that the run no longer has is removed.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+        target = self.folder / f"{_safe_stem(input_name)} {run.run}"
+        target.mkdir(exist_ok=True)
+        self._hand_to_group(target)
+        target.chmod(self.mode | (self.mode >> _READ_TO_EXECUTE & _EXECUTE))
+        for file in (run.report, *map(run.results, _ENDINGS), *map(run.rework, _ENDINGS)):
+            copy = target / file.name
+            if not file.exists():
+                copy.unlink(missing_ok=True)
+                continue
+            with replacing(copy) as new:
+                shutil.copyfile(file, new)
+                self._hand_to_group(new)
+                new.chmod(self.mode)
+        sync_folder(self.folder)
+        return target
+
+    def has(self, run: RunFolder, input_name: str) -> bool:
+        """Whether the run was delivered."""
+        return (self.folder / f"{_safe_stem(input_name)} {run.run}" / run.report.name).exists()
+
+    def _hand_to_group(self, path: Path) -> None:
+        if self.group is not None:
+            os.chown(path, -1, self.group)
+
+
+def _safe_stem(input_name: str) -> str:
+    stem = input_name.rpartition(".")[0] or input_name
+    return _UNSAFE.sub("-", stem)[:_LONGEST_STEM].strip() or "input"
+
+
+def require_movable(folder: Path) -> None:
+    """Check that files can be moved out of a folder, before anything is sent.
+
+    Raises:
+        ConfigError: they cannot.
+    """
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ConfigError(
+            f"finished files cannot be moved out of {folder} (permission denied); nothing was sent:"
+            ' allow it, or set input.done = "keep"'
+        )
+
+
+def put_away(file: Path, kind: str, sha256: str, sentence: str = "") -> Path | None:
+    """Move an input to the subfolder ``kind``, with a sentence beside it if there is one.
+
+    A file that changed meanwhile is another one, which nobody has read: it stays, and None is
+    returned. No earlier file is overwritten.
+
+    Raises:
+        OSError: it cannot be moved.
+    """
+    folder = file.parent / kind
+    folder.mkdir(exist_ok=True)
+    target = _free_name(folder, file)
+    file.rename(target)
+    # Only now, since it could still be exchanged between a look and the move.
+    if sha256_of(target) != sha256:
+        target.rename(file)
+        return None
+    if sentence:
+        target.with_name(f"{target.name}.txt").write_text(f"{sentence}\n", encoding="utf-8")
+    return target
+
+
+def _free_name(folder: Path, file: Path) -> Path:
+    names = (f"{file.stem} ({number}){file.suffix}" for number in range(2, 1_000_000))
+    target = folder / file.name
+    while target.exists():
+        target = folder / next(names)
+    return target

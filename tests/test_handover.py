@@ -1,0 +1,233 @@
+"""Results reach the people who work with them, and finished inputs leave their folder."""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from etl.errors import ConfigError, ExitCode
+from etl.handover import Delivery, put_away
+from etl.pipeline import update_each
+from etl.runs.folder import RunFolder
+from etl.runs.manifest import sha256_of
+from jobs import job
+from scripted import ScriptedServer
+from spreadsheets import read_csv, statuses, write_csv
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from etl.outcome import Summary
+    from etl.pipeline import Job
+    from etl.sandbox.server import Sandbox
+
+HEADER = ("id", "email")
+GOOD, BAD = ("1024", "sara@example.com"), ("1025", "no address")
+
+
+@pytest.fixture
+def inbox(tmp_path: Path) -> Path:
+    """The folder in which operations put their files."""
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def outbox(tmp_path: Path) -> Path:
+    """The folder in which operations look for results."""
+    folder = tmp_path / "outbox"
+    folder.mkdir()
+    return folder
+
+
+def nightly(sandbox: Sandbox, inbox: Path, **settings: Any) -> Job:  # noqa: ANN401
+    """Return the job that processes the files of a folder."""
+    made = job(sandbox.url, inbox.parent / "runs", sandbox.api_key, **settings)
+    return replace(made, folders=frozenset({inbox}))
+
+
+def run(night: Job, inbox: Path) -> list[Summary]:
+    """Process the files of the folder."""
+    return list(update_each(sorted(path for path in inbox.iterdir() if path.is_file()), night))
+
+
+def names_in(folder: Path) -> list[str]:
+    """Return the names in a folder."""
+    return sorted(path.name for path in folder.iterdir())
+
+
+def mode_of(path: Path) -> int:
+    """Return a file's permissions."""
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_the_files_of_a_run_are_delivered(sandbox: Sandbox, inbox: Path, outbox: Path) -> None:
+    """Operations find results, rework and report in a folder that is named after their file."""
+    write_csv(inbox / "clients 1.csv", [HEADER, GOOD, BAD])
+    (summary,) = run(nightly(sandbox, inbox, deliver__dir=outbox, deliver__mode="0644"), inbox)
+    (place,) = outbox.iterdir()
+    assert (place, place.name) == (summary.delivered, f"clients 1 {summary.run}")
+    assert names_in(place) == ["report.html", "results.csv", "rework.csv"]
+    assert {mode_of(path) for path in place.iterdir()} == {0o644}
+    assert mode_of(place) == 0o755
+    assert statuses(read_csv(place / "results.csv")) == ["SUCCESS", "INVALID"]
+
+
+def test_a_resumed_run_is_delivered_anew(sandbox: Sandbox, inbox: Path, outbox: Path) -> None:
+    """Operations must not work with the results of a session that was not the last."""
+    write_csv(inbox / "clients.csv", [HEADER, GOOD, ("1026", "omar@example.com")])
+    night = nightly(sandbox, inbox, deliver__dir=outbox)
+    found = []
+    for limit in (1, None):
+        run(replace(night, limit=limit), inbox)
+        (place,) = outbox.iterdir()
+        found.append(statuses(read_csv(place / "results.csv")))
+    assert found == [["SUCCESS", "NOT_SENT"], ["SUCCESS", "SUCCESS"]]
+
+
+def test_a_file_that_a_run_no_longer_has_is_not_left_behind(tmp_path: Path, outbox: Path) -> None:
+    """A rework file of an earlier session would be corrected for nothing."""
+    folder = RunFolder(tmp_path / "20260101T000000.000Z-abcdef")
+    folder.path.mkdir()
+    folder.rework(".csv").touch()
+    delivery = Delivery(outbox, 0o640)
+    place = delivery.deliver(folder, "clients.csv")
+    assert names_in(place) == ["rework.csv"]
+    folder.rework(".csv").unlink()
+    delivery.deliver(folder, "clients.csv")
+    assert names_in(place) == []
+
+
+@pytest.mark.parametrize("name", ["../../clients.csv", ".hidden.csv", "a/b\n\u202ec.csv", ".csv"])
+def test_a_delivery_stays_in_its_folder(outbox: Path, name: str) -> None:
+    """Whatever the input is called."""
+    place = Delivery(outbox, 0o640).deliver(RunFolder(outbox / "run"), name)
+    assert place.parent == outbox
+    assert place.name.isprintable()
+    assert not place.name.startswith(".")
+
+
+def test_a_delivery_that_failed_is_made_up_for(sandbox: Sandbox, inbox: Path, outbox: Path) -> None:
+    """The run ends with 4, and the next session of the finished file delivers its results."""
+    write_csv(inbox / "clients.csv", [HEADER, GOOD])
+    night = nightly(sandbox, inbox, deliver__dir=outbox)
+    blocked = replace(night, progress=_Blocking(outbox))
+    (summary,) = run(blocked, inbox)
+    assert summary.exit_code is ExitCode.STOPPED
+    assert f"could not be delivered to {outbox}" in summary.sentence
+    outbox.unlink()
+    outbox.mkdir()
+    (summary,) = run(night, inbox)
+    assert (summary.exit_code, summary.already_done) == (ExitCode.DONE, True)
+    assert summary.delivered
+    assert names_in(summary.delivered) == ["report.html", "results.csv"]
+
+
+class _Blocking:
+    """Somebody who replaces the folder of deliveries by a file while a run goes on."""
+
+    def __init__(self, outbox: Path) -> None:
+        self._outbox = outbox
+
+    def staging(self, rows: int) -> None:
+        """Let reading be."""
+
+    def sending(self, *_: object) -> None:
+        """Replace the folder."""
+        self._outbox.rmdir()
+        self._outbox.touch()
+
+    def sent(self, *_: object) -> None:
+        """Let sending be."""
+
+
+@pytest.mark.parametrize("missing", ["nowhere", "file"])
+def test_a_place_that_cannot_be_written_is_found_before_anything_is_sent(
+    sandbox: Sandbox, inbox: Path, missing: str
+) -> None:
+    """Exit 2, and the sentence names the folder and the setting."""
+    (inbox.parent / "file").touch()
+    write_csv(inbox / "clients.csv", [HEADER, GOOD])
+    night = nightly(sandbox, inbox, deliver__dir=inbox.parent / missing)
+    with pytest.raises(ConfigError, match=rf"{missing} .*nothing was sent: correct deliver\.dir"):
+        run(night, inbox)
+    assert sandbox.requests_seen == 0
+
+
+def test_finished_files_are_moved(sandbox: Sandbox, inbox: Path) -> None:
+    """A file whose rows are all final goes to done/, whether or not some need fixing."""
+    write_csv(inbox / "clients.csv", [HEADER, GOOD, BAD])
+    run(nightly(sandbox, inbox, input__done="move"), inbox)
+    assert names_in(inbox) == ["done"]
+    assert names_in(inbox / "done") == ["clients.csv"]
+
+
+def test_finished_files_stay_unless_they_are_to_be_moved(sandbox: Sandbox, inbox: Path) -> None:
+    """The default leaves the folder as it is."""
+    write_csv(inbox / "clients.csv", [HEADER, GOOD])
+    run(nightly(sandbox, inbox), inbox)
+    assert names_in(inbox) == ["clients.csv"]
+
+
+def test_a_file_that_was_named_itself_stays(sandbox: Sandbox, inbox: Path) -> None:
+    """Only of a folder finished files are moved."""
+    write_csv(inbox / "clients.csv", [HEADER, GOOD])
+    night = replace(nightly(sandbox, inbox, input__done="move"), folders=frozenset())
+    run(night, inbox)
+    assert names_in(inbox) == ["clients.csv"]
+
+
+def test_a_file_with_rows_left_stays(sandbox: Sandbox, inbox: Path) -> None:
+    """The next session has to find it."""
+    write_csv(inbox / "clients.csv", [HEADER, GOOD, ("1026", "omar@example.com")])
+    run(replace(nightly(sandbox, inbox, input__done="move"), limit=1), inbox)
+    assert names_in(inbox) == ["clients.csv"]
+
+
+def test_an_unusable_file_is_moved_with_its_sentence(sandbox: Sandbox, inbox: Path) -> None:
+    """Operations read beside the file what is wrong with it."""
+    write_csv(inbox / "clients.csv", [("Nom", "Ville"), ("Sara", "Doha")])
+    (summary,) = run(nightly(sandbox, inbox, input__done="move"), inbox)
+    assert names_in(inbox / "refused") == ["clients.csv", "clients.csv.txt"]
+    sentence = (inbox / "refused" / "clients.csv.txt").read_text(encoding="utf-8")
+    assert sentence.strip() == summary.sentence
+
+
+def test_a_file_of_the_same_name_is_not_overwritten(inbox: Path) -> None:
+    """Operations use one name every day."""
+    for content in ("monday", "tuesday", "wednesday"):
+        file = inbox / "clients.csv"
+        file.write_text(content, encoding="utf-8")
+        put_away(file, "done", sha256_of(file))
+    kept = {path.name: path.read_text(encoding="utf-8") for path in (inbox / "done").iterdir()}
+    assert kept == {
+        "clients.csv": "monday",
+        "clients (2).csv": "tuesday",
+        "clients (3).csv": "wednesday",
+    }
+
+
+def test_a_file_that_changed_meanwhile_stays(inbox: Path) -> None:
+    """Nobody has read it yet: in done/ nobody ever would."""
+    file = inbox / "clients.csv"
+    file.write_text("new", encoding="utf-8")
+    assert put_away(file, "done", "ab" * 32) is None
+    assert file.read_text(encoding="utf-8") == "new"
+    assert names_in(inbox / "done") == []
+
+
+def test_a_stopped_night_moves_only_what_is_finished(inbox: Path) -> None:
+    """A file that was not started is still there for the next night."""
+    for name in ("1.csv", "2.csv"):
+        write_csv(inbox / name, [HEADER, (name[0], "sara@example.com")])
+    with ScriptedServer([], greeting=None) as gone:
+        options: dict[str, Any] = {"api__attempts": 1, "load__stop_after": 1, "input__done": "move"}
+        made = job(gone.url, inbox.parent / "runs", **options)
+        night = replace(made, folders=frozenset({inbox}))
+        summaries = run(night, inbox)
+    assert [summary.exit_code for summary in summaries] == [ExitCode.STOPPED] * 2
+    assert names_in(inbox) == ["1.csv", "2.csv"]
