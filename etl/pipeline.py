@@ -1,4 +1,4 @@
-"""The order of the stages: `update` sends a spreadsheet, `check` only looks at it."""
+"""The order of the stages: `update` sends a spreadsheet, `checked` only validates it."""
 
 from __future__ import annotations
 
@@ -53,28 +53,28 @@ if TYPE_CHECKING:
     from etl.rows import RowResult, Status
     from etl.stopping import StopRequest
 
-    # Given the ids of the clients that are to be updated, a way to reach the API.
+    # Takes the ids of the clients that will be updated; the sandbox makes just these.
     Connect: TypeAlias = Callable[[Iterable[int]], AbstractContextManager[Access]]
 
 log = logging.getLogger(__name__)
 
 
 class Progress(Protocol):
-    """Somebody who watches a run; nothing that they do may raise."""
+    """Watches a run, such as for a progress bar. Its methods must not raise."""
 
     def staging(self, rows: int) -> None:
-        """So many rows have been read and validated."""
+        """Take note of how many rows have been read and validated."""
 
     def sending(self, counts: Mapping[Status, int], pending: int) -> None:
-        """Sending begins: what is known of the rows, and how many are to be sent."""
+        """Take note that sending starts: the rows of each status, and how many will be sent."""
 
     def sent(self, results: Sequence[RowResult]) -> None:
-        """So these rows ended."""
+        """Take note of rows that are finished."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a run needs beside its file; ``invocation`` is who asked for it.
+    """What a run needs besides its file; ``invocation`` is who asked for it.
 
     ``account`` is whose clients they are; ``sandbox`` tells that nothing reaches Fatora. ``limit``
     is the most rows to send, None for all; ``again`` sends a file that was processed; ``results``
@@ -116,12 +116,13 @@ class Job:
 
 
 def update_each(sources: Iterable[Path], job: Job) -> Iterator[Summary]:
-    """Send several spreadsheets in order; what stops one early would stop the next as well.
+    """Send several spreadsheets in order, and yield a summary of each.
 
-    That one cannot be used, or trips a fault of the program, keeps no other from being sent.
+    After one that stopped early no other is started, since the cause would stop it too. A file that
+    cannot be used, or that trips a bug, does not keep the others from being sent.
 
     Raises:
-        ConfigError: as `update` does, for the first; what is found wrong later stops the others.
+        ConfigError: as `update` does for the first file; for a later one its summary says so.
     """
     job.require_places()
     stopped: str | None = None
@@ -178,14 +179,14 @@ def _put_away(summary: Summary, job: Job) -> Summary:
 def update(source: Path, job: Job) -> Summary:
     """Send a spreadsheet: read, validate, send row by row, write the results.
 
-    The runs folder must be prepared and held. A file that was processed is not sent twice, one
-    whose run left rows is resumed in that run's folder.
+    The caller must have prepared and locked the runs folder. A file that was processed is not sent
+    twice. A file whose run left rows is resumed in that run's folder.
 
     Raises:
-        InputError: the file cannot be used; nothing was sent and no run was made.
-        ConfigError: the API refused the key, or the token is over; nothing was sent.
-        StoppedError: stopped before anything was sent.
-        InconsistentError: the program contradicts itself; what was done is in the journal.
+        InputError: the file cannot be used; nothing was sent and there is no run.
+        ConfigError: the API refused the key, or the token has expired; nothing was sent.
+        StoppedError: the run stopped before anything was sent.
+        InconsistentError: a promise of the program does not hold; the journal has what was done.
     """
     require_readable(source)
     runs = RunsFolder(job.settings.runs.dir)
@@ -226,12 +227,12 @@ def update(source: Path, job: Job) -> Summary:
 def checked(
     source: Path, settings: Settings, stop: StopRequest, progress: Progress
 ) -> Iterator[JournalReader]:
-    """Read and validate a spreadsheet, and give the journal of what was found while it lasts.
+    """Read and validate a spreadsheet, and give its journal, which is deleted afterwards.
 
     Raises:
         InputError: the file cannot be used.
-        StoppedError: stopped before its end.
-        InconsistentError: the program contradicts itself.
+        StoppedError: the check was interrupted.
+        InconsistentError: a promise of the program does not hold.
     """
     require_readable(source)
     with tempfile.TemporaryDirectory() as name:
@@ -249,7 +250,7 @@ def _stage(
     stop: StopRequest,
     progress: Progress,
 ) -> Staged:
-    """Bring every row of the file, validated, into the journal."""
+    """Read and validate every row of the file into the journal."""
     columns, wanted = settings.columns, settings.input
     with open_table(
         source, sheet=wanted.sheet, encoding=wanted.encoding, aliases=columns.aliases
@@ -288,7 +289,7 @@ def _rows_left(folder: RunFolder) -> bool:
 
 
 def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summary:
-    """Send what is pending in a run's journal, and write the run's files."""
+    """Send the pending rows of a run, and write the run's files."""
     if job.results:
         require_fitting(job.results, manifest.rows)
     api, settings = job.settings.api.url, job.settings.told()
@@ -325,7 +326,7 @@ def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summ
 
 
 def _load(journal: Journal, job: Job) -> str | None:
-    """Send the pending rows; return why that stopped early, if it did."""
+    """Send the pending rows, and return why that stopped early, if it did."""
     counts = journal.counts()
     pending = rows_left(counts)
     if not pending:
@@ -352,9 +353,10 @@ def _load(journal: Journal, job: Job) -> str | None:
 
 
 def _sign_in(access: Access, patience: float) -> None:
-    """Get a token; where there is none yet, each row asks again, and the loader knows when to stop.
+    """Get a token before the first row.
 
-    The API may ask to wait, but not for longer than ``patience`` seconds here.
+    Where the API cannot be asked now, each row asks again, and the loader decides when to stop. If
+    the API asks to wait, nothing is sent for that long, but at most for ``patience`` seconds.
     """
     try:
         access.api().sign_in()
@@ -416,7 +418,7 @@ def _summary(source: Path, folder: RunFolder, manifest: Manifest, sentence: str)
 
 
 def _copy_results(folder: RunFolder, manifest: Manifest, copy: Path | None) -> None:
-    """Write the results once more, where somebody asked for a copy, after the run has its own."""
+    """Write the extra copy of the results, where somebody asked for one."""
     if copy is not None:
         with JournalReader(folder.journal) as journal:
             write_results(copy, journal, origin_of(folder, manifest))

@@ -25,7 +25,7 @@ def clean_environ(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """A stand-in for the API that knows the clients 1 to 999999."""
+    """A sandbox that knows the clients 1 to 999999."""
     with Sandbox() as running:
         yield running
 

@@ -240,7 +240,7 @@ def test_a_run_against_the_sandbox_is_no_run_against_the_api(
 
 
 def test_a_run_against_another_api_is_not_taken_for_one_against_this(runs: RunsFolder) -> None:
-    """Its rows were never sent here; of stand-ins on this machine only the port differs."""
+    """Its rows were never sent here; of sandboxes on this machine only the port differs."""
     publish(runs, api="https://staging.example.com/v1")
     assert list(runs.of_same(FACTS, API, ACCOUNT)) == []
     publish(runs, NOON + timedelta(days=1), api=SANDBOX)
@@ -301,7 +301,7 @@ def test_an_input_that_may_not_be_read_cannot_be_used(
 
     with runs.staging(NOON) as staged:
         monkeypatch.setattr(type(source), "open", refuse)
-        with pytest.raises(InputError, match="may not be read by this user"):
+        with pytest.raises(InputError, match="permission denied"):
             staged.take_input(source)
 
 

@@ -566,7 +566,7 @@ def test_whoever_reads_a_journal_that_ends_is_waited_for(
             threading.Timer(0.2, other.close).start()
             journal.finish()
         else:
-            with pytest.raises(StoppedError, match="another program has journal"):
+            with pytest.raises(StoppedError, match="Another program has journal"):
                 journal.finish()
             other.close()
     assert path.with_name(f"{path.name}-wal").exists() is False

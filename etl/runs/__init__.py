@@ -1,7 +1,7 @@
-"""A run is a folder: what was sent in, what became of each row, and the proof of it.
+"""A run is a folder: the input, the result for each row, and the proof of both.
 
-``folder`` makes, finds and lists them. The record of each row is the journal: ``staging`` fills it,
-``journal`` keeps it while rows are sent, ``reader`` tells what stands in it, ``database`` has its
-tables. ``manifest`` says what the run was, and is linked into a ``chain``; ``lock`` keeps two runs
-apart; ``log`` writes ``run.log``.
+``folder`` creates, finds and lists runs. The journal is the record of each row: ``staging`` fills
+it, ``journal`` updates it while rows are sent, ``reader`` queries it, and ``database`` defines its
+tables. ``manifest`` describes the run and is linked into a ``chain``. ``rework`` follows corrected
+rows from run to run, ``lock`` keeps two runs apart, and ``log`` writes ``run.log``.
 """

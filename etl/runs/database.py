@@ -1,9 +1,9 @@
 """The journal's tables: a record of each row and attempt, and the staging table between the stages.
 
-Rows come in validated (``staging``), are sent from it in order (``journal``), and the report is
-written from it (``reader``), so that memory does not grow with the file. A row's ``status`` is
-what its attempts so far came to; an attempt without an end is under way or about to be, or was when
-the program was killed. One thread writes.
+``staging`` writes the validated rows, ``journal`` takes the rows to send from here in order, and
+``reader`` yields the rows for the report, so memory does not grow with the file. A row's ``status``
+is the result of its attempts so far. An attempt without an end is under way or about to start, or
+was when the program was killed. Only one thread writes.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CREATE TABLE rows (
     cells TEXT NOT NULL,             -- JSON array: the operator's own columns, as they were
     client_id INTEGER,               -- NULL where the id is not usable
     body TEXT NOT NULL,              -- JSON object: what is sent
-    status TEXT NOT NULL,            -- what its attempts so far came to
+    status TEXT NOT NULL,            -- the result of its attempts so far
     faults TEXT NOT NULL,            -- JSON array of [code, text]: what is wrong
     warning TEXT NOT NULL DEFAULT '',
     http_status INTEGER,
@@ -63,14 +63,17 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:
-    """Open the file, ``ro`` or ``rw``; a statement alone is a transaction."""
+    """Open the file, ``ro`` or ``rw``. Each statement is a transaction of its own."""
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     return sqlite3.connect(uri, uri=True, isolation_level=None)
 
 
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """Have everything in here happen wholly or not at all, durably as the connection is set to."""
+    """Commit everything in the block, or nothing of it after an error.
+
+    How durable a commit is depends on the connection's ``synchronous``.
+    """
     db.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -81,10 +84,10 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 
 def faults_json(*faults: Fault) -> str:
-    """Return faults as the table holds them."""
+    """Return faults as the table stores them."""
     return "[]" if not faults else as_json([[fault.code.name, fault.text] for fault in faults])
 
 
 def as_json(value: object) -> str:
-    """Return a value as the tables hold it: compact, and in letters that a person can read."""
+    """Return a value as the tables store it: compact JSON with readable letters."""
     return _ENCODER.encode(value)

@@ -38,7 +38,7 @@ def is_run_id(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """A run's folder and the names in it; its own name is the run's id."""
+    """The folder of one run, which is named after the run's id, and the paths of its files."""
 
     path: Path
 
@@ -54,22 +54,22 @@ class RunFolder:
 
     @property
     def log(self) -> Path:
-        """What happened, as JSON lines."""
+        """The log, as JSON lines."""
         return self.path / "run.log"
 
     @property
     def manifest(self) -> Path:
-        """What the run was."""
+        """The manifest."""
         return self.path / "manifest.json"
 
     @property
     def input(self) -> Path:
-        """The copy of what operations sent."""
+        """The copy of the file that operations sent."""
         return next(self.path.glob("input.*"))
 
     @property
     def is_workbook(self) -> bool:
-        """Whether the input is one; else it is a CSV."""
+        """Whether the input is a workbook; otherwise it is a CSV."""
         return self.input.suffix in WORKBOOKS
 
     def results(self, ending: str) -> Path:
@@ -77,7 +77,7 @@ class RunFolder:
         return self.path / f"results{ending}"
 
     def rework(self, ending: str) -> Path:
-        """The file of rows to correct, with this ending."""
+        """The file of rows to fix, with this ending."""
         return self.path / f"rework{ending}"
 
     @property
@@ -86,7 +86,7 @@ class RunFolder:
         return self.path / "report.html"
 
     def take_input(self, source: Path) -> InputFacts:
-        """Copy the bytes of an input, which are read this once, and return what they are.
+        """Copy an input, whose bytes are read only this once, and return its facts.
 
         Raises:
             InputError: it cannot be read.
@@ -102,13 +102,13 @@ class RunFolder:
                 copy.flush()
                 os.fsync(copy.fileno())
         except PermissionError:
-            raise InputError("the file may not be read by this user") from None
+            raise InputError("permission denied") from None
         except FileNotFoundError:
-            raise InputError("the file has just been taken away") from None
+            raise InputError("the file was removed just now") from None
         return InputFacts(source.name, size, digest.hexdigest())
 
     def clear_unfinished(self) -> None:
-        """Remove what a killed run had only begun to write."""
+        """Remove files that a killed session had not finished writing."""
         for left in unfinished_in(self.path):
             left.unlink()
 
@@ -128,7 +128,7 @@ class RunsFolder:
     path: Path
 
     def prepare(self) -> None:
-        """Make sure that runs can be written here.
+        """Create the folder if needed, and check that runs can be written there.
 
         Raises:
             ConfigError: they cannot.
@@ -145,16 +145,16 @@ class RunsFolder:
             if is_disk_full(error):
                 raise
             raise ConfigError(
-                f"the runs folder {self.path} cannot be written ({error.strerror});"
-                " nothing was sent: choose another with --runs-dir"
+                f"the runs folder {self.path} cannot be written ({error.strerror}); nothing was"
+                " sent: choose another folder with --runs-dir"
             ) from None
 
     @contextmanager
     def staging(self, begun: datetime, *, sandbox: bool = False) -> Iterator[RunFolder]:
-        """Give a folder in which a run is prepared; it is gone afterwards if not published.
+        """Give a hidden folder in which a run is prepared; it is deleted unless it is published.
 
-        A run folder that can be seen has therefore always been staged to its end. The id of a run
-        against the sandbox says so, wherever it is read.
+        So a visible run folder always holds a file that was read and validated to its end. The id
+        of a run against the sandbox says so, wherever it is read.
         """
         self._clear_staging()
         stamp = begun.strftime("%Y%m%dT%H%M%S.%f")[:-3]
@@ -167,7 +167,7 @@ class RunsFolder:
             shutil.rmtree(folder.path, ignore_errors=True)
 
     def publish(self, staged: RunFolder) -> RunFolder:
-        """Make a staged folder the run that it has become, durably."""
+        """Turn a staged folder into a run, durably."""
         sync_folder(staged.path)
         final = self.path / staged.run
         staged.path.rename(final)
@@ -229,7 +229,7 @@ class RunsFolder:
                 yield folder, manifest
 
     def manifests(self) -> Iterator[Manifest]:
-        """Yield the manifest of every run, the newest first; a damaged one is left to `verify`."""
+        """Yield the manifest of every run, the newest first; damaged ones are left out."""
         for folder in self.all():
             with suppress(InconsistentError):
                 yield Manifest.read(folder.manifest)

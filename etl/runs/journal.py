@@ -1,4 +1,4 @@
-"""The journal of a run that goes on: it is written as things happen, and read to resume."""
+"""The journal of a run in progress: written as things happen, and read to resume."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from etl.rows import RowResult
 
-_PATIENCE = 10.0  # seconds for whoever reads a journal that is to be written
-# One statement for any number of rows: after each step of one the threads that send get a turn,
-# and what is recorded waits for them.
+_PATIENCE = 10.0  # seconds to wait for another program that reads the journal
+# One statement for any number of rows. sqlite3 releases the GIL at each step of a statement, and
+# the sending threads take it: with a statement a row, recording 32 rows waited 32 times for them.
 _END_ATTEMPTS = """
 UPDATE attempts SET
     ended = json_extract(new.value, '$[2]'), status = json_extract(new.value, '$[3]'),
@@ -50,13 +50,13 @@ DELETE FROM attempts WHERE ended IS NULL AND row IN (SELECT value FROM json_each
 
 
 class Journal(JournalReader):
-    """The journal of a run that is going on."""
+    """The journal of a run in progress. Use it as a context manager."""
 
     def __init__(self, path: Path) -> None:
-        """Open a journal that was staged, or one of a run that is to be resumed.
+        """Open the journal of a new run, or of one that is resumed.
 
         Raises:
-            StoppedError: another program reads it, and does not end.
+            StoppedError: another program has it open and does not close it.
         """
         self._path = path
         self._db = connect(path, "rw")
@@ -64,11 +64,11 @@ class Journal(JournalReader):
         self._db.execute("PRAGMA synchronous = FULL")
 
     def recover(self, now: str) -> int:
-        """Settle what a killed run left under way, and return how many rows that were.
+        """Close the attempts that a killed session left open, and return how many rows they affect.
 
-        They may have been applied, so they are UNKNOWN until an answer tells.
+        Their updates may have been applied, so these rows are UNKNOWN until Fatora confirms.
         """
-        why = "the run was killed while this row was under way or about to be"
+        why = "The run was killed while this row was being sent, or just before."
         fault = Fault(Code.NETWORK_INTERRUPTED, why)
         with transaction(self._db):
             rows = self._db.execute(
@@ -108,10 +108,11 @@ class Journal(JournalReader):
         now: str,
         withdrawn: Sequence[PendingRow] = (),
     ) -> None:
-        """Write outcomes and intents durably, in one transaction; ``now`` is when they begin.
+        """Record outcomes and intents durably, in one transaction; ``now`` is when attempts start.
 
-        When it returns, a request of ``begun`` may be sent: whatever happens then, it is known that
-        it may have been. The intents of rows ``withdrawn`` came to nothing and are forgotten first.
+        Only when it returns may the requests of ``begun`` be sent: whatever happens then, the
+        record shows that they may have been. ``withdrawn`` rows were not sent after all, and their
+        intents are deleted first.
         """
         with transaction(self._db):
             if ended:
@@ -125,7 +126,7 @@ class Journal(JournalReader):
                 self._db.execute(_BEGIN_ATTEMPTS, (now, intents))
 
     def explain_unsent(self, why: str) -> None:
-        """Write down why the rows that are still NOT_SENT were not sent."""
+        """Record a sentence that says why the rows that are NOT_SENT were not sent."""
         with transaction(self._db):
             self._db.execute(
                 "UPDATE rows SET faults = ? WHERE status = ?",
@@ -133,14 +134,14 @@ class Journal(JournalReader):
             )
 
     def client_ids(self) -> Iterator[int]:
-        """Yield the id of each client that is to be updated."""
+        """Yield the id of each client whose rows are not final."""
         for (client_id,) in self._db.execute(
             f"SELECT DISTINCT client_id FROM rows WHERE status IN ({NOT_FINAL})"
         ):
             yield client_id
 
     def forget_persons(self) -> None:
-        """Remove what is personal, from the file's bytes too; statuses, codes and times stay."""
+        """Delete personal data, from the file's bytes too; statuses, codes and times stay."""
         self._db.execute("PRAGMA secure_delete = ON")
         with transaction(self._db):
             self._db.execute(
@@ -151,15 +152,18 @@ class Journal(JournalReader):
         self._db.execute("VACUUM")
 
     def finish(self) -> None:
-        """Bring everything into the one file, which is only read from now on.
+        """Merge the write-ahead log into the file, which from now on is only read.
 
         Raises:
-            StoppedError: another program reads it, and does not end.
+            StoppedError: another program has it open and does not close it.
         """
         self._set_mode("DELETE")
 
     def _set_mode(self, mode: str) -> None:
-        """Set how SQLite keeps the file, which it does at once and only while nobody reads it."""
+        """Switch SQLite's journal mode, which works only while no other program has the file open.
+
+        SQLite's busy timeout does not cover this statement, so it is tried again here.
+        """
         until = time.monotonic() + _PATIENCE
         while True:
             try:
@@ -169,8 +173,8 @@ class Journal(JournalReader):
                     raise
                 if time.monotonic() > until:
                     raise StoppedError(
-                        f"another program has {self._path.name} of run {self._path.parent.name}"
-                        " open: close it, and run the same file again"
+                        f"Another program has {self._path.name} of run {self._path.parent.name}"
+                        " open. Close it, then run the same file again."
                     ) from None
                 time.sleep(_PATIENCE / 100)
             else:

@@ -1,7 +1,7 @@
-"""``run.log``: what happened, as JSON lines, without a token or anything personal.
+"""``run.log``: JSON lines without a token or personal data.
 
-Modules log events by name, with fields: ``log.info("held", extra={"fields": {"seconds": 2}})``. Row
-numbers, client ids, codes and statuses are all that may be said of a row.
+Modules log events by name, with fields: ``log.info("held", extra={"fields": {"seconds": 2}})``. Of
+a row, only its number, client id, codes and statuses may be logged.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ class JsonLines(logging.Formatter):
         self._run = run
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line; JSON escapes whatever could begin a line of its own."""
+        """Return the line; JSON escapes line breaks, so a value cannot forge another line."""
         time = utc_time(record.created)
         line = {"time": time, "level": record.levelname, "event": record.msg, "run": self._run}
         return json.dumps({**line, **getattr(record, "fields", {})})
 
 
 class _Log(logging.FileHandler):
-    """The file of a run; that a line cannot be written to it, as on a full disk, stops no run."""
+    """The log file of a run. A line that cannot be written, as on a full disk, stops no run."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        """Print no traceback to a standard error that nobody asked for."""
+        """Ignore it; logging would print a traceback to standard error."""
 
 
 @contextmanager
 def logging_to(path: Path, run: str) -> Iterator[None]:
-    """Append what the program logs to a run's log."""
+    """Append what the program logs in the block to a run's log."""
     path.touch(PRIVATE_FILE)
     handler = _Log(path, encoding="utf-8")
     handler.setFormatter(JsonLines(run))

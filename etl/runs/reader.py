@@ -1,4 +1,4 @@
-"""What can be asked of a journal, at any time and without changing a byte of it."""
+"""Queries on a journal, at any time and without changing a byte of it."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """What is known of the input once all of it has been read.
+    """The facts about an input once all of it has been read.
 
-    ``names`` are the operator's own columns, ``columns`` the index of each field among them;
-    ``sheet`` is the sheet's name, None for a CSV. ``right_to_left``: a person sees the first column
-    as the rightmost.
+    ``names`` are the headers of the operator's own columns, ``columns`` the index of each field
+    among them. ``sheet`` is the sheet's name, None for a CSV. ``right_to_left`` tells that the
+    sheet shows its first column as the rightmost.
     """
 
     names: tuple[str, ...]
@@ -55,9 +55,9 @@ class Staged:
 
 
 class Sending(NamedTuple):
-    """A time in which attempts were made: from the first one's beginning to the last one's end.
+    """A period of sending: from the start of its first attempt to the end of its last.
 
-    ``ms`` is how long that is, 1 at least.
+    ``ms`` is its length, at least 1.
     """
 
     begun: str
@@ -76,13 +76,13 @@ def _damaged(path: Path) -> InconsistentError:
 
 
 class JournalReader:
-    """The journal of one run as it can be read at any time; use as a context manager."""
+    """The journal of one run, opened for reading. Use it as a context manager."""
 
     def __init__(self, path: Path) -> None:
-        """Open it without changing a byte of it.
+        """Open it read-only.
 
         Raises:
-            InconsistentError: here or when it is closed: it is damaged, or there is none.
+            InconsistentError: it is damaged or missing; raised here or when the block ends.
         """
         self._path = path
         try:
@@ -101,7 +101,7 @@ class JournalReader:
             raise _damaged(self._path) from None
 
     def staged(self) -> Staged:
-        """Return what was known of the input once it had been read."""
+        """Return the facts about the input."""
         facts = json.loads(self._db.execute("SELECT facts FROM staged").fetchone()[0])
         columns = {Field(name): index for name, index in facts["columns"].items()}
         return Staged(**{**facts, "names": tuple(facts["names"]), "columns": columns})
@@ -112,10 +112,10 @@ class JournalReader:
         return {status: found.get(status, 0) for status in Status}
 
     def totals(self, *, sandbox: bool = False) -> Totals:
-        """Return the totals, whose counts together are all rows that were read.
+        """Return the totals.
 
         Raises:
-            InconsistentError: they are not.
+            InconsistentError: the counts do not add up to the rows that were read.
         """
         staged, counts = self.staged(), self.counts()
         if sum(counts.values()) != staged.rows:
@@ -138,7 +138,7 @@ class JournalReader:
         )
 
     def reworked_runs(self) -> list[str]:
-        """Return what the rows give as the runs that they correct, the first of them first."""
+        """Return the runs whose rows this file says it corrects, in the order of its rows."""
         found = self._db.execute(
             "SELECT origin_run FROM rows WHERE origin_run IS NOT NULL"
             " GROUP BY origin_run ORDER BY MIN(row)"
@@ -146,7 +146,7 @@ class JournalReader:
         return [run for (run,) in found]
 
     def corrections_of(self, run: str) -> Iterator[tuple[Origin, int, Status]]:
-        """Yield the rows that correct a row of ``run``: which one, their own number and status."""
+        """Yield the corrections of rows of ``run``: the origin, their own row number and status."""
         for row, origin_row, status in self._db.execute(
             "SELECT row, origin_row, status FROM rows WHERE origin_run = ?", (run,)
         ):
@@ -158,7 +158,7 @@ class JournalReader:
         return {row for (row,) in found}
 
     def fault_counts(self) -> dict[Code, int]:
-        """Return how often each fault was found in the invalid rows, the most frequent first."""
+        """Return how many faults of each code the invalid rows have, the most frequent first."""
         found = self._db.execute(
             "SELECT json_extract(fault.value, '$[0]') AS code, COUNT(*) AS total"
             " FROM rows, json_each(rows.faults) AS fault WHERE status = ?"
@@ -168,9 +168,9 @@ class JournalReader:
         return {Code[code]: total for code, total in found}
 
     def faults(self, code: Code) -> Iterator[tuple[Fault, int]]:
-        """Yield each fault of this code in the invalid rows, and the row's number.
+        """Yield each fault of this code in the invalid rows, with the row's number.
 
-        Equal ones stand together, in the order in which the first of them is met.
+        Equal faults follow one another, in the order of their first rows.
         """
         for text, row in self._db.execute(
             "SELECT json_extract(fault.value, '$[1]') AS text, row"
@@ -192,7 +192,7 @@ class JournalReader:
         return {Code[code]: total for code, total in found}
 
     def attempt_counts(self) -> dict[int, int]:
-        """Return how many rows took how many attempts, the fewest attempts first."""
+        """Return the number of rows for each number of attempts, the fewest attempts first."""
         return dict(
             self._db.execute("SELECT attempts, COUNT(*) FROM rows GROUP BY attempts ORDER BY 1")
         )
@@ -202,16 +202,16 @@ class JournalReader:
         return int(self._db.execute("SELECT COUNT(*) FROM attempts").fetchone()[0])
 
     def durations(self) -> list[tuple[int, int]]:
-        """Return how many attempts took how many milliseconds, the shortest first."""
+        """Return the number of attempts for each duration in milliseconds, the shortest first."""
         return self._db.execute(
             "SELECT ms, COUNT(*) FROM attempts WHERE ms IS NOT NULL GROUP BY ms ORDER BY ms"
         ).fetchall()
 
     def sendings(self, sessions: Sequence[str]) -> list[Sending]:
-        """Return when attempts were made in each session that made any.
+        """Return the period of sending of each session that sent anything.
 
-        ``sessions`` are the times at which they began. An attempt that a killed program left has no
-        known end and is not counted.
+        ``sessions`` are the times at which the sessions started. An attempt that a killed program
+        left open has no known end and is not counted.
         """
         found = self._db.execute(
             "WITH found AS (SELECT MIN(begun) AS first, MAX(ended) AS last, COUNT(*) AS total"
@@ -224,7 +224,7 @@ class JournalReader:
         return [Sending(*each) for each in found]
 
     def pace(self, sending: Sending, columns: int) -> list[dict[Status, int]]:
-        """Return how many attempts of each status ended in each equal part of a time."""
+        """Split a period into equal columns, and return each one's attempts by status."""
         pace: list[dict[Status, int]] = [{} for _ in range(columns)]
         ms = _MS.format(since="?1", until="ended")
         for number, status, total in self._db.execute(

@@ -1,4 +1,4 @@
-"""Filling a journal with the rows of a file, before there is a run."""
+"""Filling a journal with the validated rows of a file, before there is a run."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _FIRST = 10  # of the rows that contradict one another; there may be a million
 
 
 class Conflict(NamedTuple):
-    """A row of a client whose rows do not all say the same.
+    """A row of a client whose rows have different values.
 
-    ``first`` are the numbers of the first of these rows, ``total`` is how many there are.
+    ``first`` has the numbers of the first of these rows, ``total`` how many there are.
     """
 
     client_id: int
@@ -35,17 +35,17 @@ class Conflict(NamedTuple):
 
 
 class StagingJournal:
-    """A journal while it is filled; use as a context manager.
+    """A journal while it is filled. Use it as a context manager.
 
-    Its folder is not yet a run: if filling is cut short all of it is thrown away. So nothing is
-    flushed before the end, where ``seal`` makes the file durable.
+    Its folder is not a run yet and is deleted if filling fails. So nothing is flushed to the disk
+    until ``seal`` makes the file durable.
     """
 
     def __init__(self, path: Path) -> None:
         """Create the file.
 
         Raises:
-            FileExistsError: there is one.
+            FileExistsError: it exists already.
         """
         create(path)
         self._path = path
@@ -61,7 +61,7 @@ class StagingJournal:
         self._db.close()
 
     def add(self, rows: Iterable[CheckedRow]) -> Iterator[int]:
-        """Write rows as they come, and yield how many there are, every thousand or so."""
+        """Write the rows, and yield how many were written so far after each thousand."""
         source = iter(rows)
         count = 0
         for first in source:
@@ -77,7 +77,7 @@ class StagingJournal:
             yield count
 
     def conflicts(self) -> Iterator[Conflict]:
-        """Yield each row whose client has other rows that do not say the same."""
+        """Yield each row whose client has other rows with different values."""
         self._db.execute("CREATE INDEX rows_client ON rows (client_id)")
         of_client = "SELECT row FROM rows WHERE client_id = ? ORDER BY row"
         for client_id, total in self._db.execute(
@@ -90,7 +90,7 @@ class StagingJournal:
                 yield Conflict(client_id, row, first, total)
 
     def add_faults(self, faults: Iterable[tuple[int, Fault]]) -> None:
-        """Add to rows what is found wrong with them only after all have been read."""
+        """Add faults that show only once all rows have been read, such as duplicates."""
         with transaction(self._db):
             self._db.executemany(
                 "UPDATE rows SET status = ?,"
@@ -99,7 +99,7 @@ class StagingJournal:
             )
 
     def seal(self, staged: Staged) -> None:
-        """Write down what is known of the input, and make the file durable."""
+        """Record the facts about the input, and flush the file to the disk."""
         with transaction(self._db):
             self._db.execute("INSERT INTO staged VALUES (?)", (json.dumps(asdict(staged)),))
         with self._path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""A fast stand-in for the API that counts: it answers raw bytes after a set time.
+"""A fast server that counts requests: it answers raw bytes after a set time.
 
 ``python tests/bench/server.py ROWS.CSV LATENCY [CA.PEM]`` prints its port, serves until its input
 ends, and prints what came as JSON: requests, the seconds from the first request to the last answer,
