@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test torture check bench lock clean
+.PHONY: run test torture check bench pictures lock clean
 
 run: .venv/run  ## the main job: the sample spreadsheet against the sandbox
 	$(BIN)/fatora-clients update data/clients.csv --sandbox --again || test $$? -eq 1
@@ -22,6 +22,9 @@ check: .venv/dev  ## style, annotations, layers: what CI checks before the tests
 
 bench: .venv/dev .venv/newman  ## how fast rows are sent, beside curl and what else is there
 	PATH="$$PATH:$(CURDIR)/.venv/newman/node_modules/.bin" $(BIN)/python tests/bench/bench.py
+
+pictures: .venv/dev  ## the README's pictures, of a real run; needs Chromium, LibreOffice and pdftoppm
+	PYTHONPATH=$(CURDIR) $(BIN)/python tests/pictures.py
 
 lock: .venv/dev  ## resolve the dependencies anew, for every platform, with hashes and no addresses
 	$(BIN)/python -m pip install --quiet uv

@@ -32,7 +32,7 @@ class ResultColumn(Enum):
     """
 
     UPDATE_STATUS = "the result for this row: exactly one status"
-    UPDATE_ERROR = "empty on SUCCESS; otherwise what is wrong, or what Fatora answered, on one line"
+    UPDATE_ERROR = "empty on SUCCESS, otherwise what is wrong, or what Fatora answered, on one line"
     UPDATE_CODE = "the same as stable codes, several joined by `; `"
     UPDATE_FIX = "how to fix it, in plain words"
     UPDATE_WARNING = "updated, but: what was changed on the way, or what Fatora stored differently"

@@ -1,16 +1,20 @@
-"""The README is held to the program: what the program has is named there, and shown as it is."""
+"""The documentation is held to the program: it names what the program has, and as it is."""
 
 from __future__ import annotations
 
 import re
+import shlex
+import shutil
 import tomllib
 from dataclasses import fields
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import pytest
+from markdown_it import MarkdownIt
 
 from etl.cli import COMMANDS
 from etl.codes import Code
@@ -18,20 +22,49 @@ from etl.config import Settings, load_settings
 from etl.errors import ExitCode
 from etl.extract.header import ALIASES
 from etl.fields import Field, ResultColumn
-from etl.outcome import Summary
+from etl.outcome import OpenRows, Summary, Totals
 from etl.rows import Status
+from pictures import CHROMIUM, PICTURES, chromium
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from program import Program
+
 ROOT = Path(__file__).parent.parent
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCS = ROOT / "docs"
+PAGES = sorted([ROOT / "README.md", *DOCS.glob("*.md")])
+README, REFERENCE, ON_CALL, DEPLOYMENT, OPERATIONS, OPERATIONS_IN_ARABIC = (
+    path.read_text(encoding="utf-8")
+    for path in (
+        ROOT / "README.md",
+        DOCS / "reference.md",
+        DOCS / "on-call.md",
+        DOCS / "deployment.md",
+        DOCS / "operations.md",
+        DOCS / "operations.ar.md",
+    )
+)
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 EXAMPLE = ROOT / "configs" / "job.toml"
+MARKDOWN = MarkdownIt().enable("table")
 
 VARIABLES = ["FATORA_API_URL", "FATORA_RUNS_DIR", "FATORA_CONFIG"] + [
     name + ending for name in ("FATORA_API_KEY", "FATORA_BEARER_TOKEN") for ending in ("", "_FILE")
 ]
+JSON_KEYS = {field.name for field in chain(fields(Summary), fields(Totals))} - {"totals"}
+
+# Words and turns that people who read English as a second language stumble over.
+HARD_ENGLISH = re.compile(
+    r"\b(stands? in|stand-in|told any more|all told|mend(s|ed)?|(?<!there )is no|begun"
+    r"|as it was written|what became of)\b",
+    re.IGNORECASE,
+)
+PAPER = """<!doctype html><meta charset="utf-8"><style>
+  @page { size: A4; margin: 15mm } body { font: 10pt/1.3 sans-serif; margin: 0 }
+  h1 { font-size: 17pt; margin: 0 } h2 { font-size: 12pt; margin: 12pt 0 0 }
+  table { border-collapse: collapse } th, td { border: 1px solid; padding: 2pt 6pt }
+</style>"""
 
 
 def parameters() -> Iterator[tuple[str, str]]:
@@ -52,83 +85,203 @@ def keys(values: dict[str, object], prefix: str = "") -> Iterator[str]:
             yield prefix + key
 
 
+SETTINGS = {
+    re.sub(r"^columns.[a-z]+", "columns.<field>", key)
+    for key in keys(Settings().model_dump(mode="json"))
+}
+
+
+def table(heading: str, page: str = REFERENCE) -> str:
+    """Return the part of a page below a heading."""
+    (part,) = re.findall(rf"^#+ {heading}\n(.*?)(?=^#+ |\Z)", page, re.MULTILINE | re.DOTALL)
+    return str(part)
+
+
+def without_code(page: str) -> str:
+    """Return a page without what is quoted from the program, a shell or a file."""
+    return re.sub(r"^ *```.*?^ *```|`[^`\n]*(`[ ;]+`)?`?", "", page, flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(path: Path) -> set[str]:
+    """Return the anchors that a page's headings get."""
+    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+def blocks(page: str) -> list[str]:
+    """Return the kinds of a page's blocks, in their order."""
+    tokens = MARKDOWN.parse(page)
+    return [token.type for token in tokens if token.type != "html_block"]
+
+
 @pytest.mark.parametrize("command", COMMANDS)
-def test_readme_names_every_command(command: str) -> None:
-    """A command that is not in the README does not exist for operations."""
-    assert f"`fatora-clients {command}" in README
+def test_reference_names_every_command(command: str) -> None:
+    """A command that is not in the reference does not exist for its readers."""
+    assert f"\n| `fatora-clients {command}" in REFERENCE
 
 
-def test_readme_names_every_option_and_no_other() -> None:
-    """Each option stands in the table of options, with just the commands that take it."""
-    rows = re.findall(r"^\| `(--[a-z-]+)[^|]*` \| ([a-z, ]+) \|", README, re.MULTILINE)
+def test_reference_names_every_option_and_no_other() -> None:
+    """Each option is in the table of options, with exactly the commands that take it."""
+    rows = re.findall(r"^\| `(--[a-z-]+)[^|]*` \| ([a-z, ]+) \|", REFERENCE, re.MULTILINE)
     named = [(command, option) for option, commands in rows for command in commands.split(", ")]
     assert sorted(named) == sorted(parameters())
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_command_lines_can_be_typed(path: Path) -> None:
+    """Each command line in a code block names a command, and only options that it has."""
+    page = path.read_text(encoding="utf-8")
+    code = "".join(re.findall(r"^ *```\w*\n(.*?)^ *```", page, re.MULTILINE | re.DOTALL))
+    known = set(parameters())
+    for line in re.findall(r"fatora-clients ([a-z].*)$", code, re.MULTILINE):
+        command, *arguments = shlex.split(line, comments=True)
+        options = {each for each in arguments if each.startswith("--")}
+        if command in COMMANDS:
+            assert {(command, option) for option in options} <= known
+
+
 @pytest.mark.parametrize("name", VARIABLES)
-def test_readme_names_every_environment_variable(name: str) -> None:
-    """Each variable that the program reads is in the README."""
-    assert f"`{name}`" in README
+def test_reference_names_every_environment_variable(name: str) -> None:
+    """Each variable that the program reads is in the reference."""
+    assert f"`{name}`" in table("Environment variables")
 
 
 def test_program_reads_no_other_environment_variable() -> None:
-    """The list above is whole: no other such name stands in the program."""
+    """The list above is complete: no other such name is in the program."""
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "etl").rglob("*.py"))
     assert set(re.findall(r"FATORA_[A-Z_]*[A-Z]", source)) <= set(VARIABLES)
 
 
-@pytest.mark.parametrize("key", sorted(keys(Settings().model_dump(mode="json"))))
-def test_readme_names_every_configuration_key(key: str) -> None:
-    """Each key is in the README, those of the columns once for all fields."""
-    assert f"`{re.sub(r'^columns.[a-z]+', 'columns.<field>', key)}`" in README
+def test_reference_names_every_configuration_key_and_no_other() -> None:
+    """Each key is in the table of settings, those of the columns once for all fields."""
+    assert set(re.findall(r"^\| `([a-z_.<>]+)` \|", table("Settings"), re.MULTILINE)) == SETTINGS
 
 
-@pytest.mark.parametrize("code", ExitCode)
-def test_readme_explains_every_exit_code(code: ExitCode) -> None:
-    """The engineer on call finds the code in a table."""
-    assert f"\n| {code.value} | " in README
+@pytest.mark.parametrize("page", [README, ON_CALL], ids=["README", "on-call"])
+def test_exit_codes_are_explained(page: str) -> None:
+    """The newcomer and the engineer on call find every exit code, and no other, in a table."""
+    codes = [int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)]
+    assert codes == list(ExitCode)
 
 
-@pytest.mark.parametrize("column", ResultColumn)
-def test_readme_explains_every_results_column(column: ResultColumn) -> None:
-    """Each column is explained as the program explains it."""
-    assert f"| `{column.header}` | {column.value} |" in README
+def test_reference_explains_every_results_column() -> None:
+    """The columns are explained as the program explains them, in their order."""
+    rows = re.findall(r"^\| `(update_\w+)` \| (.+) \|$", table("Results"), re.MULTILINE)
+    assert rows == [(column.header, column.value) for column in ResultColumn]
 
 
-@pytest.mark.parametrize("status", Status)
-def test_readme_explains_every_status(status: Status) -> None:
-    """Each status is explained as the summary explains it."""
-    assert f"| `{status}` | {status.meaning} |" in README
+@pytest.mark.parametrize("page", [README, table("Statuses")], ids=["README", "reference"])
+def test_statuses_are_explained(page: str) -> None:
+    """The statuses are explained as the summary explains them, in their order."""
+    rows = re.findall(r"^\| `([A-Z_]+)` \| ([^|]+) \|", page, re.MULTILINE)
+    assert rows == [(str(status), status.meaning) for status in Status]
 
 
-@pytest.mark.parametrize("code", Code)
-def test_readme_explains_every_code(code: Code) -> None:
-    """Each code stands with the meaning and the fix that the results file gives."""
-    assert f"| `{code.name}` | {code.meaning} | {code.fix} |" in README
+@pytest.mark.parametrize("page", [OPERATIONS, OPERATIONS_IN_ARABIC], ids=["English", "Arabic"])
+def test_operations_find_every_status(page: str) -> None:
+    """Operations find what each status means for them."""
+    assert re.findall(r"^\| ([A-Z_]+) \|", page, re.MULTILINE) == list(Status)
+
+
+def test_reference_explains_every_code() -> None:
+    """The codes have the meaning and the fix that the results file gives, in their order."""
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (.+) \| (.+) \|$", table("Codes"), re.MULTILINE)
+    assert rows == [(code.name, code.meaning, code.fix) for code in Code]
 
 
 @pytest.mark.parametrize("field", Field)
-def test_readme_names_every_header_alias(field: Field) -> None:
-    """Operations can look up by which names a column is found."""
-    (row,) = re.findall(rf"^\| `{field}` \|.*$", README, re.MULTILINE)
-    assert all(alias in row for alias in ALIASES[field])
+def test_reference_names_every_header_alias(field: Field) -> None:
+    """Operations can look up by which names a column is found, and whether it is required."""
+    required = "yes" if field.required else "no"
+    assert f"\n| `{field}` | {required} | {', '.join(ALIASES[field])} |\n" in table("Columns")
 
 
-@pytest.mark.parametrize("key", [field.name for field in fields(Summary)])
-def test_readme_names_every_key_of_the_json_summary(key: str) -> None:
+def test_reference_names_every_key_of_the_json_summary_and_no_other() -> None:
     """Whoever reads the summary by a program finds each of its keys."""
-    (told,) = re.findall(r"`update --json` prints.*?\n\n", README, re.DOTALL)
-    assert f"`{key}`" in told
+    named = re.findall(r"^\| `(\w+)` \|", table("JSON"), re.MULTILINE)
+    assert sorted(named) == sorted(JSON_KEYS)
+    assert all(f"`{field.name}`" in table("JSON") for field in fields(OpenRows))
 
 
 def test_readme_begins_with_the_two_commands_of_the_makefile() -> None:
-    """The first two commands are make's, and below stand the same without make."""
+    """The first two commands are make's, and the same without make are below."""
     commands = re.findall(r"^\$ (.+)$", README, re.MULTILINE)
     assert commands[:2] == ["make run", "make test"]
     recipes = dict(re.findall(r"^(run|test):.*\n\t(.*)$", MAKEFILE, re.MULTILINE))
     for recipe in recipes.values():
         command = recipe.replace("$(BIN)", ".venv/bin").split(" || ")[0]
         assert f"\n{command}\n" in README
+
+
+def test_readme_shows_what_the_sample_prints(program: Program) -> None:
+    """A newcomer sees what the README shows, but for the run's id and the time."""
+    shutil.copytree(ROOT / "data", program.folder / "data")
+    printed = program.run("update", "data/clients.csv", "--sandbox", "--again").stdout
+    (shown,) = re.findall(r"^\$ make run\n(.*?)^\$", README, re.MULTILINE | re.DOTALL)
+    run_id, minute = r"\d{8}T\d{6}\.\d{3}Z-\w{6}", r"\d{4}-\d\d-\d\d \d\d:\d\d"
+    expected = re.sub(minute, "MINUTE", re.sub(run_id, "RUN", shown))
+    assert re.sub(minute, "MINUTE", re.sub(run_id, "RUN", printed)) == expected
+
+
+def test_readme_is_short() -> None:
+    """Somebody who is new reads it to the end."""
+    assert README.count("\n") <= 200
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    """Each relative link leads to a file of the repository, and to a heading where it names one."""
+    for link in re.findall(r"\]\(([^)]+)\)", path.read_text(encoding="utf-8")):
+        if "://" in link:
+            continue
+        name, _, anchor = link.partition("#")
+        target = path.parent / name if name else path
+        assert target.is_file(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_every_page_can_be_found(path: Path) -> None:
+    """The README links to each page, and so leads everywhere."""
+    assert path.name == "README.md" or f"(docs/{path.name})" in README
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_pages_are_in_plain_english(path: Path) -> None:
+    """No turns that few people know, and no sentence that turns around a semicolon."""
+    prose = without_code(path.read_text(encoding="utf-8"))
+    assert not HARD_ENGLISH.findall(prose)
+    assert not re.findall(r".*[;؛].*", prose)
+
+
+@pytest.mark.parametrize("name", ["report.png", "workbook.png"])
+def test_pictures_are_shown_and_small(name: str) -> None:
+    """The README shows the pictures that `make pictures` makes, and loads quickly."""
+    assert f"(docs/pictures/{name})" in README
+    assert (PICTURES / name).stat().st_size < 150_000
+
+
+def test_operations_pages_say_the_same() -> None:
+    """The English and the Arabic page have the same headings, steps and table rows."""
+    assert blocks(OPERATIONS) == blocks(OPERATIONS_IN_ARABIC)
+
+
+@pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed")
+def test_operations_pages_are_one_sheet_of_paper_each() -> None:
+    """Operations pin the page to the wall."""
+    with chromium() as browser:
+        tab = browser.new_page()
+        for page in (OPERATIONS, OPERATIONS_IN_ARABIC):
+            tab.set_content(PAPER + MARKDOWN.render(page))
+            assert tab.pdf(prefer_css_page_size=True).count(b"/Type /Page\n") == 1
+
+
+def test_configuration_of_the_deployment_page_is_valid(tmp_path: Path) -> None:
+    """Whoever copies it gets a configuration that the program takes, if they have the group."""
+    (text,) = re.findall(r"```toml\n(.*?)```", DEPLOYMENT, re.DOTALL)
+    copied = tmp_path / "job.toml"
+    copied.write_text(text.replace('group = "operations"', ""), encoding="utf-8")
+    assert load_settings(copied, {}) != Settings()
 
 
 def test_example_configuration_holds_every_key_at_its_default() -> None:
