@@ -243,6 +243,33 @@ def test_the_reason_to_stop_names_where_a_redirect_points(tmp_path: Path) -> Non
     )
 
 
+def test_an_answer_is_judged_before_the_token_is_masked(tmp_path: Path) -> None:
+    """A right answer gives no false warning, even where it holds the very token."""
+    token = "invented-bearer-token"  # as `job` sends
+    table = [("id", "email", "name"), ("1024", "sara@example.com", token)]
+    echo = reply(b'{"status": "SUCCESS", "client": {"id": 1024, "name": "%s"}}' % token.encode())
+    with ScriptedServer([[echo]]) as server:
+        update(write_csv(tmp_path / "a.csv", table), job(server.url, tmp_path / "runs"))
+    (results,) = (tmp_path / "runs").glob("*/results.csv")
+    (row,) = read_csv(results)
+    assert (row["update_status"], row["update_warning"]) == ("SUCCESS", "")
+
+
+@pytest.mark.parametrize("status", [b"400 Bad", b"401 No", b"403 No", b"503 Busy"])
+def test_no_file_of_a_run_holds_a_token_that_the_api_repeats(status: bytes, tmp_path: Path) -> None:
+    """Neither results, report and manifest, where the error is quoted, nor journal and log."""
+    answer = reply(b'{"error": "Bearer invented-bearer-token is bad"}', status=status)
+    with ScriptedServer([[answer]]) as server:
+        summary = sent(server.url, tmp_path)
+    assert summary.folder is not None
+    files = [path for path in summary.folder.iterdir() if path.is_file()]
+    assert len(files) > 4
+    for path in files:
+        assert b"invented-bearer" not in path.read_bytes(), path.name
+    (row,) = read_csv(summary.folder / "results.csv")
+    assert "Bearer *** is bad" in row["update_error"]
+
+
 def test_each_attempt_is_in_the_journal(tmp_path: Path) -> None:
     """With its start, its end and its result."""
     busy = reply(b"{}", status=b"503 Busy")
