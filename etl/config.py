@@ -34,7 +34,7 @@ from pydantic import (
 from etl.errors import ConfigError
 from etl.extract.header import known_names
 from etl.fields import Field
-from etl.text import is_token, strip_edges
+from etl.text import SHORTEST_CREDENTIAL, is_token, strip_edges
 from etl.urls import checked_url, is_proxy
 
 if TYPE_CHECKING:
@@ -264,15 +264,17 @@ def read_credentials(environment: Mapping[str, str]) -> Credentials:
         ConfigError: there are none, more than one, or they cannot be a key or token. The message
             never holds any of them.
     """
-    found = {name: value for name in _SECRETS if (value := _secret(name, environment)) is not None}
-    if not found:
+    secrets = {
+        name: secret for name in _SECRETS if (secret := _secret(name, environment)) is not None
+    }
+    if not secrets:
         raise ConfigError(
             "no credentials: set FATORA_API_KEY or FATORA_BEARER_TOKEN, or FATORA_API_KEY_FILE or"
             " FATORA_BEARER_TOKEN_FILE to the path of a file that holds it"
         )
-    if len(found) > 1:
+    if len(secrets) > 1:
         raise ConfigError("both FATORA_API_KEY and FATORA_BEARER_TOKEN are set: keep one")
-    ((name, secret),) = found.items()
+    ((name, secret),) = secrets.items()
     return Credentials(secret, is_api_key=name == _API_KEY)
 
 
@@ -291,7 +293,14 @@ def _secret(name: str, environment: Mapping[str, str]) -> SecretStr | None:
         return None
     value = strip_edges(value or "")
     if not is_token(value):
-        raise ConfigError(f"{source} holds no key or token: it may have letters, digits, ._~+/=-")
+        raise ConfigError(
+            f"{source} does not hold a key or token: only letters, digits and ._~+/=- are allowed"
+        )
+    if len(value) < SHORTEST_CREDENTIAL:
+        raise ConfigError(
+            f"{source} is shorter than {SHORTEST_CREDENTIAL} characters, so it cannot be a key or"
+            " token"
+        )
     return SecretStr(value)
 
 

@@ -1,4 +1,4 @@
-"""Stopping so that the run can be resumed: at a signal's wish, or where the disk is full."""
+"""Stopping so that the run can be resumed: because of a signal, or because the disk is full."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _DISK_ERRORS_IN_SQLITE = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
 
 
 class StopRequest:
-    """Whether the run has been asked to stop, and by what."""
+    """Whether the run has been asked to stop, and the ``reason``, a full sentence."""
 
     def __init__(self) -> None:
         self.reason: str | None = None
@@ -38,18 +38,18 @@ class StopRequest:
         self._wake = wake
 
     def check(self) -> None:
-        """Go on, unless asked to stop.
+        """Do nothing unless the run was asked to stop, before anything was sent.
 
         Raises:
-            StoppedError: the run was asked to stop before anything was sent.
+            StoppedError: it was.
         """
         if self.reason is not None:
-            raise StoppedError(f"{self.reason} before anything was sent; run the command again")
+            raise StoppedError(f"{self.reason} Nothing was sent. Run the command again.")
 
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Give the request that SIGTERM, SIGINT and SIGHUP make; a second one ends it all at once.
+    """Give the request that SIGTERM, SIGINT and SIGHUP make; a second one ends the program at once.
 
     A signal that whoever started the program had it ignore, as nohup does, stays ignored.
     """
@@ -58,7 +58,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
     def handle(number: int, _frame: FrameType | None) -> None:
         if request.reason is not None:
             os._exit(ExitCode.STOPPED)  # what was done is in the journal
-        request.ask(f"stopped by {signal.Signals(number).name}")
+        request.ask(_reason(signal.Signals(number)))
 
     heeded = [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
     before = {number: signal.signal(number, handle) for number in heeded}
@@ -69,8 +69,14 @@ def stop_on_signals() -> Iterator[StopRequest]:
             signal.signal(number, handler)
 
 
+def _reason(number: signal.Signals) -> str:
+    if number is signal.SIGINT:
+        return "The run was interrupted (Ctrl-C)."
+    return f"The run was stopped ({number.name})."
+
+
 def is_disk_full(error: BaseException) -> bool:
-    """Whether something could not be written for want of room, or because the disk failed."""
+    """Whether something could not be written because the disk is full or failing."""
     if isinstance(error, sqlite3.Error):
         return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK_ERRORS_IN_SQLITE
     return isinstance(error, OSError) and error.errno in _DISK_ERRORS
@@ -78,7 +84,7 @@ def is_disk_full(error: BaseException) -> bool:
 
 @contextmanager
 def stop_on_full_disk() -> Iterator[None]:
-    """Have a full disk stop the run; what was done before stands in the journal.
+    """Have a full disk stop the run; the journal has what was done before.
 
     Raises:
         StoppedError: something could not be written.
@@ -89,5 +95,5 @@ def stop_on_full_disk() -> Iterator[None]:
         if not is_disk_full(error):
             raise
         raise StoppedError(
-            "the disk is full or fails: make room and run the same file again"
+            "The disk is full or failing. Make room, then run the same file again."
         ) from None

@@ -40,6 +40,9 @@ _RIGHT_TO_LEFT = frozenset(
     {"R", "AL", "AN"}
 )  # the bidirectional classes of such letters and digits
 
+SHORTEST_CREDENTIAL = 16
+"""Characters. No key or token is shorter, and masking a shorter one would garble messages."""
+
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")  # RFC 6750, 2.1: b64token
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jwt
 import pytest
 import requests
 from pydantic import SecretStr
@@ -9,6 +10,7 @@ from responses import RequestsMock
 
 from etl.load.access import Access
 from etl.load.api import Api
+from etl.load.judge import judge
 from etl.load.pacing import Pace
 from etl.load.tokens import (
     ExchangedToken,
@@ -19,6 +21,7 @@ from etl.load.tokens import (
 )
 from etl.load.transport import Transport
 from etl.load.wire import NotConnectedError
+from etl.rows import PendingRow
 
 # What answers in the place of the network.
 responses = RequestsMock(
@@ -39,7 +42,7 @@ def api(tokens: Tokens | None = None) -> Api:
 
 def exchanged() -> ExchangedToken:
     """A token that is exchanged for a key."""
-    return ExchangedToken(SecretStr("invented-key"), URL)
+    return ExchangedToken(SecretStr("invented-key-of-16"), URL)
 
 
 @responses.activate
@@ -85,41 +88,43 @@ def test_any_answer_is_returned_as_it_is(status: int) -> None:
 
 
 @responses.activate
-@pytest.mark.parametrize(
-    "spelling",
-    [
-        TOKEN,
-        TOKEN.replace("/", "\\/"),
-        TOKEN.replace("/", "\\u002f").replace("+", "\\u002B"),
-        "".join(f"\\u{ord(each):04X}" for each in TOKEN),
-    ],
-    ids=["plain", "PHP", ".NET", "all"],
-)
-def test_the_token_is_blotted_out_of_an_answer(spelling: str) -> None:
-    """An error that repeats the header would otherwise end in the results file."""
-    said = f'{{"error": "Bearer {spelling} is bad: {spelling}"}}'
-    responses.put(CLIENT, body=said, status=400)
-    assert api().update(1024, BODY).body == b'{"error": "Bearer *** is bad: ***"}'
+def test_an_answer_that_repeats_the_token_is_returned_as_it_came() -> None:
+    """It is judged as it is; the token comes along, so that no text of it may repeat it."""
+    body = f'{{"error": "Bearer {TOKEN} is bad"}}'.encode()
+    responses.put(CLIENT, body=body, status=400)
+    answer = api().update(1024, BODY)
+    assert (answer.body, answer.credential) == (body, TOKEN)
+    assert judge(answer, PendingRow(2, 1024, BODY), "api.example.com").error == (
+        "Fatora refused the values (HTTP 400: Bearer *** is bad)."
+    )
+
+
+@responses.activate
+def test_an_exchanged_token_comes_along_too() -> None:
+    """It is no less secret than one that was set by hand."""
+    responses.get(AUTHORIZE, json={"success": True, "bearer_token": "first-token-of-16"})
+    responses.put(CLIENT, json={"error": "first-token-of-16"}, status=400)
+    assert api(exchanged()).update(1024, BODY).credential == "first-token-of-16"
 
 
 @responses.activate
 def test_a_401_has_the_token_replaced() -> None:
     """The next update carries the new one."""
-    for token in ("first", "second"):
+    for token in ("first-token-of-16", "second-token-of-16"):
         responses.get(AUTHORIZE, json={"success": True, "bearer_token": token})
     responses.put(CLIENT, status=401)
     responses.put(CLIENT, json={})
     worker = api(exchanged())
     assert [worker.update(1024, BODY).http_status for _ in range(2)] == [401, 200]
     carried = [call.request.headers.get("Authorization") for call in responses.calls]
-    assert carried == [None, "Bearer first", None, "Bearer second"]
+    assert carried == [None, "Bearer first-token-of-16", None, "Bearer second-token-of-16"]
 
 
 @responses.activate
 @pytest.mark.parametrize("status", [200, 400, 403, 500])
 def test_any_other_answer_keeps_the_token(status: int) -> None:
     """A 403 is about the account, which a new token does not change."""
-    exchange = responses.get(AUTHORIZE, json={"success": True, "bearer_token": "first"})
+    exchange = responses.get(AUTHORIZE, json={"success": True, "bearer_token": "first-token-of-16"})
     responses.put(CLIENT, status=status)
     worker = api(exchanged())
     for _ in range(2):
@@ -154,7 +159,7 @@ def test_a_failure_on_the_way_is_raised() -> None:
 @responses.activate
 def test_signing_in_gets_the_token_and_sends_nothing_else() -> None:
     """A wrong key is found before any client is touched."""
-    responses.get(AUTHORIZE, json={"success": True, "bearer_token": "first"})
+    responses.get(AUTHORIZE, json={"success": True, "bearer_token": "first-token-of-16"})
     api(exchanged()).sign_in()
     assert [call.request.url for call in responses.calls] == [AUTHORIZE]
 
@@ -171,12 +176,30 @@ def test_signing_in_with_a_refused_key_says_so() -> None:
 @pytest.mark.parametrize("insecure", [True, False])
 def test_signing_in_without_a_connection_is_left_to_the_rows(insecure: bool) -> None:  # noqa: FBT001
     """Each of them meets it again, and what stops a run stops it then."""
-    responses.get(AUTHORIZE, body=NotConnectedError("SSLError", insecure=insecure))
+    responses.get(AUTHORIZE, body=NotConnectedError("certificate has expired", insecure=insecure))
     with pytest.raises(TokenUnavailableError):
         api(exchanged()).sign_in()
 
 
+@responses.activate
+def test_signing_in_with_an_expired_token_quotes_fatora() -> None:
+    """Its own clock decides, and its own words say why; the token is masked in them."""
+    token = jwt.encode({"exp": 1_000_000_000}, "x" * 32)
+    responses.get(f"{URL}/clients", status=401, json={"error": f"Expired: {token}"})
+    with pytest.raises(TokenRefusedError) as raised:
+        api(GivenToken(SecretStr(token))).sign_in()
+    assert str(raised.value) == (
+        "the bearer token expired at 2001-09-09 01:46 UTC: HTTP 401: Expired: ***"
+    )
+
+
 # Connections
+
+
+def test_the_host_is_named_with_its_port() -> None:
+    """As stop reasons show it."""
+    access = Access("http://127.0.0.1:8042/v1", GivenToken(SecretStr(TOKEN)), Pace(0), timeout=5)
+    assert (access.api().host, api().host) == ("127.0.0.1:8042", "api.example.com")
 
 
 def test_each_worker_has_a_connection_of_its_own() -> None:
@@ -196,7 +219,7 @@ def test_a_connection_shows_no_password_in_its_repr() -> None:
 @responses.activate
 def test_the_transport_can_be_shared_by_api_and_exchange() -> None:
     """The token is got over the worker's own connection, deadline and proxy included."""
-    responses.get(AUTHORIZE, json={"success": True, "bearer_token": "first"})
+    responses.get(AUTHORIZE, json={"success": True, "bearer_token": "first-token-of-16"})
     responses.put(CLIENT, json={})
     transport = Transport(5, None, None)
     assert Api(URL, exchanged(), transport).update(1024, BODY).http_status == 200

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 BENCH = Path(__file__).parent / "bench"
 ROWS: list[Row] = [
-    (1, "Bearer invented-token", {"email": "sara@example.com", "name": "سارة"}),
-    (2, "Bearer invented-token", {"email": "omar@example.com", "name": ""}),
+    (1, "Bearer an-invented-token", {"email": "sara@example.com", "name": "سارة"}),
+    (2, "Bearer an-invented-token", {"email": "omar@example.com", "name": ""}),
 ]
 
 

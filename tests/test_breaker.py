@@ -13,12 +13,32 @@ from etl.rows import Status
 
 UPDATED = Verdict(Status.SUCCESS, http_status=200)
 REFUSED = Verdict(Status.REJECTED, Code.API_NOT_FOUND, http_status=404)
-FORBIDDEN = Verdict(Status.FAILED, Code.API_AUTH, http_status=403)
-PROXY_AUTH = Verdict(Status.FAILED, Code.API_AUTH, http_status=407)
-THROTTLED = Verdict(Status.FAILED, Code.API_THROTTLED, http_status=429)
-UNREACHABLE = Verdict(Status.FAILED, Code.NETWORK_UNREACHABLE)
-BROKEN = Verdict(Status.UNKNOWN, Code.API_UNAVAILABLE, http_status=500)
-UNREADABLE = Verdict(Status.UNKNOWN, Code.API_UNREADABLE, http_status=200)
+FORBIDDEN = Verdict(
+    Status.FAILED,
+    Code.API_AUTH,
+    answer="HTTP 403 from api.fatora.io: The account is inactive",
+    http_status=403,
+)
+PROXY_AUTH = Verdict(
+    Status.FAILED, Code.API_AUTH, cause="HTTP 407 from api.fatora.io", http_status=407
+)
+THROTTLED = Verdict(
+    Status.FAILED, Code.API_THROTTLED, cause="HTTP 429 from api.fatora.io", http_status=429
+)
+UNREACHABLE = Verdict(
+    Status.FAILED,
+    Code.NETWORK_UNREACHABLE,
+    cause="no connection to api.fatora.io (connection refused)",
+)
+BROKEN = Verdict(
+    Status.UNKNOWN, Code.API_UNAVAILABLE, cause="HTTP 503 from api.fatora.io", http_status=503
+)
+UNREADABLE = Verdict(
+    Status.UNKNOWN,
+    Code.API_UNREADABLE,
+    cause="an answer from api.fatora.io that could not be understood (HTTP 200)",
+    http_status=200,
+)
 
 
 def stops_at(stop_after: int, *verdicts: Verdict) -> int | None:
@@ -42,7 +62,7 @@ def test_reasons_for_not_serving_a_row_add_up() -> None:
 
 
 @pytest.mark.parametrize("served", [UPDATED, REFUSED])
-def test_a_row_that_was_served_begins_the_count_anew(served: Verdict) -> None:
+def test_a_row_that_was_served_starts_the_count_again(served: Verdict) -> None:
     """A refusal is an answer: the API works."""
     assert stops_at(3, BROKEN, BROKEN, served, BROKEN, BROKEN, served) is None
     assert stops_at(3, BROKEN, BROKEN, served, BROKEN, BROKEN, BROKEN) == 6
@@ -66,16 +86,60 @@ def test_403s_that_are_not_in_a_row_do_not_stop_the_run(other: Verdict) -> None:
 
 
 def test_a_403_between_failures_does_not_hide_them() -> None:
-    """An API that now fails and now forbids has served nobody."""
+    """An API that fails and forbids by turns has served nobody."""
     assert stops_at(5, *islice(cycle([BROKEN, FORBIDDEN]), 30)) is not None
 
 
-def test_the_reason_says_what_is_wrong() -> None:
-    """It is what operations read in the summary."""
-    breaker = Breaker(2)
-    assert breaker.watch(UNREACHABLE) is None
-    said = breaker.watch(UNREACHABLE)
-    assert said == "the API could not serve 2 rows in a row: the API could not be reached"
+def reason(stop_after: int, *verdicts: Verdict) -> str | None:
+    """Why the run must stop after the last of these."""
+    breaker = Breaker(stop_after)
+    return [breaker.watch(each) for each in verdicts][-1]
+
+
+@pytest.mark.parametrize(
+    ("stop_after", "verdict", "sentence"),
+    [
+        (10, BROKEN, "10 rows in a row got HTTP 503 from api.fatora.io."),
+        (
+            2,
+            UNREACHABLE,
+            "2 rows in a row: no connection to api.fatora.io (connection refused).",
+        ),
+        (1, THROTTLED, "1 row got HTTP 429 from api.fatora.io."),
+        (
+            3,
+            UNREADABLE,
+            f"3 rows in a row got {UNREADABLE.cause}.",
+        ),
+    ],
+)
+def test_the_reason_names_http_status_and_host(
+    stop_after: int, verdict: Verdict, sentence: str
+) -> None:
+    """It is what operations and the engineer on call read in the summary."""
+    assert reason(stop_after, *[verdict] * stop_after) == sentence
+
+
+def test_the_reason_names_each_cause_the_most_frequent_first() -> None:
+    """The one that came last may be an exception."""
+    assert reason(4, UNREACHABLE, BROKEN, BROKEN, BROKEN) == (
+        "4 rows in a row failed: 3 with HTTP 503 from api.fatora.io, 1 with no connection to"
+        " api.fatora.io (connection refused)."
+    )
+
+
+def test_the_reason_leaves_out_what_was_before_a_row_that_was_served() -> None:
+    """Those rows do not count, so their causes do not either."""
+    sentence = "2 rows in a row got HTTP 503 from api.fatora.io."
+    assert reason(2, UNREACHABLE, UPDATED, BROKEN, BROKEN) == sentence
+
+
+def test_the_reason_for_403s_quotes_fatora() -> None:
+    """Its own words may say which of the two is inactive."""
+    assert reason(10, FORBIDDEN, FORBIDDEN, FORBIDDEN) == (
+        "Fatora refused access (403) three times in a row: the account or key may be inactive."
+        " The last answer was HTTP 403 from api.fatora.io: The account is inactive."
+    )
 
 
 def test_a_verdict_that_halts_stops_the_run_in_its_own_words() -> None:

@@ -13,7 +13,7 @@ from etl.errors import ConfigError
 from etl.fields import Field
 
 SHIPPED = Path(__file__).parents[1] / "configs" / "job.toml"
-SECRET = "invented-secret"
+SECRET = "invented-secret-1"
 KEY, TOKEN = "FATORA_API_KEY", "FATORA_BEARER_TOKEN"
 
 
@@ -304,11 +304,32 @@ def test_a_credential_with_other_characters_is_refused(name: str, inside: str, p
     secret = f"invented{inside}secret"
     path.write_bytes(secret.encode())
     for environment in ({name: secret}, {f"{name}_FILE": str(path)}):
-        with pytest.raises(ConfigError, match="holds no key or token") as raised:
+        with pytest.raises(ConfigError, match="does not hold a key or token") as raised:
             read_credentials(environment)
         assert name in str(raised.value)
         assert "invented" not in str(raised.value)
         assert raised.value.__suppress_context__ or raised.value.__context__ is None
+
+
+@pytest.mark.parametrize("name", [KEY, TOKEN])
+@pytest.mark.parametrize("secret", ["t", "test", "sandbox-key", "x" * 15])
+def test_a_credential_of_under_16_characters_is_refused(name: str, secret: str, path: Path) -> None:
+    """It is cut off or invented; the message does not hold it."""
+    path.write_text(f"\u200f{secret}\n", encoding="utf-8")
+    for environment, source in [
+        ({name: secret}, name),
+        ({f"{name}_FILE": str(path)}, f"the file that {name}_FILE names"),
+    ]:
+        with pytest.raises(ConfigError) as raised:
+            read_credentials(environment)
+        assert str(raised.value) == (
+            f"{source} is shorter than 16 characters, so it cannot be a key or token"
+        )
+
+
+def test_a_credential_of_16_characters_is_not_refused() -> None:
+    """None that is issued is shorter."""
+    assert read_credentials({KEY: "x" * 16}).secret.get_secret_value() == "x" * 16
 
 
 @pytest.mark.parametrize("environment", [{}, {KEY: ""}, {TOKEN: "", f"{KEY}_FILE": ""}])
@@ -324,7 +345,7 @@ def test_without_credentials_the_ways_to_give_them_are_named(environment: dict[s
 @pytest.mark.parametrize("key", [KEY, f"{KEY}_FILE"])
 @pytest.mark.parametrize("token", [TOKEN, f"{TOKEN}_FILE"])
 def test_a_key_and_a_token_at_once_are_refused(path: Path, key: str, token: str) -> None:
-    """Nobody can tell which is meant."""
+    """It is not clear which is meant."""
     path.write_text(SECRET, encoding="utf-8")
     values = {name: str(path) if name.endswith("_FILE") else SECRET for name in (key, token)}
     with pytest.raises(ConfigError, match="both FATORA_API_KEY and FATORA_BEARER_TOKEN") as raised:
@@ -334,7 +355,7 @@ def test_a_key_and_a_token_at_once_are_refused(path: Path, key: str, token: str)
 
 @pytest.mark.parametrize("name", [KEY, TOKEN])
 def test_a_credential_and_a_file_of_it_at_once_are_refused(path: Path, name: str) -> None:
-    """Even if they say the same today."""
+    """Even if they are the same today."""
     path.write_text(SECRET, encoding="utf-8")
     with pytest.raises(ConfigError, match=f"both {name} and {name}_FILE are set"):
         read_credentials({name: SECRET, f"{name}_FILE": str(path)})
@@ -344,7 +365,9 @@ def test_a_credential_and_a_file_of_it_at_once_are_refused(path: Path, name: str
 def test_an_empty_file_of_a_credential_is_refused(path: Path, content: bytes) -> None:
     """It is not the same as none: somebody meant it to hold one."""
     path.write_bytes(content)
-    with pytest.raises(ConfigError, match=f"the file that {KEY}_FILE names holds no key or token"):
+    with pytest.raises(
+        ConfigError, match=f"the file that {KEY}_FILE names does not hold a key or token"
+    ):
         read_credentials({f"{KEY}_FILE": str(path)})
 
 

@@ -1,4 +1,4 @@
-"""One function says what any answer, or its absence, means for the row that was sent."""
+"""One function decides what any answer, or its absence, means for the row that was sent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from etl.load.tokens import TokenRefusedError, TokenUnavailableError
 from etl.load.transport import Answer
 from etl.load.wire import NotConnectedError
 from etl.rows import PendingRow, Status
+from etl.text import isolated
 
+HOST = "api.fatora.io"
 ROW = PendingRow(2, 1024, {"email": "sara@example.com", "name": "سارة", "notes": "VIP"})
 CONFIRMED = {"status": "SUCCESS", "client": {"id": 1024}}
 
@@ -55,7 +57,7 @@ RAISABLE = sorted(
 def judged(status: int, body: object = b"", *, retry_after: float | None = None) -> Verdict:
     """What an answer means: bytes are its body as it is, anything else its JSON."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return judge(Answer(status, data, retry_after), ROW)
+    return judge(Answer(status, data, retry_after), ROW, HOST)
 
 
 def echoed(**client: object) -> Verdict:
@@ -95,7 +97,8 @@ def test_another_word_is_a_refusal(word: str) -> None:
     """The API answered, and what it says is not that it updated the client."""
     verdict = judged(200, {"status": word, "error": {"message": "Bad email"}})
     assert (verdict.status, verdict.code) == (Status.REJECTED, Code.API_REJECTED)
-    assert verdict.error == f"the API answered `{word}`: Bad email"
+    words = f"with the status “{isolated(word)}” (HTTP 200: Bad email)"
+    assert verdict.error == f"Fatora refused the values, {words}."
     assert (verdict.again, verdict.halt) == (False, None)
 
 
@@ -105,8 +108,11 @@ def test_an_answer_about_another_client_stops_the_run(other: object, word: str) 
     """Whatever else it says, nobody knows whose values were changed."""
     verdict = judged(200, {"status": word, "client": {"id": other}})
     assert (verdict.status, verdict.code) == (Status.UNKNOWN, Code.API_MISMATCH)
-    assert str(other) in verdict.error
-    assert verdict.halt
+    assert verdict.error == f"Fatora answered about another client (HTTP 200: client “{other}”)."
+    assert verdict.halt == (
+        "The answer from api.fatora.io was about another client than the one that was updated"
+        " (HTTP 200). Ask Fatora support before you run anything again."
+    )
     assert not verdict.again
 
 
@@ -154,9 +160,9 @@ def test_a_200_that_is_not_the_apis_json_tells_nothing(body: bytes) -> None:
 def test_an_answer_that_was_too_long_tells_nothing() -> None:
     """What was read of it may be JSON, but is not what was said."""
     answer = Answer(200, json.dumps(CONFIRMED).encode(), too_long=True)
-    verdict = judge(answer, ROW)
+    verdict = judge(answer, ROW, HOST)
     assert (verdict.status, verdict.code) == (Status.UNKNOWN, Code.API_UNREADABLE)
-    assert verdict.error.endswith("an answer of more than 1 MiB")
+    assert verdict.error.endswith(" (HTTP 200 with more than 1 MiB).")
 
 
 @pytest.mark.parametrize("depth", range(100, 1_000, 50))
@@ -165,7 +171,7 @@ def test_an_answer_of_any_depth_is_judged(depth: int) -> None:
     nested = b"[" * depth + b"]" * depth
     for key in (b"id", b"name", b"other"):
         body = b'{"status": "SUCCESS", "client": {"%s": %s}}' % (key, nested)
-        assert judge(Answer(200, body), ROW).http_status == 200
+        assert judge(Answer(200, body), ROW, HOST).http_status == 200
 
 
 PAGES = [
@@ -183,7 +189,10 @@ def test_a_web_page_in_place_of_json_stops_the_run(status: int, page: bytes) -> 
     """Somebody else answered, such as a hotel's portal: no row gets through."""
     verdict = judged(status, page)
     assert (verdict.status, verdict.code) == (Status.UNKNOWN, Code.API_UNREADABLE)
-    assert verdict.halt
+    assert verdict.halt is not None
+    assert verdict.halt.startswith(
+        f"A web page answered in place of the API (HTTP {status} from api.fatora.io with an HTML"
+    )
     assert not verdict.again
 
 
@@ -192,7 +201,7 @@ def test_a_web_page_that_says_what_failed_does_not_stop_the_run(status: int) -> 
     """Gateways word their errors so; the status tells what it means."""
     verdict = judged(status, b"<html><head><title>Bad\r\n Gateway</title></head></html>")
     assert verdict.halt is None
-    assert verdict.error == f"the API answered {status}: a web page, `Bad Gateway`"
+    assert verdict.error.endswith(f" (HTTP {status} with an HTML page “Bad Gateway”).")
 
 
 def test_a_page_that_is_made_to_be_slow_is_not() -> None:
@@ -223,7 +232,7 @@ STATUSES = [
 
 
 @pytest.mark.parametrize(("number", "status", "code", "again"), STATUSES)
-def test_a_status_other_than_200_says_what_became_of_the_row(
+def test_a_status_other_than_200_decides_the_status_of_the_row(
     number: int,
     status: Status,
     code: Code,
@@ -233,15 +242,127 @@ def test_a_status_other_than_200_says_what_became_of_the_row(
     verdict = judged(number, CONFIRMED, retry_after=7)
     assert (verdict.status, verdict.code, verdict.again) == (status, code, again)
     assert (verdict.http_status, verdict.retry_after) == (number, 7)
-    assert verdict.error.startswith(f"the API answered {number}: ")
+    assert verdict.error.startswith(f"{code.meaning} (HTTP {number}: ")
     assert verdict.renew == (number == 401)
     assert bool(verdict.halt) == (300 <= number < 400)
+
+
+REDIRECTS = [
+    ("http://login.example/sign-in?user=sara", "http://login.example/…"),
+    ("https://login.example:8443", "https://login.example:8443/…"),
+    ("/v2/clients/1024", "another address"),
+    ("ftp://login.example/", "another address"),
+    ("https://[login.example/", "another address"),
+    ("https://sara:password@login.example/", "another address"),
+    ("https://login.example\u202e/", "another address"),
+    ("", "another address"),
+]
+
+
+@pytest.mark.parametrize(("location", "target"), REDIRECTS, ids=range(len(REDIRECTS)))
+def test_a_redirect_stops_the_run_and_names_its_target(location: str, target: str) -> None:
+    """As far as the host: what follows may hold a token or a client's data."""
+    verdict = judge(Answer(302, b"", location=location), ROW, HOST)
+    assert verdict.halt == (
+        f"HTTP 302 from api.fatora.io points to {target}: redirects are never followed."
+        " Check the API address ([api] url)."
+    )
+
+
+CAUSES = [
+    (503, b"", "HTTP 503 from api.fatora.io"),
+    (429, b"{}", "HTTP 429 from api.fatora.io"),
+    (201, b"{}", "an answer from api.fatora.io that could not be understood (HTTP 201)"),
+    (200, b"ok", "an answer from api.fatora.io that could not be understood (HTTP 200)"),
+]
+
+
+@pytest.mark.parametrize(("status", "body", "cause"), CAUSES)
+def test_what_kept_a_row_from_being_served_has_status_and_host(
+    status: int, body: bytes, cause: str
+) -> None:
+    """It is the reason that the run gives when too many rows end so."""
+    assert judged(status, body).cause == cause
+
+
+def test_the_cause_of_a_failure_holds_no_words_of_the_api() -> None:
+    """It is logged; the answer, which is for stop reasons, quotes them."""
+    verdict = judged(403, {"error": "sara@example.com is inactive"})
+    assert verdict.cause == "HTTP 403 from api.fatora.io"
+    assert verdict.answer == "HTTP 403 from api.fatora.io: sara@example.com is inactive"
+
+
+# Answers that repeat the token
+
+
+TOKEN = "invented/token+1"
+SPELLINGS = {
+    "plain": TOKEN,
+    "PHP": TOKEN.replace("/", "\\/"),
+    ".NET": TOKEN.replace("/", "\\u002f").replace("+", "\\u002B"),
+    "all": "".join(f"\\u{ord(each):04X}" for each in TOKEN),
+}
+
+
+def judged_with(token: str, status: int, body: bytes) -> Verdict:
+    """What an answer to a request with this token means."""
+    return judge(Answer(status, body, credential=token), ROW, HOST)
+
+
+@pytest.mark.parametrize("token", ["SUCCESS", "S", "t", "sara@example.com", '"', "1024"])
+def test_an_answer_is_judged_as_it_came(token: str) -> None:
+    """Whatever the token: what a message may not show still counts."""
+    facts = {"status": "SUCCESS", "client": {"id": 1024, "email": "sara@example.com"}}
+    body = json.dumps(facts).encode()
+    assert judged_with(token, 200, body) == Verdict(Status.SUCCESS, http_status=200)
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
+@pytest.mark.parametrize("end", ["}", ""], ids=["JSON", "cut"])
+def test_the_token_is_masked_in_an_error(spelling: str, end: str) -> None:
+    """An error that repeats the header would otherwise end in the results file."""
+    body = f'{{"error": "Bearer {spelling} is bad: {spelling}"{end}'.encode()
+    verdict = judged_with(TOKEN, 400, body)
+    assert "Bearer *** is bad: ***" in verdict.error
+
+
+def test_a_token_is_masked_before_a_message_is_cut() -> None:
+    """Else the part of it before the cut would be shown."""
+    for length in range(480, 500):
+        body = json.dumps({"error": "x" * length + TOKEN}).encode()
+        assert "invented" not in judged_with(TOKEN, 400, body).error
+
+
+ANYWHERE: list[object] = [
+    {"status": TOKEN},
+    {"status": TOKEN, "error": {TOKEN: [TOKEN]}},
+    {"status": "SUCCESS", "client": {"id": TOKEN}},
+    {"status": "SUCCESS", "client": {"id": {TOKEN: TOKEN}}},
+    {"status": "SUCCESS", "client": {"email": TOKEN, "name": {"a": TOKEN}, "note": [TOKEN]}},
+    {"status": "SUCCESS", "client": {"email": "x" * 50 + TOKEN}},
+    {"error": json.dumps({"authorization": TOKEN})},
+    [TOKEN],
+    f"<html><title>{TOKEN}</title>".encode(),
+    TOKEN.encode(),
+]
+
+
+@pytest.mark.parametrize("body", ANYWHERE, ids=range(len(ANYWHERE)))
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 503])
+def test_the_token_is_masked_wherever_it_is_repeated(body: object, status: int) -> None:
+    """In error, warning, stop reason and cause alike."""
+    data = body if isinstance(body, bytes) else json.dumps(body).encode()
+    location = f"https://{TOKEN}/{TOKEN}"
+    answer = Answer(status, data, location=location, credential=TOKEN)
+    verdict = judge(answer, ROW, HOST)
+    assert "invented" not in repr(verdict)
+    assert TOKEN not in repr(answer).replace(location, "").replace(repr(data), "")
 
 
 # What the API says
 
 
-SAYINGS: list[tuple[object, str]] = [
+MESSAGES: list[tuple[object, str]] = [
     ({"status": "ERROR", "error": "Invalid API Key"}, "Invalid API Key"),
     ({"status": "ERROR", "error": {"description": "Bad email"}}, "Bad email"),
     ({"error": {"code": 22, "message": "Bad email"}}, "code: 22; Bad email"),
@@ -257,28 +378,42 @@ SAYINGS: list[tuple[object, str]] = [
     ({"title": "Bad", "status": 400}, "title: Bad; status: 400"),
     ({"error": {"message": "two\r\n\tlines\u2028more"}}, "two lines more"),
     ({"error": "a\u202eb\x1b[0m\ud800"}, "a<U+202E>b<U+001B>[0m<U+D800>"),
-    ({"error": "خطأ في البريد"}, "خطأ في البريد"),
+    ({"error": "خطأ في البريد"}, "\u2068خطأ في البريد\u2069"),
     ("Bad email", "Bad email"),
     (["Bad email"], "Bad email"),
     (5, "5"),
-    (None, "no reason"),
-    ([], "no reason"),
-    ({}, "no reason"),
-    (b"", "nothing"),
-    (b" \r\n", "nothing"),
+    (None, "null"),
+    ([], "[]"),
+    ({}, "{}"),
     (b"Bad\r\nrequest", "Bad request"),
     (b"{cut", "{cut"),
     (b"\xffbad", "\ufffdbad"),
-    (b"<html><title>Not &amp; found</title>", "a web page, `Not &amp; found`"),
-    (b"\xef\xbb\xbf<!DOCTYPE html>", "a web page"),
     (b"9" * 5_000, "9" * 500 + "…"),
 ]
 
 
-@pytest.mark.parametrize(("body", "line"), SAYINGS, ids=range(len(SAYINGS)))
+@pytest.mark.parametrize(("body", "line"), MESSAGES, ids=range(len(MESSAGES)))
 def test_whatever_the_api_says_ends_as_one_readable_line(body: object, line: str) -> None:
-    """A string, an object, a list, nested, empty, absent, not JSON or a web page."""
-    assert judged(400, body).error == f"the API answered 400: {line}"
+    """A string, an object, a list, nested, or not JSON: after our own words."""
+    assert judged(400, body).error == f"Fatora refused the values (HTTP 400: {line})."
+
+
+@pytest.mark.parametrize("body", [b"", b" \r\n"])
+def test_an_answer_without_a_message_says_so(body: bytes) -> None:
+    """As that of many a redirect."""
+    assert judged(302, body).error == f"{Code.API_REDIRECT.meaning} (HTTP 302, empty answer)."
+
+
+@pytest.mark.parametrize(
+    ("page", "words"),
+    [
+        (b"<html><title>Not &amp; found</title>", "an HTML page “Not &amp; found”"),
+        (b"\xef\xbb\xbf<!DOCTYPE html>", "an HTML page"),
+    ],
+)
+def test_a_web_page_is_known_by_its_title(page: bytes, words: str) -> None:
+    """A row's error holds no markup."""
+    assert judged(503, page).error == f"Fatora was unavailable (HTTP 503 with {words})."
 
 
 JSON = st.recursive(
@@ -304,29 +439,40 @@ def test_an_error_object_is_read_out_to_a_certain_depth() -> None:
     nested: object = "x"
     for _ in range(50):
         nested = {"a": nested}
-    assert judged(400, nested).error == "the API answered 400: a: a: a: a: a: a: …"
+    assert judged(400, nested).error.endswith(" (HTTP 400: a: a: a: a: a: a: …).")
 
 
 # What the API stored
 
 
-def test_what_the_api_stored_otherwise_is_a_warning() -> None:
+def test_what_the_api_stored_differently_is_a_warning() -> None:
     """The row was updated, and each difference is named with both values."""
     verdict = echoed(email="sara@example.com", name="Sara", phone="+97433123456")
-    assert verdict.status is Status.SUCCESS
-    assert verdict.warning == "name: the API stored `Sara` where `سارة` was sent"
+    assert (verdict.status, verdict.stored_differently) == (Status.SUCCESS, True)
+    arabic = "name: Fatora stored “\u2068Sara\u2069” where “\u2068سارة\u2069” was sent"
+    assert verdict.warning == arabic
+    verdict = echoed(email="Sara@example.com")
+    english = "email: Fatora stored “Sara@example.com” where “sara@example.com” was sent"
+    assert verdict.warning == english
+
+
+def test_what_the_api_stored_as_sent_is_not_a_difference() -> None:
+    """Nor is a value that the answer leaves out."""
+    verdict = echoed(email="sara@example.com", name="سارة")
+    assert (verdict.warning, verdict.stored_differently) == ("", False)
 
 
 @pytest.mark.parametrize("key", ["note", "notes"])
 def test_notes_come_back_under_either_name(key: str) -> None:
     """The published pages contradict one another."""
     assert echoed(**{key: "VIP"}).warning == ""
-    assert echoed(**{key: "vip"}).warning == "notes: the API stored `vip` where `VIP` was sent"
+    assert echoed(**{key: "vip"}).warning == "notes: Fatora stored “vip” where “VIP” was sent"
 
 
 def test_a_value_that_comes_back_as_null_is_a_difference() -> None:
     """The API says that it stored nothing; under the other name of notes, it said something."""
-    assert echoed(name=None).warning == "name: the API stored `` where `سارة` was sent"
+    null = "name: Fatora stored “\u2068\u2069” where “\u2068سارة\u2069” was sent"
+    assert echoed(name=None).warning == null
     assert echoed(notes=None, note="VIP").warning == ""
 
 
@@ -334,7 +480,7 @@ def test_a_value_that_was_cleared_may_come_back_as_null() -> None:
     """An empty string was sent, and nothing is what was stored."""
     row = PendingRow(2, 1024, {"email": "sara@example.com", "address": ""})
     body = json.dumps({"status": "SUCCESS", "client": {"address": None}}).encode()
-    assert judge(Answer(200, body), row).warning == ""
+    assert judge(Answer(200, body), row, HOST).warning == ""
 
 
 @pytest.mark.parametrize(("stored", "sent"), [("é", "e\u0301"), ("e\u0301", "é"), (5, "5")])
@@ -342,7 +488,7 @@ def test_values_are_compared_as_people_see_them(stored: object, sent: str) -> No
     """Composed or decomposed letters, a number or its digits: there is no difference to report."""
     row = PendingRow(2, 1024, {"email": "sara@example.com", "name": sent})
     body = json.dumps({"status": "SUCCESS", "client": {"name": stored}}).encode()
-    assert judge(Answer(200, body), row).warning == ""
+    assert judge(Answer(200, body), row, HOST).warning == ""
 
 
 def test_a_warning_is_one_line_too() -> None:
@@ -364,7 +510,7 @@ def test_no_exception_is_a_success_and_few_mean_that_nothing_was_sent(
     error: type[Exception],
 ) -> None:
     """Every class that the libraries have, found by looking: another version may bring more."""
-    verdict = judge(error.__new__(error), ROW)
+    verdict = judge(error.__new__(error), ROW, HOST)
     expected = Status.FAILED if error in BEFORE_SENDING else Status.UNKNOWN
     assert verdict.status is expected
     assert (
@@ -384,55 +530,78 @@ def test_the_exceptions_are_found() -> None:
     assert len(RAISABLE) > 50
 
 
-FAILURES: list[tuple[Exception, Status, Code]] = [
+LATE = "no answer from api.fatora.io in time"
+BROKEN = "a broken connection to api.fatora.io"
+FAILURES: list[tuple[Exception, Status, Code, str]] = [
     (
-        NotConnectedError("ConnectionRefusedError", insecure=False),
+        NotConnectedError("connection refused", insecure=False),
         Status.FAILED,
         Code.NETWORK_UNREACHABLE,
+        "no connection to api.fatora.io (connection refused)",
     ),
-    (TokenUnavailableError("503"), Status.FAILED, Code.API_UNAVAILABLE),
-    (requests.ReadTimeout(), Status.UNKNOWN, Code.NETWORK_TIMEOUT),
-    (TimeoutError(), Status.UNKNOWN, Code.NETWORK_TIMEOUT),
-    (urllib3.exceptions.TimeoutError(), Status.UNKNOWN, Code.NETWORK_TIMEOUT),
-    (requests.ConnectionError(), Status.UNKNOWN, Code.NETWORK_INTERRUPTED),
-    (requests.exceptions.ChunkedEncodingError(), Status.UNKNOWN, Code.NETWORK_INTERRUPTED),
-    (requests.exceptions.ProxyError(), Status.UNKNOWN, Code.NETWORK_INTERRUPTED),
-    (requests.exceptions.SSLError(), Status.UNKNOWN, Code.NETWORK_INTERRUPTED),
-    (ConnectionResetError(), Status.UNKNOWN, Code.NETWORK_INTERRUPTED),
+    (
+        TokenUnavailableError("HTTP 503, empty answer"),
+        Status.FAILED,
+        Code.API_UNAVAILABLE,
+        "no bearer token from api.fatora.io (HTTP 503, empty answer)",
+    ),
+    (
+        requests.exceptions.InvalidURL(),
+        Status.FAILED,
+        Code.NETWORK_UNREACHABLE,
+        "no connection to api.fatora.io",
+    ),
+    (requests.ReadTimeout(), Status.UNKNOWN, Code.NETWORK_TIMEOUT, LATE),
+    (TimeoutError(), Status.UNKNOWN, Code.NETWORK_TIMEOUT, LATE),
+    (urllib3.exceptions.TimeoutError(), Status.UNKNOWN, Code.NETWORK_TIMEOUT, LATE),
+    (requests.ConnectionError(), Status.UNKNOWN, Code.NETWORK_INTERRUPTED, BROKEN),
+    (requests.exceptions.ChunkedEncodingError(), Status.UNKNOWN, Code.NETWORK_INTERRUPTED, BROKEN),
+    (requests.exceptions.ProxyError(), Status.UNKNOWN, Code.NETWORK_INTERRUPTED, BROKEN),
+    (requests.exceptions.SSLError(), Status.UNKNOWN, Code.NETWORK_INTERRUPTED, BROKEN),
+    (ConnectionResetError(), Status.UNKNOWN, Code.NETWORK_INTERRUPTED, BROKEN),
 ]
 
 
-@pytest.mark.parametrize(("error", "status", "code"), FAILURES)
+@pytest.mark.parametrize(("error", "status", "code", "cause"), FAILURES)
 def test_a_failure_that_may_pass_is_tried_again(
-    error: Exception, status: Status, code: Code
+    error: Exception, status: Status, code: Code, cause: str
 ) -> None:
     """Only without a connection, or without a token, is it certain that nothing was sent."""
-    assert judge(error, ROW) == Verdict(status, code, code.meaning, again=True)
+    verdict = judge(error, ROW, HOST)
+    reason = f" ({error})" if str(error) else ""
+    text = f"{code.meaning}{reason}."
+    assert verdict == Verdict(status, code, text, cause=cause, again=True)
 
 
 def test_a_failure_of_tls_stops_the_run() -> None:
     """Somebody may be in between: nothing was sent, and nothing will be."""
-    verdict = judge(NotConnectedError("SSLCertVerificationError", insecure=True), ROW)
+    verdict = judge(NotConnectedError("certificate has expired", insecure=True), ROW, HOST)
     assert (verdict.status, verdict.code) == (Status.FAILED, Code.NETWORK_UNREACHABLE)
-    assert verdict.halt
+    assert verdict.error == "Fatora could not be reached (certificate has expired)."
+    assert verdict.halt is not None
+    assert verdict.halt.startswith(
+        "The TLS connection to api.fatora.io cannot be trusted (certificate has expired). Check "
+    )
     assert not verdict.again
 
 
 def test_a_refused_api_key_stops_the_run() -> None:
-    """No row can be sent any more, and the message says which key it is about."""
-    verdict = judge(TokenRefusedError("the API key was refused: the endpoint answered 401"), ROW)
+    """No row can be sent any more; the reason quotes what Fatora answered."""
+    refused = TokenRefusedError("the API key was refused: HTTP 401: Invalid API Key")
+    verdict = judge(refused, ROW, HOST)
     assert (verdict.status, verdict.code) == (Status.FAILED, Code.API_AUTH)
-    assert "API key" in str(verdict.halt)
+    assert verdict.error == f"{Code.API_AUTH.meaning} ({refused})."
+    assert verdict.halt == f"The bearer token had to be renewed, but {refused}."
     assert not verdict.again
 
 
 def test_a_busy_authorize_endpoint_says_how_long_to_wait() -> None:
     """Its Retry-After counts as that of any answer."""
-    assert judge(TokenUnavailableError("429", retry_after=30), ROW).retry_after == 30
+    assert judge(TokenUnavailableError("429", retry_after=30), ROW, HOST).retry_after == 30
 
 
 def test_an_exception_is_never_quoted() -> None:
     """Its text may hold the token, as that of requests about a header does."""
     secret = "invented-secret"
     for error in (requests.exceptions.InvalidHeader(secret), OSError(secret), ValueError(secret)):
-        assert secret not in repr(judge(error, ROW))
+        assert secret not in repr(judge(error, ROW, HOST))

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     Answering: TypeAlias = Callable[[PendingRow], Reply]
 
+HOST = "api.fatora.io"
+STOPPED = "The run was stopped (SIGTERM)."
 MIDNIGHT = 1_767_225_600.0  # 2026-01-01T00:00:00Z
 
 POLICY = Policy(
@@ -60,9 +62,9 @@ UPDATED = answer(200, {"status": "SUCCESS"})
 REFUSED = answer(404, {"error": "no such client"})
 BROKEN = answer(503)
 FORBIDDEN = answer(403)
-UNAUTHORIZED = answer(401)
-UNREACHABLE = NotConnectedError("ConnectionRefusedError", insecure=False)
-UNTRUSTED = NotConnectedError("SSLError", insecure=True)
+UNAUTHORIZED = answer(401, {"error": "expired"})
+UNREACHABLE = NotConnectedError("connection refused", insecure=False)
+UNTRUSTED = NotConnectedError("certificate has expired", insecure=True)
 TIMED_OUT = requests.ReadTimeout()
 
 
@@ -141,7 +143,7 @@ class World(Clock):
         self._begin()
 
     def recall(self) -> None:
-        """Give back what no worker has begun."""
+        """Give back what no worker has started."""
         self._returned += [Returned(row) for row in self._submitted]
         self._submitted.clear()
 
@@ -166,7 +168,7 @@ class World(Clock):
             until = min(until, max(self.time + timeout, math.nextafter(self.time, math.inf)))
         if self.asked <= until:
             self.time, self.asked = max(self.time, self.asked), math.inf
-            self.stop.ask("stopped by SIGTERM")
+            self.stop.ask(STOPPED)
         if not self._woken:
             assert until < math.inf, "the loader waits for ever"
             self._work_until(max(self.time, until) + self.late)
@@ -176,7 +178,7 @@ class World(Clock):
             first = min(self._under_way, key=itemgetter(0))
             self._under_way.remove(first)
             self.time, row = first
-            verdict = judge(self.answering(row), row)
+            verdict = judge(self.answering(row), row, HOST)
             took = self.slow.get(row.row, self.took)
             self._returned.append(Returned(row, verdict, took, self.now()))
             if not verdict.status.final:
@@ -275,7 +277,7 @@ def test_an_intent_is_not_withdrawn_because_another_row_is_done_with(reply: Repl
 
 
 def test_an_intent_is_withdrawn_where_its_row_may_not_be_sent() -> None:
-    """Four rows were ahead when the first answer came: those are as if they had never begun."""
+    """Four rows were ahead when the first answer came: those count as never started."""
     world = World(scripted(row2=[answer(302)]))
     load(world, 20)
     assert world.withdrawn == [6, 7, 8, 9]
@@ -329,33 +331,49 @@ def test_what_is_written_of_a_row_that_was_updated() -> None:
         attempts=1,
         time="2026-01-01T00:00:00.100+00:00",
         ms=100,
-        warning="email: the API stored `other@example.com` where `sara@example.com` was sent",
+        warning="email: Fatora stored “other@example.com” where “sara@example.com” was sent",
         http_status=200,
+        stored_differently=True,
     )
 
 
 def test_what_is_written_of_a_row_that_was_not() -> None:
-    """Its code, and what the API said."""
+    """Its code, and a sentence that quotes the API."""
     result = result_of(BROKEN, REFUSED)
     assert (result.attempts, result.http_status, result.warning) == (2, 404, "")
-    text = "the API answered 404: no such client"
+    text = "Fatora has no client with this number (HTTP 404: no such client)."
     assert result.fault == Fault(Code.API_NOT_FOUND, text)
 
 
 def test_log_lines_say_nothing_personal(caplog: pytest.LogCaptureFixture) -> None:
-    """Of a row only its number, the client's id, and codes; of what the API said, nothing."""
+    """Of a row only its number, the client's id and codes; of the API's own words, none."""
     caplog.set_level(logging.INFO)
-    said = answer(400, {"error": "sara@example.com is taken"}, retry_after=5)
-    load(World(scripted(row2=[answer(429, retry_after=5), said], row3=[UNTRUSTED])), 4)
+    error = {"error": "sara@example.com is taken"}
+    taken = answer(400, error, retry_after=5)
+    load(World(scripted(row2=[answer(429, retry_after=5), taken], row3=[UNTRUSTED])), 4)
+    for status in (401, 403):
+        load(World(always(answer(status, error))), 4)
     assert {"attempt", "held", "stopping"} <= {record.msg for record in caplog.records}
     for record in caplog.records:
         assert "example.com" not in json.dumps(vars(record)["fields"])
 
 
+def test_the_log_names_the_cause_of_a_stop(caplog: pytest.LogCaptureFixture) -> None:
+    """With HTTP status and host, for the engineer on call."""
+    load(World(always(FORBIDDEN)), 9)
+    (stopping,) = [record for record in caplog.records if record.msg == "stopping"]
+    assert vars(stopping)["fields"] == {"cause": "HTTP 403 from api.fatora.io"}
+
+
 # Another attempt
 
 
-PASSING = [UNREACHABLE, TIMED_OUT, requests.ConnectionError(), TokenUnavailableError("503")]
+PASSING = [
+    UNREACHABLE,
+    TIMED_OUT,
+    requests.ConnectionError(),
+    TokenUnavailableError("HTTP 503, empty answer"),
+]
 PASSING_STATUSES = [408, 425, 429, 500, 502, 503, 504]
 
 
@@ -370,7 +388,7 @@ def test_what_may_pass_is_tried_so_many_times(reply: Reply, attempts: int) -> No
     world = World(always(reply))
     (result,), stopped = load(world, 1, replace(POLICY, attempts=attempts))
     assert len(world.sent) == result.attempts == attempts
-    assert result.status is judge(reply, pending(1)[0]).status
+    assert result.status is judge(reply, pending(1)[0], HOST).status
     assert stopped is None
 
 
@@ -417,11 +435,11 @@ def test_attempts_count_on_over_resumes_but_each_run_has_its_own() -> None:
 @pytest.mark.parametrize("ambiguous", [BROKEN, TIMED_OUT, requests.ConnectionError()])
 @pytest.mark.parametrize("failed", [UNREACHABLE, answer(429), FORBIDDEN, UNAUTHORIZED])
 def test_a_row_stays_unknown_after_a_later_failure(ambiguous: Reply, failed: Reply) -> None:
-    """That the last attempt had no effect does not tell what the first one had."""
+    """That the last attempt had no effect says nothing about the first one."""
     result = result_of(ambiguous, failed)
     assert result.status is Status.UNKNOWN
     assert result.fault is not None
-    assert result.fault.text.endswith("; an earlier attempt may have been carried out")
+    assert result.fault.text.endswith("). An earlier attempt may have updated the client.")
 
 
 @pytest.mark.parametrize(
@@ -435,7 +453,7 @@ def test_an_answer_clears_what_was_unknown(clearing: Reply, status: Status) -> N
 
 
 def test_a_failure_alone_is_not_unknown() -> None:
-    """Nothing was ever applied, and the row says so."""
+    """Nothing was ever applied, and the row's error does not suggest it."""
     result = result_of(answer(429), UNREACHABLE)
     assert result.status is Status.FAILED
     assert "earlier" not in repr(result.fault)
@@ -472,7 +490,10 @@ def test_retry_after_of_a_last_attempt_holds_too() -> None:
 
 def test_retry_after_of_the_authorize_endpoint_holds_too() -> None:
     """Whoever asked for the token, the others would ask for it next."""
-    world = World(scripted(row2=[TokenUnavailableError("429", retry_after=30), UPDATED]), took=1)
+    world = World(
+        scripted(row2=[TokenUnavailableError("HTTP 429, empty answer", retry_after=30), UPDATED]),
+        took=1,
+    )
     load(world, 8)
     assert min(when for when, _ in world.sent if when >= 1) == pytest.approx(31)
 
@@ -494,13 +515,12 @@ def test_the_longer_of_two_holds_counts() -> None:
 
 @pytest.mark.parametrize("attempts", [1, 3])
 def test_a_retry_after_that_is_too_long_stops_the_run(attempts: int) -> None:
-    """What is under way is recorded, nothing more is sent, and the reason says how long."""
+    """What is under way is recorded, nothing more is sent; the reason says until when."""
     world = World(scripted(row2=[answer(429, retry_after=121)]))
     _, stopped = load(world, 20, replace(POLICY, attempts=attempts))
     assert len(world.sent) == len(world.written) == 4
     assert world.written[2].status is Status.FAILED
-    assert stopped is not None
-    assert "121 s" in stopped
+    assert stopped == "Fatora asked us to wait 3 minutes. Run again after 00:03 UTC."
 
 
 def test_the_longest_retry_after_is_waited_for() -> None:
@@ -525,8 +545,9 @@ def test_a_401_that_a_renewed_token_does_not_cure_stops_the_run() -> None:
     _, stopped = load(world, 20)
     assert Counter(row.row for _, row in world.sent) == Counter({2: 2, 3: 2, 4: 2, 5: 2})
     assert {result.status for result in world.written.values()} == {Status.FAILED}
-    assert stopped is not None
-    assert "401" in stopped
+    assert stopped == (
+        "The API did not accept a renewed bearer token (HTTP 401 from api.fatora.io: expired)."
+    )
 
 
 def test_a_401_stops_the_run_where_there_is_no_other_token() -> None:
@@ -534,7 +555,10 @@ def test_a_401_stops_the_run_where_there_is_no_other_token() -> None:
     world = World(always(UNAUTHORIZED))
     _, stopped = load(world, 20, replace(POLICY, renewable=False))
     assert len(world.sent) == 4
-    assert stopped is not None
+    assert stopped == (
+        "The API did not accept the bearer token (HTTP 401 from api.fatora.io: expired)."
+        " Renew the token."
+    )
 
 
 def test_a_token_may_run_out_more_than_once_in_a_run() -> None:
@@ -558,7 +582,7 @@ HALTING = [
     answer(200, {"status": "SUCCESS", "client": {"id": 9}}),
     Answer(200, b"<!DOCTYPE html>"),
     UNTRUSTED,
-    TokenRefusedError("401"),
+    TokenRefusedError("the API key was refused: HTTP 401, empty answer"),
 ]
 
 
@@ -569,7 +593,7 @@ def test_what_cannot_be_trusted_stops_the_run_at_once(reply: Reply) -> None:
     done, stopped = load(world, 20)
     assert [row.row for _, row in world.sent] == [2, 3, 4, 5]
     assert len(done) == 4
-    assert stopped == judge(reply, pending(2)[1]).halt
+    assert stopped == judge(reply, pending(2)[1], HOST).halt
 
 
 def test_the_run_stops_after_rows_that_the_api_could_not_serve() -> None:
@@ -577,7 +601,7 @@ def test_the_run_stops_after_rows_that_the_api_could_not_serve() -> None:
     world = World(always(BROKEN))
     done, stopped = load(world, 20, replace(ONE_BY_ONE, stop_after=3))
     assert [result.attempts for result in done] == [3, 3, 3]
-    assert stopped is not None
+    assert stopped == "3 rows in a row got HTTP 503 from api.fatora.io."
     assert {row.row for _, row in world.sent} <= {2, 3, 4, 5}
 
 
@@ -588,17 +612,17 @@ def test_three_403s_in_a_row_stop_the_run() -> None:
     world = World(scripted(row2=[FORBIDDEN], row3=[FORBIDDEN], row5=[FORBIDDEN]))
     assert load(world, 9, ONE_BY_ONE)[1] is None
     world = World(always(FORBIDDEN))
-    assert load(world, 9, ONE_BY_ONE)[1] is not None
+    assert str(load(world, 9, ONE_BY_ONE)[1]).startswith("Fatora refused access (403) three times")
     assert len(world.sent) == 3
 
 
 def test_a_stop_request_is_met_within_one_attempt() -> None:
-    """What is under way is recorded; nothing is sent any more."""
+    """What is under way is recorded; nothing more is sent."""
     world = World(always(UPDATED), took=1, asked=2.5)
     done, stopped = load(world, 100)
     assert [result.row for result in done] == list(range(2, 14))
     assert world.time == pytest.approx(3)
-    assert stopped == "stopped by SIGTERM"
+    assert stopped == STOPPED
 
 
 @pytest.mark.parametrize("reply", [BROKEN, answer(429, retry_after=100)], ids=["a pause", "a hold"])
@@ -606,7 +630,7 @@ def test_a_stop_request_ends_a_wait(reply: Reply) -> None:
     """The row that waits keeps what is known of it, and is not done with."""
     world = World(always(reply), asked=0.2)
     done, stopped = load(world, 1)
-    assert (done, stopped) == ([], "stopped by SIGTERM")
+    assert (done, stopped) == ([], STOPPED)
     assert world.written[2].attempts == 1
     assert world.time == pytest.approx(0.2)
 
@@ -622,26 +646,26 @@ def test_a_stop_request_waits_for_the_slowest_that_is_under_way() -> None:
 def test_a_stop_request_before_the_first_row_means_that_nothing_is_sent() -> None:
     """The signal came while the file was read."""
     world = World(always(UPDATED))
-    world.stop.ask("stopped by SIGINT")
-    assert load(world, 5) == ([], "stopped by SIGINT")
+    world.stop.ask("The run was interrupted (Ctrl-C).")
+    assert load(world, 5) == ([], "The run was interrupted (Ctrl-C).")
     assert world.sent == []
 
 
-def test_the_first_reason_to_stop_is_the_one_that_is_told() -> None:
+def test_the_first_reason_to_stop_is_the_one_that_is_given() -> None:
     """What comes after it is its consequence, or chance."""
     world = World(scripted(row2=[answer(302)], row3=[UNTRUSTED]))
     _, stopped = load(world, 4)
     assert stopped is not None
-    assert "redirect" in stopped
+    assert "points to another address: redirects are never followed" in stopped
 
 
 def test_a_signal_does_not_hide_why_the_run_was_stopping() -> None:
     """Somebody may lose patience while the last answers come in."""
     world = World(scripted(row2=[answer(302)]), slow={3: 4}, asked=2)
     _, stopped = load(world, 4)
-    assert world.stop.reason == "stopped by SIGTERM"
+    assert world.stop.reason == STOPPED
     assert stopped is not None
-    assert "redirect" in stopped
+    assert "points to another address: redirects are never followed" in stopped
 
 
 # The rate
@@ -681,7 +705,7 @@ def test_waking_late_does_not_slow_the_rate() -> None:
 @pytest.mark.parametrize("rate", [7, 50, 200])
 @pytest.mark.parametrize("workers", [8, 32])
 def test_the_rate_is_kept_over_any_ten_seconds(rate: float, workers: int) -> None:
-    """Within 3 %, on a disk that is slow and stands still at times; and nothing waits busily."""
+    """Within 3 %, on a disk that is slow and stalls at times; and nothing waits busily."""
     world = World(always(UPDATED), took=0.02, late=0.001, disk=0.004, stall=0.2)
     load(world, round(40 * rate), replace(POLICY, workers=workers), rate)
     times = [when for when, _ in world.sent]
@@ -731,7 +755,7 @@ REPLIES: list[Reply] = [
     answer(429, retry_after=3),
     answer(503, retry_after=500),
     answer(302),
-    TokenUnavailableError("503"),
+    TokenUnavailableError("HTTP 503, empty answer"),
 ]
 POLICIES = st.builds(
     Policy,
@@ -749,7 +773,7 @@ def expected(replies: Iterable[Reply], before: Status) -> Status:
     """What is true of a row after these replies to it, by the words of the contract."""
     known = before
     for reply in replies:
-        status = judge(reply, pending(1)[0]).status
+        status = judge(reply, pending(1)[0], HOST).status
         unclear = known is Status.UNKNOWN and status is Status.FAILED
         known = Status.UNKNOWN if unclear else status
     return known
@@ -769,7 +793,7 @@ def test_any_run_accounts_for_every_row(
     before: Status,
     disk: float,
 ) -> None:
-    """Each row ends once, with what its replies say, and is not sent more often than it may be.
+    """Each row ends once, with the status of its replies, and is not sent more often than allowed.
 
     Besides, what `World` asserts of every step holds.
     """

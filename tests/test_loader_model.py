@@ -134,13 +134,13 @@ class Network(Clock):
         if event == KILLED:
             raise Killed
         if event == ASKED:
-            self.stop.ask("stopped by SIGTERM")
+            self.stop.ask("The run was stopped (SIGTERM).")
             return
         assert isinstance(event, tuple)
         which, happening = event
         row = self.under_way.pop(which % len(self.under_way))
         self.model.end(row, happening)
-        verdict = judge(happening.reply, row)
+        verdict = judge(happening.reply, row, "api.fatora.io")
         self.returned.append(Returned(row, verdict, 0.1, self.now()))
         if not verdict.status.final:
             self.recall()
@@ -156,7 +156,7 @@ class Network(Clock):
 
 @dataclass
 class Model:
-    """What is true: what the API made, and what may be said of each row."""
+    """The truth: what the API applied, and the status that each row must have."""
 
     status: dict[int, Status] = field(
         default_factory=lambda: dict.fromkeys(range(2, 2 + ROWS), Status.NOT_SENT)
@@ -186,7 +186,7 @@ class Model:
         self.status[row.row] = Status.UNKNOWN if unclear else happening.told
 
     def lose(self, rows: Sequence[PendingRow]) -> None:
-        """The program was killed: what was under way may have been made, and was not told."""
+        """The program was killed: what was under way may have been applied, unseen."""
         for row in rows:
             self.applied.add(row.row)
         for number in self.under_way:

@@ -84,7 +84,7 @@ def hold_to_a_full_disk(
     code = program.run("update", source, *options, largest_file=largest_file)
     assert code in {ExitCode.DONE, ExitCode.STOPPED}, program.said()
     if code == ExitCode.STOPPED:
-        assert "the disk is full or fails" in program.said()
+        assert "The disk is full or failing." in program.said()
         assert "Traceback" not in program.said()
     assert updated(sandbox) <= recorded(program.folder / runs)
     return code

@@ -1,6 +1,6 @@
 """The network at its worst, line by line of what was seen to happen, against whole runs.
 
-A server answers the one row of a file with exactly these bytes; the results must tell the truth.
+A server answers the one row of a file with exactly these bytes; the results must be true.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def test_no_answer_is_taken_for_what_it_is_not(
 
 
 def test_a_reset_is_no_answer(tmp_path: Path) -> None:
-    """Whether the request was carried out cannot be told."""
+    """Whether the request was carried out is unknown."""
     with ScriptedServer([[]], hang_up=True, reset=True) as server:
         assert outcome(sent(server.url, tmp_path)) == INTERRUPTED
 
@@ -171,9 +171,9 @@ def test_a_reset_is_no_answer(tmp_path: Path) -> None:
 def test_a_reset_before_the_request_is_no_success(tmp_path: Path) -> None:
     """It may come before the connection is known to be made, or while the request is sent."""
     with ScriptedServer([[]], greeting=None, reset=True) as server:
-        told = outcome(sent(server.url, tmp_path))
+        result = outcome(sent(server.url, tmp_path))
     assert server.requests == []
-    assert told in {INTERRUPTED, ("FAILED", "NETWORK_UNREACHABLE")}
+    assert result in {INTERRUPTED, ("FAILED", "NETWORK_UNREACHABLE")}
 
 
 def test_nobody_listens(tmp_path: Path) -> None:
@@ -216,17 +216,62 @@ def test_an_absurd_retry_after_is_as_good_as_none(retry_after: bytes, tmp_path: 
     ids=["day", "ages", "date"],
 )
 def test_a_retry_after_of_hours_stops_the_run(retry_after: bytes, tmp_path: Path) -> None:
-    """The job does not sleep all night: it says so, and the next run goes on."""
+    """The job does not sleep all night: it stops, and the next run goes on."""
     busy = reply(b"{}", b"Retry-After: " + retry_after, status=b"429 Busy")
     with ScriptedServer([[busy]]) as server:
         summary = sent(server.url, tmp_path, attempts=5)
     assert summary.exit_code == 4
-    assert "asked to wait" in str(summary.stopped)
+    assert str(summary.stopped).startswith("Fatora asked us to wait ")
     assert outcome(summary) == ("FAILED", "API_THROTTLED")
 
 
+def test_the_reason_to_stop_names_the_host_that_cannot_be_reached(tmp_path: Path) -> None:
+    """And why, in a full sentence: the engineer on call need not look for it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        host = f"127.0.0.1:{listener.getsockname()[1]}"
+    one = job(f"http://{host}", tmp_path / "runs", api__attempts=1, load__stop_after=1)
+    summary = update(write_csv(tmp_path / "clients.csv", TABLE), one)
+    assert summary.stopped == f"1 row: no connection to {host} (connection refused)."
+
+
+def test_the_reason_to_stop_names_where_a_redirect_points(tmp_path: Path) -> None:
+    """As far as the host; nothing was sent there."""
+    with ScriptedServer([[redirect(b"302 Found")]]) as server:
+        summary = sent(server.url, tmp_path)
+    assert str(summary.stopped).startswith(
+        f"HTTP 302 from {server.url.removeprefix('http://')} points to http://127.0.0.1:9/…: "
+    )
+
+
+def test_an_answer_is_judged_before_the_token_is_masked(tmp_path: Path) -> None:
+    """A right answer gives no false warning, even where it holds the very token."""
+    token = "invented-bearer-token"  # as `job` sends
+    table = [("id", "email", "name"), ("1024", "sara@example.com", token)]
+    echo = reply(b'{"status": "SUCCESS", "client": {"id": 1024, "name": "%s"}}' % token.encode())
+    with ScriptedServer([[echo]]) as server:
+        update(write_csv(tmp_path / "a.csv", table), job(server.url, tmp_path / "runs"))
+    (results,) = (tmp_path / "runs").glob("*/results.csv")
+    (row,) = read_csv(results)
+    assert (row["update_status"], row["update_warning"]) == ("SUCCESS", "")
+
+
+@pytest.mark.parametrize("status", [b"400 Bad", b"401 No", b"403 No", b"503 Busy"])
+def test_no_file_of_a_run_holds_a_token_that_the_api_repeats(status: bytes, tmp_path: Path) -> None:
+    """Neither results, report and manifest, where the error is quoted, nor journal and log."""
+    answer = reply(b'{"error": "Bearer invented-bearer-token is bad"}', status=status)
+    with ScriptedServer([[answer]]) as server:
+        summary = sent(server.url, tmp_path)
+    assert summary.folder is not None
+    files = [path for path in summary.folder.iterdir() if path.is_file()]
+    assert len(files) > 4
+    for path in files:
+        assert b"invented-bearer" not in path.read_bytes(), path.name
+    (row,) = read_csv(summary.folder / "results.csv")
+    assert "Bearer *** is bad" in row["update_error"]
+
+
 def test_each_attempt_is_in_the_journal(tmp_path: Path) -> None:
-    """With when it began and ended, and what came of it."""
+    """With its start, its end and its result."""
     busy = reply(b"{}", status=b"503 Busy")
     with ScriptedServer([[busy], [busy], [reply()]]) as server:
         summary = sent(server.url, tmp_path, attempts=3)
@@ -262,7 +307,7 @@ def test_what_clings_to_a_token_in_its_file_is_taken_off(around: str, program: P
     "inside", ["invented\ntoken", "invented\u200ftoken", "invented token", "ключ"]
 )
 def test_what_is_no_token_is_refused_unseen(inside: str, program: Program, tmp_path: Path) -> None:
-    """It is said at once, and it is not shown."""
+    """At once, and the message does not show it."""
     (tmp_path / "token").write_text(inside, encoding="utf-8")
     del program.environment["FATORA_API_KEY"]
     program.environment["FATORA_BEARER_TOKEN_FILE"] = "token"

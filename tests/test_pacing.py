@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.load.pacing import pause_before, seconds_asked_for
+from etl.load.pacing import pause_before, seconds_asked_for, wait_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,7 +83,7 @@ def test_a_retry_after_that_says_nothing_asks_for_nothing(header: str) -> None:
 
 @pytest.mark.parametrize("date", [None, "", "noon"])
 def test_without_the_apis_clock_this_machines_is_taken(date: str | None) -> None:
-    """An answer need not say what time it is."""
+    """An answer need not have a date."""
     in_a_minute = formatdate(time.time() + 60, usegmt=True)
     assert 50 < seconds_asked_for(in_a_minute, date) <= 60
 
@@ -96,3 +97,36 @@ def test_a_retry_after_of_any_length_is_a_long_time() -> None:
 def test_no_retry_after_is_an_error(header: str) -> None:
     """It comes from outside: whatever it is, the run goes on."""
     assert seconds_asked_for(header, NOON) >= 0
+
+
+WAITS = [
+    (3_600, "Fatora asked us to wait 1 hour. Run again after 00:37 UTC."),
+    (121, "Fatora asked us to wait 3 minutes. Run again after 23:40 UTC."),
+    (58.2, "Fatora asked us to wait 59 seconds. Run again after 23:38 UTC."),
+    (59.2, "Fatora asked us to wait 1 minute. Run again after 23:38 UTC."),
+    (1, "Fatora asked us to wait 1 second. Run again after 23:38 UTC."),
+    (60, "Fatora asked us to wait 1 minute. Run again after 23:38 UTC."),
+    (5_400, "Fatora asked us to wait 1 hour 30 minutes. Run again after 01:07 UTC."),
+    (7_200, "Fatora asked us to wait 2 hours. Run again after 01:37 UTC."),
+    (86_400, "Fatora asked us to wait 24 hours. Run again after 28 Nov, 23:37 UTC."),
+    (3e6, "Fatora asked us to wait more than 30 days."),
+    (float("inf"), "Fatora asked us to wait more than 30 days."),
+]
+
+
+@pytest.mark.parametrize(("seconds", "sentence"), WAITS)
+def test_a_wait_says_how_long_and_until_when(seconds: float, sentence: str) -> None:
+    """Never too early: both are rounded up to what is shown."""
+    now = datetime(2026, 11, 27, 23, 37, tzinfo=UTC)
+    assert wait_in_words(seconds, now.timestamp()) == sentence
+
+
+@given(st.floats(0.001, 2_592_000), st.floats(0, 4e9))
+def test_a_wait_never_ends_too_early(seconds: float, now: float) -> None:
+    """Whoever runs the file again at that minute is not turned away."""
+    words = wait_in_words(seconds, now)
+    clock = words.removesuffix(" UTC.")[-5:]
+    end = datetime.fromtimestamp(now + seconds + 60, UTC)
+    earliest = datetime.fromtimestamp(now + seconds, UTC)
+    assert clock in {f"{each:%H:%M}" for each in (end, earliest)}
+    assert clock != f"{earliest:%H:%M}" or earliest.second == earliest.microsecond == 0

@@ -1,4 +1,4 @@
-"""The sandbox answers as the published API does, and misbehaves exactly as it is told to."""
+"""The sandbox answers as the published API does, and fails exactly as its settings say."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def test_an_update_with_an_empty_string_clears_the_field(caller: Caller) -> None
     assert caller.stored() == {**HESSA, "notes": ""}
 
 
-def test_an_update_passes_over_keys_that_are_no_text_of_a_client(caller: Caller) -> None:
+def test_an_update_ignores_keys_that_are_not_texts_of_a_client(caller: Caller) -> None:
     """Neither an unknown key nor an ``id`` in the body has an effect."""
     answer = caller.put({**HESSA, "id": 5, "Note": "x"})
     assert answer.json()["client"]["id"] == caller.client_id
@@ -179,7 +179,7 @@ def test_a_content_type_may_have_parameters(caller: Caller) -> None:
 
 @pytest.mark.parametrize("client_id", ["0", "1000000", "abc", "1.5", "-1", "+7", "1_0", "٣", "%20"])
 def test_an_id_that_names_no_client_is_404(caller: Caller, client_id: str) -> None:
-    """Unknown or no integer at all: an error object says which id it was."""
+    """Unknown, or not an integer at all: an error object names the id."""
     answer = caller.get(client_id)
     assert answer.status_code == 404
     assert answer.json()["status"] == "ERROR"
@@ -205,7 +205,7 @@ def test_only_seeded_clients_exist() -> None:
 
 
 def test_a_body_of_another_content_type_is_415(caller: Caller) -> None:
-    """JSON that does not say so is refused, and changes nothing."""
+    """JSON without that content type is refused, and changes nothing."""
     before = caller.stored()
     assert caller.put(HESSA, "text/plain").status_code == 415
     assert caller.stored() == before
@@ -499,7 +499,7 @@ def test_a_kept_connection_is_answered_at_once(caller: Caller) -> None:
 
 
 def test_a_port_in_use_is_an_os_error(faultless: Sandbox) -> None:
-    """Said at once and in the caller's thread."""
+    """The error comes at once and in the caller's thread."""
     with pytest.raises(OSError, match="in use"):
         Sandbox(port=port_of(faultless))
 

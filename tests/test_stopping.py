@@ -1,4 +1,4 @@
-"""Being asked to stop, and having no room to go on."""
+"""Stopping because of a signal, or because the disk is full."""
 
 from __future__ import annotations
 
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGHUP]
+REASONS = {
+    signal.SIGTERM: "The run was stopped (SIGTERM).",
+    signal.SIGINT: "The run was interrupted (Ctrl-C).",
+    signal.SIGHUP: "The run was stopped (SIGHUP).",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -33,12 +38,12 @@ def _handlers() -> Iterator[None]:
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_asks_the_run_to_stop(number: signal.Signals) -> None:
-    """Whoever waits is woken, and the reason names the signal."""
+    """Whoever waits is woken, and the reason is a sentence that names the signal."""
     woken = []
     with stop_on_signals() as request:
         request.on_ask(lambda: woken.append(True))
         os.kill(os.getpid(), number)
-        assert request.reason == f"stopped by {number.name}"
+        assert request.reason == REASONS[number]
     assert woken == [True]
 
 
@@ -61,7 +66,7 @@ def test_afterwards_signals_do_what_they_did_before() -> None:
 
 
 def test_a_second_signal_ends_it_at_once() -> None:
-    """Not even what stands in a ``finally`` is waited for."""
+    """Not even a ``finally`` is waited for."""
     code = (
         "import os, signal, time\n"
         "from etl.stopping import stop_on_signals\n"
@@ -75,13 +80,16 @@ def test_a_second_signal_ends_it_at_once() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=30).returncode == 4
 
 
-def test_what_was_not_begun_is_not_begun_any_more() -> None:
-    """Nothing was sent, and the sentence says so."""
+def test_a_file_that_was_not_started_is_not_started() -> None:
+    """Nothing was sent, and the message says so in full sentences."""
     request = StopRequest()
     request.check()
-    request.ask("stopped by SIGTERM")
-    with pytest.raises(StoppedError, match="stopped by SIGTERM before anything was sent"):
+    request.ask("The run was stopped (SIGTERM).")
+    with pytest.raises(StoppedError) as raised:
         request.check()
+    assert str(raised.value) == (
+        "The run was stopped (SIGTERM). Nothing was sent. Run the command again."
+    )
 
 
 def sqlite_error(statement: str) -> sqlite3.Error:
@@ -96,15 +104,21 @@ def sqlite_error(statement: str) -> sqlite3.Error:
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO])
 def test_no_room_stops_the_run(number: int) -> None:
     """A full disk, a full quota, a file that may not grow and a failing disk are all one."""
-    with pytest.raises(StoppedError, match="make room"), stop_on_full_disk():
+    with (
+        pytest.raises(StoppedError, match=r"^The disk is full or failing\. Make room, "),
+        stop_on_full_disk(),
+    ):
         raise OSError(number, os.strerror(number))
 
 
 def test_no_room_for_the_journal_stops_the_run() -> None:
-    """SQLite says it in its own way."""
+    """SQLite reports it in its own way."""
     full = sqlite_error("CREATE TABLE rows (row INTEGER)")
     assert is_disk_full(full)
-    with pytest.raises(StoppedError, match="make room"), stop_on_full_disk():
+    with (
+        pytest.raises(StoppedError, match=r"^The disk is full or failing\. Make room, "),
+        stop_on_full_disk(),
+    ):
         raise full
 
 

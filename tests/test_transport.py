@@ -1,4 +1,4 @@
-"""The transport, over real sockets: one attempt has one deadline, and the environment no say."""
+"""The transport, over real sockets: an attempt has one deadline and ignores the environment."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+HOST = "api.fatora.io"
 ROW = PendingRow(2, 1024, {"email": "sara@example.com"})
 MEBIBYTE = 1 << 20
 
@@ -50,7 +51,7 @@ def send(
 def answered(*script: bytes | float, hang_up: bool = True, timeout: float = 5) -> Verdict:
     """What the row comes to whose request is answered by this script."""
     with ScriptedServer([script], hang_up=hang_up) as server:
-        return judge(send(server.url, timeout=timeout), ROW)
+        return judge(send(server.url, timeout=timeout), ROW, HOST)
 
 
 @contextlib.contextmanager
@@ -111,7 +112,7 @@ def test_a_request_that_is_not_taken_ends_with_the_timeout() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         begun = time.monotonic()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        verdict = judge(send(url, timeout=0.4, body=b"x" * 16 * MEBIBYTE), ROW)
+        verdict = judge(send(url, timeout=0.4, body=b"x" * 16 * MEBIBYTE), ROW, HOST)
     assert verdict.status is Status.UNKNOWN
     assert time.monotonic() - begun < 2
 
@@ -158,7 +159,7 @@ def test_an_address_that_does_not_answer_leaves_time_for_the_next() -> None:
     ids=["nothing", "header", "last header", "body", "chunk", "lengths", "status", "no HTTP"],
 )
 def test_an_answer_that_is_cut_or_garbled_is_an_interruption(data: bytes) -> None:
-    """The row was sent and nothing tells what became of it; another attempt may help."""
+    """The row was sent, and its result is unknown; another attempt may help."""
     verdict = answered(data)
     assert (verdict.status, verdict.code) == (Status.UNKNOWN, Code.NETWORK_INTERRUPTED)
     assert verdict.again
@@ -181,7 +182,7 @@ def test_an_interim_answer_is_passed_over(interim: bytes) -> None:
     ("size", "too_long"), [(MEBIBYTE - 1, False), (MEBIBYTE, False), (MEBIBYTE + 1, True)]
 )
 def test_at_most_one_mebibyte_of_an_answer_is_read(size: int, too_long: bool) -> None:  # noqa: FBT001
-    """What is longer is cut and says so."""
+    """A longer one is cut and marked as such."""
     with ScriptedServer([[reply(b"x" * size)]]) as server:
         answer = send(server.url)
     assert isinstance(answer, Answer)
@@ -195,14 +196,14 @@ def test_an_endless_answer_is_cut() -> None:
         itertools.repeat(b"10000\r\n" + b"x" * 0x10000 + b"\r\n", 400),
     )
     verdict = answered(*endless, timeout=10)
-    assert verdict.error.endswith("an answer of more than 1 MiB")
+    assert verdict.error.endswith("(HTTP 200 with more than 1 MiB).")
 
 
 def test_a_chunk_of_less_than_nothing_is_cut() -> None:
     """To http.client it is all that there is to come."""
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n"
     with ScriptedServer([itertools.chain([head], itertools.repeat(b"x" * 0x10000))]) as server:
-        verdict = judge(send(server.url, timeout=1), ROW)
+        verdict = judge(send(server.url, timeout=1), ROW, HOST)
     assert (verdict.status, verdict.code) == (Status.UNKNOWN, Code.NETWORK_INTERRUPTED)
 
 
@@ -237,6 +238,17 @@ def test_where_a_redirect_points_is_not_looked_at(there: bytes, through_proxy: b
         answer = send("http://127.0.0.1:9" if through_proxy else server.url, proxy=proxy)
     assert isinstance(answer, Answer)
     assert (answer.http_status, answer.body) == (302, b"moved")
+
+
+def test_an_answer_keeps_where_a_redirect_points() -> None:
+    """The reason why the run stops names it."""
+    there = "https://login.example/sign-in"
+    for header in (b"Location: ", b"location:"):
+        script = [reply(b"", header + there.encode(), status=b"302 Found")]
+        with ScriptedServer([script]) as server:
+            answer = send(server.url)
+        assert isinstance(answer, Answer)
+        assert answer.location == there
 
 
 @pytest.mark.parametrize("status", [b"429 Slow", b"503 Later"])
@@ -366,13 +378,13 @@ def test_a_request_is_not_mixed_with_the_one_before() -> None:
         assert f"\r\nAuthorization: {token}\r\n".encode() in request.head
 
 
-def test_a_refused_connection_is_told_apart() -> None:
+def test_a_refused_connection_is_named() -> None:
     """Nothing was sent, and it is not for lack of trust."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     error = send(f"http://127.0.0.1:{port}")
     assert isinstance(error, NotConnectedError)
-    assert (str(error), error.insecure) == ("ConnectionRefusedError", False)
+    assert (str(error), error.insecure) == ("connection refused", False)
 
 
 def test_a_connection_that_is_not_accepted_ends_with_the_timeout() -> None:
@@ -381,15 +393,16 @@ def test_a_connection_that_is_not_accepted_ends_with_the_timeout() -> None:
     with full_listener() as port:
         error = send(f"http://127.0.0.1:{port}", timeout=0.4)
     assert isinstance(error, NotConnectedError)
+    assert str(error) == "timed out"
     assert time.monotonic() - begun < 2
 
 
 def test_a_server_without_tls_is_not_trusted() -> None:
-    """A failure of TLS is told apart, and nothing was sent."""
+    """A failure of TLS is marked as such, and nothing was sent."""
     with ScriptedServer([], greeting=reply(status=b"400 Bad Request")) as server:
         error = send(f"https://127.0.0.1:{server.port}")
     assert isinstance(error, NotConnectedError)
-    assert error.insecure
+    assert (str(error), error.insecure) == ("wrong version number", True)
 
 
 def test_a_handshake_that_is_cut_is_no_lack_of_trust() -> None:
@@ -431,7 +444,7 @@ def test_a_host_that_is_not_found_means_that_nothing_was_sent(
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     error = send("http://api.example.com")
     assert isinstance(error, NotConnectedError)
-    assert (str(error), error.insecure) == ("gaierror", False)
+    assert (str(error), error.insecure) == ("host name not found", False)
 
 
 @pytest.mark.parametrize("host", ["a" * 64 + ".example.com", "\u0600.example.com"])
@@ -460,7 +473,7 @@ def test_an_address_of_version_6_is_looked_up_as_it_is(monkeypatch: pytest.Monke
 
 @pytest.fixture(scope="module")
 def authority() -> trustme.CA:
-    """An authority that nobody trusts who is not told to."""
+    """An authority that is trusted only where the settings name it."""
     return trustme.CA()
 
 
@@ -476,7 +489,7 @@ def test_an_authority_of_the_settings_is_trusted(authority: trustme.CA, bundle: 
     """The row is updated over TLS."""
     certificate = authority.issue_cert("127.0.0.1")
     with ScriptedServer([[reply()]], certificate=certificate) as server:
-        verdict = judge(send(server.url, ca_bundle=bundle), ROW)
+        verdict = judge(send(server.url, ca_bundle=bundle), ROW, HOST)
     assert verdict.status is Status.SUCCESS
 
 
@@ -484,28 +497,35 @@ def test_an_authority_that_nobody_named_is_not_trusted(authority: trustme.CA) ->
     """The token is not shown to whoever answers, and the run stops."""
     certificate = authority.issue_cert("127.0.0.1")
     with ScriptedServer([[reply()]], certificate=certificate) as server:
-        verdict = judge(send(server.url), ROW)
+        verdict = judge(send(server.url), ROW, HOST)
     assert server.requests == []
     assert (verdict.status, verdict.code) == (Status.FAILED, Code.NETWORK_UNREACHABLE)
     assert verdict.halt is not None
 
 
 @pytest.mark.parametrize(
-    ("host", "until"),
-    [("api.example.com", None), ("127.0.0.1", datetime(2020, 1, 1, tzinfo=UTC))],
+    ("host", "until", "reason"),
+    [
+        (
+            "api.example.com",
+            None,
+            "IP address mismatch, certificate is not valid for '127.0.0.1'",
+        ),
+        ("127.0.0.1", datetime(2020, 1, 1, tzinfo=UTC), "certificate has expired"),
+    ],
     ids=["another host", "expired"],
 )
 def test_a_certificate_that_does_not_fit_is_not_trusted(
-    host: str, until: datetime | None, authority: trustme.CA, bundle: Path
+    host: str, until: datetime | None, reason: str, authority: trustme.CA, bundle: Path
 ) -> None:
-    """It is another host's, or its time is over."""
+    """It is another host's, or has expired, and the reason says which."""
     since = datetime(2019, 1, 1, tzinfo=UTC)
     certificate = authority.issue_cert(host, not_before=since, not_after=until)
     with ScriptedServer([[reply()]], certificate=certificate) as server:
         error = send(server.url, ca_bundle=bundle)
     assert server.requests == []
     assert isinstance(error, NotConnectedError)
-    assert error.insecure
+    assert (str(error), error.insecure) == (reason, True)
 
 
 def test_the_keys_of_a_connection_are_not_written_down(
@@ -579,7 +599,7 @@ def test_certificates_of_the_environment_are_not_used(
     with ScriptedServer([], greeting=b"no TLS\r\n") as server:
         error = send(f"https://127.0.0.1:{server.port}")
     assert isinstance(error, NotConnectedError)
-    assert error.insecure
+    assert (str(error), error.insecure) == ("wrong version number", True)
 
 
 def test_certificates_of_the_settings_are_used(tmp_path: Path) -> None:
@@ -605,7 +625,7 @@ def test_a_proxy_of_the_settings_is_used() -> None:
 def test_a_proxy_that_hangs_up_leaves_the_row_unknown() -> None:
     """It took the request, so it may have passed it on."""
     with ScriptedServer([[]], hang_up=True) as proxy:
-        verdict = judge(send("http://127.0.0.1:9", proxy=proxy.url), ROW)
+        verdict = judge(send("http://127.0.0.1:9", proxy=proxy.url), ROW, HOST)
     assert len(proxy.requests) == 1
     assert (verdict.status, verdict.code) == (Status.UNKNOWN, Code.NETWORK_INTERRUPTED)
 
@@ -617,7 +637,7 @@ def test_a_proxy_that_cannot_be_reached_means_that_nothing_was_sent(scheme: str)
         gone = f"http://127.0.0.1:{listener.getsockname()[1]}"
     error = send(f"{scheme}://127.0.0.1:9", proxy=gone)
     assert isinstance(error, NotConnectedError)
-    assert not error.insecure
+    assert (str(error), error.insecure) == ("proxy: connection refused", False)
 
 
 def test_a_proxy_that_refuses_a_tunnel_means_that_nothing_was_sent() -> None:
@@ -626,6 +646,7 @@ def test_a_proxy_that_refuses_a_tunnel_means_that_nothing_was_sent() -> None:
     with ScriptedServer([[refusal]], hang_up=True) as proxy:
         error = send("https://127.0.0.1:9", proxy=proxy.url)
     assert isinstance(error, NotConnectedError)
+    assert str(error) == "the proxy answered HTTP 407"
     assert [request.head[:8] for request in proxy.requests] == [b"CONNECT "]
 
 
@@ -698,7 +719,7 @@ def test_a_proxy_that_speaks_tls_is_verified(
         tunnel(certificate=authority.issue_cert(host)) as proxy,
         ScriptedServer([[reply()]], certificate=certificate) as server,
     ):
-        verdict = judge(send(server.url, proxy=proxy, ca_bundle=bundle), ROW)
+        verdict = judge(send(server.url, proxy=proxy, ca_bundle=bundle), ROW, HOST)
     assert (verdict.status is Status.SUCCESS) is trusted
     assert (verdict.halt is None) is trusted
     assert len(server.requests) == trusted

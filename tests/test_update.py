@@ -215,7 +215,7 @@ def test_second_signal_ends_at_once_and_the_next_run_resumes(
 ) -> None:
     """An answer that takes its time is not waited for, and nothing that was done is forgotten."""
     with ScriptedServer([[30.0]]) as silent, Sandbox() as sandbox:
-        program = Program(tmp_path, {"FATORA_BEARER_TOKEN": "invented-token"})
+        program = Program(tmp_path, {"FATORA_BEARER_TOKEN": "an-invented-token"})
         source = write_csv(tmp_path / "clients.csv", many(3))
         process = program.start("update", source, "--workers", 1, "--api-url", f"{silent.url}/v1")
         while not silent.requests:
@@ -255,7 +255,7 @@ def test_killed_run_is_taken_up_where_it_was(tmp_path: Path) -> None:
 
 def test_refused_key_ends_with_2_before_any_row(program: Program, sandbox: Sandbox) -> None:
     """A key that Authorize refuses is said at once; nothing was sent."""
-    program.environment["FATORA_API_KEY"] = "another-key"
+    program.environment["FATORA_API_KEY"] = "another-invented-key"
     refused = program.run("update", write_csv(program.folder / "clients.csv", many(2)))
     assert refused.returncode == 2
     assert "the API key was refused" in refused.stderr
@@ -264,7 +264,7 @@ def test_refused_key_ends_with_2_before_any_row(program: Program, sandbox: Sandb
 
 def test_refused_token_stops_the_run(program: Program, sandbox: Sandbox) -> None:
     """A bearer token cannot be renewed: the first 401 ends the run."""
-    program.environment["FATORA_BEARER_TOKEN"] = "worn-out"
+    program.environment["FATORA_BEARER_TOKEN"] = "a-worn-out-token"
     del program.environment["FATORA_API_KEY"]
     stopped = program.run(
         "update", write_csv(program.folder / "clients.csv", many(9)), "--workers", 1
@@ -325,7 +325,10 @@ def test_token_that_runs_out_is_renewed_for_all_workers(tmp_path: Path) -> None:
     ("environment", "said"),
     [
         ({"FATORA_API_KEY": ""}, "no credentials"),
-        ({"FATORA_BEARER_TOKEN": "other"}, "both FATORA_API_KEY and FATORA_BEARER_TOKEN"),
+        (
+            {"FATORA_BEARER_TOKEN": "another-invented-token"},
+            "both FATORA_API_KEY and FATORA_BEARER_TOKEN",
+        ),
         ({"FATORA_API_URL": "http://api.example.com/v1"}, "https://"),
         ({"FATORA_CONFIG": "nowhere.toml"}, "nowhere.toml"),
     ],
@@ -416,7 +419,9 @@ def test_key_that_is_refused_after_the_first_file_stops_the_others(tmp_path: Pat
     later = reply(b"", status=b"503 Service Unavailable")
     refused = reply(b'{"status": "ERROR", "error": "Invalid API Key"}')
     with ScriptedServer([[answer] for answer in (later, later, refused)]) as server:
-        program = Program(tmp_path, {"FATORA_API_KEY": "invented", "FATORA_API_URL": server.url})
+        program = Program(
+            tmp_path, {"FATORA_API_KEY": "an-invented-key-of-16", "FATORA_API_URL": server.url}
+        )
         sources = [write_csv(tmp_path / f"{name}.csv", many(1 + name)) for name in range(3)]
         done = program.run("update", *sources, "--json", "--attempts", 1)
     told = json.loads(done.stdout)
@@ -557,7 +562,7 @@ def test_summary_sheet_says_when_there_is_nothing_to_do(program: Program) -> Non
 
 def test_summary_sheet_of_a_stopped_run_says_why(program: Program) -> None:
     """Operations read in the results what the engineer reads on the console."""
-    program.environment["FATORA_API_KEY"] = "wrong"
+    program.environment["FATORA_API_KEY"] = "a-wrong-invented-key"
     source = write_xlsx(program.folder / "clients.xlsx", MIXED[:2])
     assert program.run("update", source).returncode == 2
     said = summary_of(program.only_run() / "results.xlsx")

@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from etl.load.api import Api
     from etl.load.judge import Verdict
 
+HOST = "api.fatora.io"
 LONG = 10  # seconds, of which no test ever waits more than a few
 
 
 class FakeApi:
-    """An API that does what it is told with each client, and remembers who asked."""
+    """An API that answers as it is asked to, and remembers the threads that called it."""
+
+    host = HOST
 
     def __init__(self, answer: Callable[[int], Answer]) -> None:
         self.threads: set[int] = set()
@@ -37,7 +40,7 @@ class FakeApi:
 
 
 class Hanging:
-    """Answers nobody before it is told to; ``busy`` once it was asked."""
+    """Answers nobody before ``release`` is set; ``busy`` is set once it was asked."""
 
     def __init__(self) -> None:
         self.busy, self.release = threading.Event(), threading.Event()
@@ -69,7 +72,7 @@ def answering(client_id: int) -> Answer:
 
 def verdict(number: int) -> Verdict:
     """What that answer comes to."""
-    return judge(answering(number), row(number))
+    return judge(answering(number), row(number), HOST)
 
 
 def row(number: int) -> PendingRow:
@@ -141,7 +144,7 @@ def test_an_exception_is_judged_like_an_answer(error: Exception) -> None:
     sender, _ = workers(1, fail)
     with sender:
         sender.submit(row(1))
-        assert [each.verdict for each in collect(sender, 1)] == [judge(error, row(1))]
+        assert [each.verdict for each in collect(sender, 1)] == [judge(error, row(1), HOST)]
         sender.submit(row(2))
         assert [each.verdict for each in collect(sender, 1)] == [verdict(2)]
 
@@ -183,7 +186,7 @@ def test_nothing_is_begun_after_an_answer_that_may_have_to_stop_the_run(answer: 
         while len(came) < 4:
             came += sender.collect(LONG)
     assert [(each.row, each.verdict) for each in came] == [
-        (row(0), judge(answer, row(0))),
+        (row(0), judge(answer, row(0), HOST)),
         *((row(number), None) for number in range(1, 4)),
     ]
     assert len(api.threads) == 1
@@ -207,7 +210,7 @@ def test_nothing_is_begun_before_such_an_answer_is_collected() -> None:
             time.sleep(0.001)
         sender.submit(row(1))
         assert [each.verdict for each in sender.collect(LONG)] == [
-            judge(Answer(503, b""), row(0)),
+            judge(Answer(503, b""), row(0), HOST),
             None,
         ]
         sender.submit(row(1))

@@ -1,4 +1,4 @@
-"""Everything that it takes to reach the API, for any number of workers."""
+"""Everything that is needed to reach the API, for any number of workers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Access:
     """How to reach the API: ``timeout`` in seconds; ``proxy`` and ``ca_bundle`` where needed.
 
-    ``pace`` holds all that use it, be it for one file after another.
+    All that use it, also for one file after another, keep to one ``pace``.
     """
 
     url: str

@@ -1,4 +1,4 @@
-"""What requests sends by: neither repeats nor follows anything, nor outlives its deadline."""
+"""An adapter for requests that repeats and follows nothing, and keeps to a deadline."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 class _Body(io.BytesIO):
-    """A body that was read, as urllib3 would give it."""
+    """A body that was read, with the interface of urllib3's."""
 
     length_remaining: int | None = 0
 
@@ -50,7 +50,7 @@ class _Body(io.BytesIO):
 
 
 class _Until(Timeout):
-    """What is left until a deadline, for a proxy too: urllib3 begins to count after its tunnel."""
+    """The time left until a deadline, for a proxy too: urllib3 starts counting after its tunnel."""
 
     def __init__(self, deadline: float) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class _Until(Timeout):
 class DeadlineAdapter(HTTPAdapter):
     """An adapter that neither repeats nor outlives a request.
 
-    It keeps one connection and speaks for itself; to a proxy it speaks by urllib3.
+    It keeps one connection of its own; through a proxy it sends by urllib3.
     """
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ class DeadlineAdapter(HTTPAdapter):
         cert: Any = None,
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        """Send a request and return its answer, both within ``timeout`` seconds all told."""
+        """Send a request and return its answer, both within ``timeout`` seconds in total."""
         deadline = time.monotonic() + timeout
         self._bundle = DEFAULT_CA_BUNDLE_PATH if verify is True else str(verify)
         if proxies:

@@ -6,14 +6,14 @@ Source: fatora.io/api/updateClient.php.
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from etl.load.tokens import TokenRefusedError, TokenUnavailableError, end_of_life
+from etl.load.wording import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,10 +33,13 @@ class Api:
         self._tokens = tokens
         self._transport = transport
 
+    @property
+    def host(self) -> str:
+        """Where the API is, to name it in a sentence."""
+        return urlsplit(self._url).netloc
+
     def update(self, client_id: int, body: Mapping[str, str]) -> Answer:
         """Send the new values of a client, and return the answer, whatever it says.
-
-        The token is blotted out of the answer, should the API repeat it.
 
         Raises:
             TokenRefusedError, TokenUnavailableError: there is no token; nothing was sent.
@@ -52,10 +55,10 @@ class Api:
         )
         if answer.http_status == HTTPStatus.UNAUTHORIZED:
             self._tokens.reject(token)
-        return replace(answer, body=_blotted(answer.body, token))
+        return replace(answer, credential=token)
 
     def sign_in(self) -> None:
-        """Get a token before anything is sent, and where it seems to be over ask whether it is.
+        """Get a token before anything is sent; if it seems to have expired, ask the API.
 
         Raises:
             TokenRefusedError, TokenUnavailableError: there is none.
@@ -65,32 +68,24 @@ class Api:
             self._require_alive(self._tokens.current(attempt), attempt)
         except (TokenRefusedError, TokenUnavailableError):
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it was, the API could not be asked
-            raise TokenUnavailableError(type(error).__name__) from None
+        except Exception:  # noqa: BLE001 - whatever it was, the API could not be asked
+            raise TokenUnavailableError("no answer") from None
 
     def _require_alive(self, token: str, attempt: Attempt) -> None:
-        over = end_of_life(token)
-        if over is not None and over < datetime.now(UTC) and not self._accepts(token, attempt):
-            raise TokenRefusedError(f"the bearer token expired at {over:%Y-%m-%d %H:%M} UTC")
+        expiry = end_of_life(token)
+        if expiry is None or expiry >= datetime.now(UTC):
+            return
+        answer = self._read_with(token, attempt)  # this machine's clock may be wrong
+        if answer.http_status != HTTPStatus.OK:
+            raise TokenRefusedError(
+                f"the bearer token expired at {expiry:%Y-%m-%d %H:%M} UTC: {in_words(answer)}"
+            )
 
-    def _accepts(self, token: str, attempt: Attempt) -> bool:
-        """Whether the token is good for reading: this machine's clock may be wrong.
+    def _read_with(self, token: str, attempt: Attempt) -> Answer:
+        """Ask for one client, whichever it is, to learn whether the token is good.
 
         Source of the request: fatora.io/api/getAllClients.php.
         """
         url = f"{self._url}/clients?page=1&page_size=1"
         answer = attempt.send("GET", url, {"Authorization": f"Bearer {token}"})
-        return answer.http_status == HTTPStatus.OK
-
-
-def _blotted(body: bytes, token: str) -> bytes:
-    """Return an answer without the token, in whichever way of JSON it is written there."""
-    body = body.replace(token.encode(), b"***")
-    return _spellings(token).sub(b"***", body) if b"\\" in body else body
-
-
-@lru_cache(2)
-def _spellings(token: str) -> re.Pattern[bytes]:
-    """Match a token any of whose characters may be escaped: RFC 8259, 7."""
-    ways = (rf"(?:\\?{re.escape(each)}|\\u(?i:{ord(each):04x}))" for each in token)
-    return re.compile("".join(ways).encode())
+        return replace(answer, credential=token)

@@ -1,6 +1,7 @@
 """What an answer, or its absence, means for the row that was sent.
 
-One function decides; it never raises. The table, from the contract:
+One function decides, and never raises. It judges what came, and masks only what it says of it. The
+table, from the contract:
 
 ==============================================  ========  =====================  =======
 what came                                       status    code                   again
@@ -30,7 +31,6 @@ anything else                                   UNKNOWN   NETWORK_INTERRUPTED   
 from __future__ import annotations
 
 import json
-import re
 import unicodedata
 from codecs import BOM_UTF8
 from dataclasses import dataclass
@@ -44,8 +44,9 @@ from etl.codes import Code
 from etl.load.tokens import TokenRefusedError, TokenUnavailableError
 from etl.load.transport import Answer
 from etl.load.wire import NotConnectedError
+from etl.load.wording import in_words, is_web_page, masked, redirect_target
 from etl.rows import SEPARATOR, Status
-from etl.text import one_line, quote
+from etl.text import quote, quoted_together
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
@@ -76,29 +77,31 @@ _NEVER_SENT = (
     requests.URLRequired,
 )
 _TIMEOUTS = (requests.Timeout, AnswerTimeoutError, TimeoutError)
+# Their messages are ours. That of any other exception may hold the token.
+_EXPLAINED = (NotConnectedError, TokenRefusedError, TokenUnavailableError)
 
-_WEB_PAGE = re.compile(
-    rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|!--|html|head|body|\?xml)", re.IGNORECASE
-)
-_TITLE = re.compile(r"<title[^>]*>(.*?)</title>", re.IGNORECASE | re.DOTALL)
-_BEGINNING = 10_000  # characters of a web page in which its title is looked for
-_DEEPEST = 6  # levels of an error object that are read out
-_NAMES = {"notes": ["notes", "note"]}  # of a field in an answer, where it is not its own
-_SAYING = ("description", "message", "error", "detail")
+_NAMES = {"notes": ["notes", "note"]}  # of a field in an answer, where it has another than its own
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What one attempt came to.
+    """The result of one attempt.
 
-    ``again`` tells whether another attempt may help; ``retry_after`` the seconds the API asks for;
-    ``renew`` whether a new token may help; ``halt`` why the run must stop at once, if it must.
+    ``stored_differently`` tells that the API confirmed the update, but with other values, which
+    ``warning`` names. ``cause`` is why the row was not served, with HTTP status and host, as in
+    ``HTTP 503 from api.fatora.io``, and holds no words of the API, so that it may be logged;
+    ``answer`` has them. ``again`` tells whether another attempt may help; ``retry_after`` is how
+    many seconds the API asks to wait; ``renew`` tells whether a new token may help; ``halt`` is the
+    reason why the run must stop at once, if it must.
     """
 
     status: Status
     code: Code | None = None
     error: str = ""
     warning: str = ""
+    stored_differently: bool = False
+    cause: str = ""
+    answer: str = ""
     http_status: int | None = None
     again: bool = False
     retry_after: float | None = None
@@ -106,56 +109,77 @@ class Verdict:
     halt: str | None = None
 
 
-def judge(reply: Reply, sent: PendingRow) -> Verdict:
-    """Return what a reply means for the row that was sent; never raises."""
+def judge(reply: Reply, sent: PendingRow, host: str) -> Verdict:
+    """Return what the reply of a host means for the row that was sent; never raises."""
     if isinstance(reply, Answer):
-        return _judge_answer(reply, sent)
-    return _judge_failure(reply)
+        return _judge_answer(reply, sent, host)
+    return _judge_failure(reply, host)
 
 
-def _judge_failure(error: Exception) -> Verdict:
-    halt = _halt_of_failure(error)
-    status, code = _meaning_of_failure(error)
-    retry_after = error.retry_after if isinstance(error, TokenUnavailableError) else None
-    said = halt or code.meaning
-    return Verdict(status, code, said, again=halt is None, retry_after=retry_after, halt=halt)
-
-
-def _meaning_of_failure(error: Exception) -> tuple[Status, Code]:
-    """Return what it means that there was no answer: only without a connection nothing was sent."""
-    if isinstance(error, TokenRefusedError):
-        return Status.FAILED, Code.API_AUTH
-    if isinstance(error, TokenUnavailableError):
-        return Status.FAILED, Code.API_UNAVAILABLE
-    if isinstance(error, (NotConnectedError, *_NEVER_SENT)):
-        return Status.FAILED, Code.NETWORK_UNREACHABLE
-    if isinstance(error, _TIMEOUTS):
-        return Status.UNKNOWN, Code.NETWORK_TIMEOUT
-    return Status.UNKNOWN, Code.NETWORK_INTERRUPTED
-
-
-def _halt_of_failure(error: Exception) -> str | None:
-    if isinstance(error, TokenRefusedError):
-        return f"the token had to be renewed, but {error}"
-    if isinstance(error, NotConnectedError) and error.insecure:
-        return "the API's TLS certificate or connection cannot be trusted"
-    return None
-
-
-def _judge_answer(answer: Answer, sent: PendingRow) -> Verdict:
-    number = answer.http_status
-    if number == HTTPStatus.OK:
-        return _judge_ok(answer, sent)
-    status, code = _meaning_of_status(number)
+def _judge_failure(error: Exception, host: str) -> Verdict:
+    status, code, cause = _meaning_of_failure(error, host)
+    reason = f" ({error})" if isinstance(error, _EXPLAINED) else ""
+    halt = _halt_of_failure(error, host)
     return Verdict(
         status,
         code,
-        f"the API answered {number}: {_said(answer)}",
+        f"{code.meaning}{reason}.",
+        cause=cause,
+        again=halt is None,
+        retry_after=error.retry_after if isinstance(error, TokenUnavailableError) else None,
+        halt=halt,
+    )
+
+
+def _meaning_of_failure(error: Exception, host: str) -> tuple[Status, Code, str]:
+    """Return what it means that there was no answer: only without a connection nothing was sent."""
+    if isinstance(error, TokenRefusedError):
+        return Status.FAILED, Code.API_AUTH, f"no bearer token from {host}"
+    if isinstance(error, TokenUnavailableError):
+        return Status.FAILED, Code.API_UNAVAILABLE, f"no bearer token from {host} ({error})"
+    if isinstance(error, NotConnectedError):
+        return Status.FAILED, Code.NETWORK_UNREACHABLE, f"no connection to {host} ({error})"
+    if isinstance(error, _NEVER_SENT):
+        return Status.FAILED, Code.NETWORK_UNREACHABLE, f"no connection to {host}"
+    if isinstance(error, _TIMEOUTS):
+        return Status.UNKNOWN, Code.NETWORK_TIMEOUT, f"no answer from {host} in time"
+    return Status.UNKNOWN, Code.NETWORK_INTERRUPTED, f"a broken connection to {host}"
+
+
+def _halt_of_failure(error: Exception, host: str) -> str | None:
+    if isinstance(error, TokenRefusedError):
+        return f"The bearer token had to be renewed, but {error}."
+    if isinstance(error, NotConnectedError) and error.insecure:
+        return (
+            f"The TLS connection to {host} cannot be trusted ({error})."
+            " Check the API address ([api] url), the proxy and the CA bundle."
+        )
+    return None
+
+
+def _judge_answer(answer: Answer, sent: PendingRow, host: str) -> Verdict:
+    if answer.http_status == HTTPStatus.OK:
+        return _judge_ok(answer, sent, host)
+    status, code = _meaning_of_status(answer.http_status)
+    return _not_updated(answer, host, status, code)
+
+
+def _not_updated(answer: Answer, host: str, status: Status, code: Code) -> Verdict:
+    number = answer.http_status
+    cause = f"HTTP {number} from {host}"
+    if code is Code.API_UNREADABLE:
+        cause = f"an answer from {host} that could not be understood (HTTP {number})"
+    return Verdict(
+        status,
+        code,
+        f"{code.meaning} ({in_words(answer)}).",
+        cause=cause,
+        answer=in_words(answer, host),
         http_status=number,
         again=number in _PASSING,
         retry_after=answer.retry_after,
         renew=number == HTTPStatus.UNAUTHORIZED,
-        halt=_halt_of_answer(answer),
+        halt=_halt_of_answer(answer, host),
     )
 
 
@@ -166,65 +190,78 @@ def _meaning_of_status(number: int) -> tuple[Status, Code]:
     return Status.UNKNOWN, Code.API_UNREADABLE
 
 
-def _halt_of_answer(answer: Answer) -> str | None:
+def _halt_of_answer(answer: Answer, host: str) -> str | None:
     if answer.http_status in range(300, 400):
-        return "the API answered with a redirect, which is never followed: check the API's url"
-    if answer.http_status in range(200, 300) and _WEB_PAGE.match(answer.body):
-        return "a web page came in place of the API's answer: check the API's url and the proxy"
+        return (
+            f"HTTP {answer.http_status} from {host} points to {redirect_target(answer)}:"
+            " redirects are never followed. Check the API address ([api] url)."
+        )
+    if answer.http_status in range(200, 300) and is_web_page(answer):
+        return (
+            f"A web page answered in place of the API ({in_words(answer, host)})."
+            " Check the API address ([api] url) and the proxy."
+        )
     return None
 
 
-def _judge_ok(answer: Answer, sent: PendingRow) -> Verdict:
+def _judge_ok(answer: Answer, sent: PendingRow, host: str) -> Verdict:
     facts = _json_object(answer)
     if facts is None or not isinstance(facts.get("status"), str):
-        return Verdict(
-            Status.UNKNOWN,
-            Code.API_UNREADABLE,
-            f"the API answered 200, but not with its JSON: {_said(answer)}",
-            http_status=answer.http_status,
-            halt=_halt_of_answer(answer),
-        )
+        return _not_updated(answer, host, Status.UNKNOWN, Code.API_UNREADABLE)
     echoes = _echoes(facts.get("client"))
     others = [echo["id"] for echo in echoes if _is_another(echo.get("id"), sent.client_id)]
     if others:
+        other = quote(masked(str(others[0]), answer))
         return Verdict(
             Status.UNKNOWN,
             Code.API_MISMATCH,
-            f"the API answered about client {quote(str(others[0]))}",
+            f"{Code.API_MISMATCH.meaning} (HTTP 200: client {other}).",
+            cause=f"an answer from {host} about another client (HTTP 200)",
             http_status=answer.http_status,
-            halt="the API answered about another client than the one that was updated:"
-            " ask Fatora's support before anything else",
+            halt=f"The answer from {host} was about another client than the one that was updated"
+            " (HTTP 200). Ask Fatora support before you run anything again.",
         )
     if facts["status"] != "SUCCESS":
-        said = f"the API answered {quote(facts['status'])}: {_said(answer)}"
-        return Verdict(Status.REJECTED, Code.API_REJECTED, said, http_status=answer.http_status)
-    warning = SEPARATOR.join(_differences(sent.body, echoes[0])) if echoes else ""
-    return Verdict(Status.SUCCESS, warning=warning, http_status=answer.http_status)
+        status = quote(masked(facts["status"], answer))
+        return Verdict(
+            Status.REJECTED,
+            Code.API_REJECTED,
+            f"{Code.API_REJECTED.meaning}, with the status {status} ({in_words(answer)}).",
+            http_status=answer.http_status,
+        )
+    differences = list(_differences(sent.body, echoes[0], answer)) if echoes else []
+    return Verdict(
+        Status.SUCCESS,
+        warning=SEPARATOR.join(differences),
+        stored_differently=bool(differences),
+        http_status=answer.http_status,
+    )
 
 
 def _echoes(client: object) -> list[dict[str, Any]]:
-    """Return the clients that an answer tells of: one, as is published, or else several."""
-    told = client if isinstance(client, list) else [client]
-    return [each for each in told if isinstance(each, dict)]
+    """Return the clients that an answer is about: one, as is published, or else several."""
+    clients = client if isinstance(client, list) else [client]
+    return [each for each in clients if isinstance(each, dict)]
 
 
-def _is_another(told: object, client_id: int) -> bool:
-    if isinstance(told, bool):  # True equals 1
+def _is_another(answered_id: object, client_id: int) -> bool:
+    if isinstance(answered_id, bool):  # True equals 1
         return True
-    return told not in (None, client_id, str(client_id))
+    return answered_id not in (None, client_id, str(client_id))
 
 
-def _differences(body: Mapping[str, str], echo: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what the API stored otherwise than it was sent.
+def _differences(body: Mapping[str, str], echo: Mapping[str, Any], answer: Answer) -> Iterator[str]:
+    """Yield which values the API stored differently from what was sent.
 
     The request's ``notes`` comes back as ``note``, on another page of the vendor's as ``notes``.
     """
     for key, value in body.items():
-        told = [echo[name] for name in _NAMES.get(key, [key]) if name in echo]
-        known = [str(each) for each in told if each is not None]
+        echoed = [echo[name] for name in _NAMES.get(key, [key]) if name in echo]
+        known = [str(each) for each in echoed if each is not None]
         stored = known[0] if known else ""  # null is how JSON may say that there is nothing
-        if told and stored != value and _nfc(stored) != _nfc(value):
-            yield f"{key}: the API stored {quote(stored)} where {quote(value)} was sent"
+        if echoed and stored != value and _nfc(stored) != _nfc(value):
+            shown, sent = quoted_together(masked(stored, answer), value)
+            yield f"{key}: Fatora stored {shown} where {sent} was sent"
 
 
 def _nfc(text: str) -> str:
@@ -244,48 +281,12 @@ def _json_object(answer: Answer) -> dict[str, Any] | None:
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     facts = dict(pairs)
     if len(facts) != len(pairs):
-        raise ValueError("a key stands twice")  # which of the two holds cannot be known
+        raise ValueError("a key occurs twice")  # which of the two holds cannot be known
     return facts
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_without_repeats, parse_constant=_no_constant)
-
-
-def _said(answer: Answer) -> str:
-    """Return what an answer says, on one readable line."""
-    if answer.too_long:
-        return "an answer of more than 1 MiB"
-    text = answer.body.decode("utf-8-sig", errors="replace")
-    if _WEB_PAGE.match(answer.body):
-        title = _TITLE.search(text[:_BEGINNING])
-        return f"a web page, {quote(one_line(title[1]))}" if title else "a web page"
-    try:
-        facts = json.loads(text)
-    except (ValueError, RecursionError):
-        return one_line(text) or "nothing"
-    told = (facts.get("error") or facts) if isinstance(facts, dict) else facts
-    return one_line(_read_out(told)) or "no reason"
-
-
-def _read_out(value: Any, depth: int = 0) -> str:  # noqa: ANN401 - whatever JSON holds
-    if depth == _DEEPEST:
-        return "…"
-    if isinstance(value, dict):
-        said = (
-            _read_out(each, depth + 1) if key in _SAYING else _named(key, each, depth + 1)
-            for key, each in value.items()
-        )
-    elif isinstance(value, list):
-        said = (_read_out(each, depth + 1) for each in value)
-    else:
-        return "" if value is None else str(value)
-    return SEPARATOR.join(filter(None, said))
-
-
-def _named(key: str, value: Any, depth: int) -> str:  # noqa: ANN401 - whatever JSON holds
-    said = _read_out(value, depth)
-    return f"{key}: {said}" if said else ""

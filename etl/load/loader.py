@@ -1,11 +1,11 @@
 """The loop that brings pending rows to the API, each with its intent on record before it is sent.
 
-Its world is handed in: the rows, a ledger, a way to send, a clock and a request to stop. All
-decisions are taken here, in one thread; the workers send, and judge what comes of it.
+Everything it needs is handed in: the rows, a ledger, a way to send, a clock and a request to stop.
+All decisions are taken here, in one thread; the workers send, and judge the answers.
 
-Unless a rate is set, one row more than it sends is on record for each worker, so that it goes on
-while the disk is at work. Once it is in doubt if such rows may be sent, they come back and their
-intents are withdrawn.
+Unless a rate is set, each worker has one more row on record than the one it sends, so that it goes
+on while the disk is at work. As soon as it is in doubt whether such rows may be sent, they come
+back and their intents are withdrawn.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from itertools import count, islice
 from typing import TYPE_CHECKING, Protocol
 
 from etl.load.breaker import Breaker
-from etl.load.pacing import Clock, pause_before
+from etl.load.pacing import Clock, pause_before, wait_in_words
 from etl.rows import Fault, RowResult, Status
 from etl.text import utc_time
 
@@ -60,9 +60,9 @@ class Ledger(Protocol):
         now: str,
         withdrawn: Sequence[PendingRow] = (),
     ) -> None:
-        """Write the outcomes of attempts that ended and the intents of those that begin.
+        """Write the outcomes of attempts that ended and the intents of those that start.
 
-        ``withdrawn`` are rows whose intents came to nothing; they may begin again with this.
+        ``withdrawn`` are rows that were not sent after all; they may start again in the same call.
         """
 
 
@@ -77,7 +77,10 @@ class _Task:
 
 @dataclass(slots=True)
 class Loader:
-    """Sends rows until there are none left, or until it must stop; ``stopped`` then says why."""
+    """Sends rows until there are none left, or until it must stop.
+
+    ``stopped`` is the reason for that, in full sentences.
+    """
 
     rows: Iterator[PendingRow]
     ledger: Ledger
@@ -103,11 +106,11 @@ class Loader:
         done: list[RowResult] = []
         unsent: list[PendingRow] = []
         while True:
-            begun = self._next_to_send()
-            if begun or ended or unsent:
+            tasks = self._next_to_send()
+            if tasks or ended or unsent:
                 now = utc_time(self.clock.now())
-                self.ledger.record(ended, [task.row for task in begun], now, unsent)
-            for task in begun:
+                self.ledger.record(ended, [task.row for task in tasks], now, unsent)
+            for task in tasks:
                 self.sender.submit(task.row)
             if done:
                 yield done
@@ -147,15 +150,15 @@ class Loader:
         return bool(self._next)
 
     def _next_to_send(self) -> list[_Task]:
-        """Return what is to be sent now: first what waits for another attempt, then new rows."""
-        begun: list[_Task] = []
+        """Return what to send now: first what waits for another attempt, then new rows."""
+        tasks: list[_Task] = []
         while not self._is_stopping and self.pace.seconds_left <= 0:
             task = self._next_task()
             if task is None:
                 break
-            begun.append(task)
+            tasks.append(task)
             self.pace.take()
-        return begun
+        return tasks
 
     def _next_task(self) -> _Task | None:
         if self._waiting and self._waiting[0][0] <= self.clock.ticks():
@@ -195,16 +198,16 @@ class Loader:
             if not self._try_again(task, verdict):
                 del self._in_hand[each.row.row]
                 done.append(result)
-                self._halt(self._breaker.watch(verdict))
+                self._halt(self._breaker.watch(verdict), verdict)
             if verdict.status is not Status.SUCCESS:
                 _log_attempt(result, verdict)
         return ended, done
 
     def _result(self, sent: Returned, verdict: Verdict) -> RowResult:
-        """Return what is true of the row now: what once may have been applied stays UNKNOWN."""
+        """Return the result of the row so far: one that may have been updated stays UNKNOWN."""
         row = sent.row
         unclear = row.status is Status.UNKNOWN and verdict.status is Status.FAILED
-        earlier = "; an earlier attempt may have been carried out" if unclear else ""
+        earlier = " An earlier attempt may have updated the client." if unclear else ""
         return RowResult(
             row=row.row,
             client_id=row.client_id,
@@ -215,21 +218,21 @@ class Loader:
             fault=Fault(verdict.code, verdict.error + earlier) if verdict.code else None,
             warning=verdict.warning,
             http_status=verdict.http_status,
-            stored_differently=bool(verdict.warning),
+            stored_differently=verdict.stored_differently,
         )
 
     def _try_again(self, task: _Task, verdict: Verdict) -> bool:
-        """Put a row back for another attempt where one may help, and say whether it was."""
+        """Put a row back for another attempt where one may help; return whether it was."""
         if verdict.renew:
             if task.renewed or not self.policy.renewable:
-                self._halt("the API did not accept the token (401): renew the key or token")
+                self._halt(self._unauthorized(verdict), verdict)
                 return False
             task.renewed = True
             self._wait(task, 0)
             return True
         task.tries += 1
         if verdict.retry_after is not None and verdict.again:
-            self._hold(verdict.retry_after)
+            self._hold(verdict.retry_after, verdict)
         if not verdict.again or verdict.halt or task.tries == self.policy.attempts:
             return False
         self._wait(task, pause_before(task.tries + 1, self.policy.pause, self.policy.pause_max))
@@ -238,19 +241,25 @@ class Loader:
     def _wait(self, task: _Task, seconds: float) -> None:
         heapq.heappush(self._waiting, (self.clock.ticks() + seconds, next(self._order), task))
 
-    def _hold(self, seconds: float) -> None:
+    def _unauthorized(self, verdict: Verdict) -> str:
+        if self.policy.renewable:
+            return f"The API did not accept a renewed bearer token ({verdict.answer})."
+        return f"The API did not accept the bearer token ({verdict.answer}). Renew the token."
+
+    def _hold(self, seconds: float, verdict: Verdict) -> None:
         """Send nothing at all for so long, or stop where that is too long."""
         if seconds > self.policy.retry_after_max:
-            self._halt(f"the API asked to wait for {seconds:.0f} s: run the file again after that")
+            self._halt(wait_in_words(seconds, self.clock.now()), verdict)
             return
         if seconds > 0:
             self.pace.hold(seconds)
             log.info("held", extra={"fields": {"seconds": round(seconds, 3)}})
 
-    def _halt(self, why: str | None) -> None:
-        if why is not None and self.stopped is None:
-            self.stopped = why
-            log.error("stopping", extra={"fields": {"why": why}})
+    def _halt(self, reason: str | None, verdict: Verdict) -> None:
+        """Stop for a reason, which may quote the API: the log has the verdict's cause alone."""
+        if reason is not None and self.stopped is None:
+            self.stopped = reason
+            log.error("stopping", extra={"fields": {"cause": verdict.cause}})
 
 
 def _log_attempt(result: RowResult, verdict: Verdict) -> None:

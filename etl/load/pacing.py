@@ -1,16 +1,20 @@
-"""How long to wait: for the rate, between a row's attempts, and when the API asks for patience."""
+"""How long to wait: for the rate, between a row's attempts, and when the API asks for it."""
 
 from __future__ import annotations
 
+import math
 import random
 import time
-from datetime import UTC
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+
+from etl.text import counted
 
 _JITTER = 0.25
 # Seconds by which a request may be late, on a disk that stands still, without slowing the next. So
 # much at most is made up for at once: 2.5 % of any ten seconds.
 _LATEST_WAKING = 0.25
+_MINUTE, _DAY, _LONGEST_WAIT = 60, 86_400, 30 * 86_400  # seconds
 
 
 class Clock:
@@ -68,8 +72,28 @@ def pause_before(attempt: int, first: float, longest: float) -> float:
     return pause * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
 
 
+def wait_in_words(seconds: float, now: float) -> str:
+    """Say how long the API asks to wait, and until when; rounded up, so that it is never too early.
+
+    ``now`` is in seconds since 1970.
+    """
+    if seconds > _LONGEST_WAIT:
+        return "Fatora asked us to wait more than 30 days."
+    end = datetime.fromtimestamp(math.ceil((now + seconds) / _MINUTE) * _MINUTE, UTC)
+    day = f"{end:%d %b}, " if seconds >= _DAY else ""
+    return f"Fatora asked us to wait {_duration(seconds)}. Run again after {day}{end:%H:%M} UTC."
+
+
+def _duration(seconds: float) -> str:
+    if (whole := math.ceil(seconds)) < _MINUTE:
+        return counted(whole, "second")
+    hours, minutes = divmod(math.ceil(seconds / _MINUTE), 60)
+    parts = [counted(number, unit) for number, unit in ((hours, "hour"), (minutes, "minute"))]
+    return " ".join(part for part, number in zip(parts, (hours, minutes), strict=True) if number)
+
+
 def seconds_asked_for(retry_after: str, date: str | None) -> float:
-    """Return the seconds that a Retry-After header asks for; 0 where it says nothing usable.
+    """Return the seconds that a Retry-After header asks for; 0 where it is not usable.
 
     Both forms of RFC 9110, 10.2.3: seconds, or a point in time, which is compared with the answer's
     own ``date`` (6.6.1), or with this machine's clock where there is none.

@@ -6,17 +6,21 @@ Source: fatora.io/api/authentication.php.
 from __future__ import annotations
 
 import json
+import re
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol
+from urllib.parse import urlsplit
 
 import jwt
 
 from etl.load.wire import NotConnectedError
-from etl.text import is_token
+from etl.load.wording import in_words
+from etl.text import SHORTEST_CREDENTIAL, is_token
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,16 +31,21 @@ if TYPE_CHECKING:
 
 _SLOW_DOWN = frozenset({408, 425, 429})
 _REFUSALS = range(300, 500)
+_TOKEN_KEY = re.compile(rb'token"\s*:', re.IGNORECASE)  # whatever the API calls it today
 
 
 class TokenRefusedError(Exception):
-    """There is no token that the API accepts, and would not be if it were asked again."""
+    """There is no token that the API accepts, and asking again would not change that.
+
+    The message is a fragment that quotes the API.
+    """
 
 
 class TokenUnavailableError(Exception):
     """The Authorize endpoint could not be asked now; nothing was sent for any client.
 
-    ``retry_after`` is the seconds that the API asks to wait, if it does.
+    The message is why, in a few words; ``retry_after`` the seconds that the API asks to wait, if
+    it does.
     """
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
@@ -55,11 +64,11 @@ class Tokens(Protocol):
         """Return the token to use now."""
 
     def reject(self, token: str) -> None:
-        """Say that the API did not accept this token."""
+        """Report that the API did not accept this token."""
 
 
 class GivenToken:
-    """A token that operations set; there is no other when it runs out."""
+    """A token that was set by hand; there is no other when it runs out."""
 
     renewable = False
 
@@ -114,7 +123,7 @@ class ExchangedToken:
     @contextmanager
     def _held(self, timeout: float) -> Iterator[None]:
         if not self._lock.acquire(timeout=timeout):
-            raise TokenUnavailableError("another worker still waits for a token")
+            raise TokenUnavailableError("no answer in time")  # another worker still waits for it
         try:
             yield
         finally:
@@ -129,20 +138,24 @@ class ExchangedToken:
             answer = attempt.send("GET", self._url, headers)
         except NotConnectedError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever it was, there is no token now
-            raise TokenUnavailableError(type(error).__name__) from None
+        except Exception:  # noqa: BLE001 - whatever it was, there is no token now
+            raise TokenUnavailableError("no answer") from None
         token = _token_in(answer)
-        if token is not None:
-            return token
-        said = f"the Authorize endpoint answered {answer.http_status} and no token"
-        if answer.http_status in {HTTPStatus.OK, *_REFUSALS} - _SLOW_DOWN:
-            why = "the API key was refused" if _is_of_the_key(answer) else "check the API's url"
-            raise TokenRefusedError(f"{why}: {said}")
-        raise TokenUnavailableError(said, answer.retry_after)
+        if token is None:
+            raise self._refusal(replace(answer, credential=self._api_key.get_secret_value()))
+        return token
+
+    def _refusal(self, answer: Answer) -> TokenRefusedError | TokenUnavailableError:
+        if answer.http_status not in {HTTPStatus.OK, *_REFUSALS} - _SLOW_DOWN:
+            return TokenUnavailableError(_in_words(answer), answer.retry_after)
+        if _is_of_the_key(answer):
+            return TokenRefusedError(f"the API key was refused: {_in_words(answer)}")
+        words = _in_words(answer, urlsplit(self._url).netloc)
+        return TokenRefusedError(f"the API address may be wrong, it gave no bearer token: {words}")
 
 
 def end_of_life(token: str) -> datetime | None:
-    """Return when a token is over by what it says of itself, if it is a JWT that says so.
+    """Return when a token expires by its own claim, if it is a JWT that has one.
 
     Source: RFC 7519, 4.1.4. Its signature only the API can verify.
     """
@@ -151,6 +164,13 @@ def end_of_life(token: str) -> datetime | None:
         return datetime.fromtimestamp(claims["exp"], UTC)
     except (jwt.InvalidTokenError, KeyError, TypeError, ValueError, OverflowError, OSError):
         return None
+
+
+def _in_words(answer: Answer, host: str = "") -> str:
+    """Return an answer in words, but never a token that it holds and that cannot be used."""
+    if _TOKEN_KEY.search(answer.body):
+        return f"HTTP {answer.http_status} without a usable bearer token"
+    return in_words(answer, host)
 
 
 def _is_of_the_key(answer: Answer) -> bool:
@@ -167,4 +187,5 @@ def _token_in(answer: Answer) -> str | None:
         token = facts["bearer_token"] if facts["success"] is True else None
     except (ValueError, RecursionError, TypeError, KeyError):
         return None
-    return token if isinstance(token, str) and is_token(token) else None
+    usable = isinstance(token, str) and len(token) >= SHORTEST_CREDENTIAL and is_token(token)
+    return token if usable else None

@@ -7,7 +7,7 @@ kept or repeated behind the caller's back, and of an answer at most 1 MiB is rea
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING
 
@@ -26,12 +26,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: the status, the body as it was sent, the seconds the API asks to wait."""
+    """What came back: the status, the body as it was sent, the seconds the API asks to wait.
+
+    ``location`` is where a redirect points; ``credential`` the key or token that the request was
+    sent with: nothing that is stored or shown of the answer may repeat it.
+    """
 
     http_status: int
     body: bytes
     retry_after: float | None = None
     too_long: bool = False
+    location: str = ""
+    credential: str = field(default="", repr=False)
 
 
 class _Session(requests.Session):
@@ -40,7 +46,7 @@ class _Session(requests.Session):
 
 
 class Transport:
-    """A session of one thread with the API; ``timeout`` is in seconds, for one attempt all told."""
+    """A session of one thread with the API; ``timeout`` is in seconds, for one whole attempt."""
 
     def __init__(self, timeout: float, proxy: str | None, ca_bundle: Path | None) -> None:
         self._timeout = timeout
@@ -128,6 +134,7 @@ class Attempt:
                 read[:LONGEST_BODY],
                 _retry_after(response.headers),
                 too_long=too_long,
+                location=response.headers.get("Location", ""),
             )
 
 

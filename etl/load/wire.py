@@ -1,14 +1,15 @@
 """HTTP over one connection, with one deadline from its making to the last byte of an answer.
 
-Between two bytes of an answer http.client waits as long as it is told to, so that one that drips
-takes for ever: here each read from the socket gets only what is left of the time. An answer that is
-as plain as most are is read without the libraries, which take longer for it than all the rest of
-what is done for a row; any other is theirs.
+http.client grants every read its whole timeout, so that an answer that drips never ends: here each
+read from the socket gets only the time that is left. Most answers are plain, and those are read
+without the libraries, which would take longer than everything else that is done for a row; any
+other answer is left to them.
 """
 
 from __future__ import annotations
 
 import io
+import os
 import re
 import socket
 import ssl
@@ -39,11 +40,15 @@ _AT_ONCE = 1 << 16  # bytes
 _PLAIN = re.compile(rb"HTTP/1\.1 (200|4\d\d|50\d) [^\r\n]*\r\n((?:[!-9;-~]+:[^\r\n]*\r\n)+)\r\n")
 _STAYS = {None, b"keep-alive", b"Keep-Alive"}  # as it does if nothing else is said
 _LENGTH = re.compile(rb"\d{1,6}")  # less than the longest body
+_TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})\b")  # as http.client words it
 _TLS_ERRORS = (ssl.SSLError, SSLError, CertificateError)
 
 
 class NotConnectedError(Exception):
-    """No connection was made, so nothing can have been sent; ``insecure`` if TLS was the reason."""
+    """No connection was made, so nothing can have been sent; ``insecure`` if TLS was the reason.
+
+    The message is that reason in a few words, which hold nothing of the request.
+    """
 
     def __init__(self, reason: str, *, insecure: bool) -> None:
         super().__init__(reason)
@@ -166,8 +171,10 @@ def _addresses(host: str, port: int, deadline: float) -> list[str]:
 
 
 @contextmanager
-def connecting() -> Iterator[None]:
+def connecting(whom: str = "") -> Iterator[None]:
     """Whatever fails in here cannot be taken for a failure of what follows the connection.
+
+    ``whom`` is put before the reason where it is not the API that is connected to.
 
     Raises:
         NotConnectedError: something did.
@@ -178,11 +185,31 @@ def connecting() -> Iterator[None]:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it was, nothing has been sent
         insecure = isinstance(error, _TLS_ERRORS) and not isinstance(error, ssl.SSLEOFError)
-        raise NotConnectedError(type(error).__name__, insecure=insecure) from None
+        raise NotConnectedError(whom + _reason(error), insecure=insecure) from None
+
+
+def _reason(error: Exception) -> str:
+    """Say why there is no connection, and nothing that the error may hold of the request."""
+    if isinstance(error, ssl.SSLError):
+        return _tls_reason(error)
+    if isinstance(error, socket.gaierror | UnicodeError):
+        return "host name not found"
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno).lower()
+    refusal = _TUNNEL_REFUSED.match(str(error))
+    return f"the proxy answered HTTP {refusal[1]}" if refusal else type(error).__name__
+
+
+def _tls_reason(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message.removesuffix(".")
+    return (error.reason or "TLS failed").replace("_", " ").lower()
 
 
 class Connection(HTTPConnection):
-    """A connection that is made, and takes a request, within one timeout all told."""
+    """A connection that is made, and takes a request, within one timeout in total."""
 
     response_class = _DeadlineResponse
 
@@ -207,7 +234,10 @@ class Connection(HTTPConnection):
 
         urllib3 gives a whole timeout to each; here those still to be tried share what is left.
         """
-        deadline = time.monotonic() + (self.timeout or 0)
+        with connecting("proxy: " if self.proxy else ""):
+            return self._first_to_answer(time.monotonic() + (self.timeout or 0))
+
+    def _first_to_answer(self, deadline: float) -> socket.socket:
         addresses = _addresses(self.host, self.port, deadline)
         while addresses:
             share = left_until(deadline) / len(addresses)
@@ -220,7 +250,7 @@ class Connection(HTTPConnection):
             else:
                 sock.settimeout(left_until(deadline))
                 return sock
-        raise OSError("the host has no address")
+        raise socket.gaierror("the host has no address")
 
 
 class SecureConnection(Connection, HTTPSConnection):

@@ -1,8 +1,8 @@
 """Threads that send rows at the same time, each over a connection of its own.
 
 Rows may be submitted before a worker is free, so that it need not wait until the next is on record.
-Once an answer is not the end of its row, no row is begun until that answer is collected: those that
-were submitted go back, for the loader alone knows whether it may go on.
+Once an answer does not end its row, no row is started until that answer is collected: the submitted
+rows go back, because only the loader knows whether sending may go on.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """A row that came back: what its attempt came to, None if it was not sent.
+    """A row that came back, with the verdict on its attempt, None if it was not sent.
 
-    ``seconds`` is how long that took, ``time`` when it ended, in seconds since 1970.
+    ``seconds`` is how long the attempt took, ``time`` when it ended, in seconds since 1970.
     """
 
     row: PendingRow
@@ -49,7 +49,7 @@ class Sender(Protocol):
         """Send a row as soon as a worker is free."""
 
     def recall(self) -> None:
-        """Have the rows come back that no worker has begun."""
+        """Have the rows come back that no worker has started."""
 
     def collect(self, timeout: float | None) -> list[Returned]:
         """Return what has come back: wait for the first of it, until ``timeout`` or `wake`.
@@ -96,8 +96,8 @@ class Workers:
                 self._rows.put(row)
 
     def recall(self) -> None:
-        """Have the rows come back that no worker has begun."""
-        self._give_back(self._not_begun())
+        """Have the rows come back that no worker has started."""
+        self._give_back(self._not_started())
 
     def collect(self, timeout: float | None) -> list[Returned]:
         """Return what has come back, as `Sender` says.
@@ -138,24 +138,24 @@ class Workers:
         except Exception as error:  # noqa: BLE001 - whatever it is, it is judged, not lost
             reply = error
         seconds = time.monotonic() - started
-        returned = Returned(row, judge(reply, row), seconds, time.time())
+        returned = Returned(row, judge(reply, row, api.host), seconds, time.time())
         if not returned.raises_doubt:
             self._returned.put(returned)
             return
         with self._doubting:
             self._doubts += 1
-            others = self._not_begun()
+            others = self._not_started()
             self._returned.put(returned)
             self._give_back(others)  # after it, or they might be sent before it is seen
 
     def _settle(self, returned: Returned) -> None:
-        """Leave it to whoever collects a row if others may be begun."""
+        """Leave it to whoever collects a row whether others may be started."""
         if returned.raises_doubt:
             with self._doubting:
                 self._doubts -= 1
 
-    def _not_begun(self) -> list[PendingRow]:
-        """Take back the rows that no worker has begun."""
+    def _not_started(self) -> list[PendingRow]:
+        """Take back the rows that no worker has started."""
         rows: list[PendingRow] = []
         with suppress(Empty):
             while (row := self._rows.get_nowait()) is not None:

@@ -1,4 +1,4 @@
-"""The HTTP side of the sandbox: what is asked of it, and how it answers.
+"""The HTTP side of the sandbox: its requests and how it answers them.
 
 Sources: fatora.io/api/updateClient.php, getClient.php, getAllClients.php, authentication.php and
 responseCode.php. What those pages leave open is the sandbox's own choice, such as the keys of an
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     Endpoint = Callable[[Request], Awaitable[JSONResponse]]
 
 TEXT_FIELDS = ("name", "phone", "email", "address", "notes")
-"""The keys of an update; others are passed over. Source: fatora.io/api/updateClient.php."""
+"""The keys of an update; others are ignored. Source: fatora.io/api/updateClient.php."""
 
-# Longer numbers are no client's and no page's, and the longest of them Python refuses to read.
+# No client and no page has a longer number, and Python refuses to read the longest of them.
 _CLIENT_ID = re.compile(r"[0-9]{1,19}")
 _PAGE_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _MAGIC_EMAIL = re.compile(r".*\+([45][0-9]{2})@[^@]*", re.DOTALL)
@@ -55,11 +55,11 @@ class Behaviour:
     Attributes:
         latency: Seconds before each answer about clients.
         fail_share: Share, 0 to 1, of the requests about clients that fail with 503, spread evenly.
-            By turns one is turned away, and one is answered 503 AFTER its update was applied, as by
-            a gateway that loses patience with a server that does its work.
+            In turn, one is turned away and one is answered 503 AFTER its update was applied, as by
+            a gateway that gives up on a server that is still working.
         throttle: Requests about clients that are let through in any one second; those above are
             answered 429 with ``Retry-After: 1``. 0 is no limit.
-        token_lifetime: Seconds for which a bearer token is good. The default is the year of the
+        token_lifetime: Seconds for which a bearer token is valid. The default is the year of the
             sample in fatora.io/api/authentication.php.
     """
 
@@ -73,7 +73,7 @@ FAULTLESS = Behaviour()
 
 
 class ApiError(HTTPException):
-    """Any answer but 200; ``error`` is what stands under that key, a string or an object."""
+    """Any answer but 200; ``error`` is the value of that key, a string or an object."""
 
     def __init__(self, status: int, error: object) -> None:
         wait = {"Retry-After": "1"} if status == HTTPStatus.TOO_MANY_REQUESTS else None
@@ -94,7 +94,7 @@ class Api:
         self._starlette = self._build()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, as the server hands it over."""
+        """Answer one request of the server."""
         self.requests_seen += 1
         await self._starlette(scope, receive, send)
 
@@ -114,7 +114,7 @@ class Api:
         return application
 
     def _guarded(self, endpoint: Endpoint) -> Endpoint:
-        """The endpoint behind what every request about clients has to get past."""
+        """Return the endpoint behind the checks that every request about clients has to pass."""
 
         async def guarded(request: Request) -> JSONResponse:
             await asyncio.sleep(self._behaviour.latency)
@@ -172,7 +172,7 @@ class Api:
 
 
 class Tokens:
-    """Bearer tokens that are good for ``lifetime`` seconds: JWTs as in the vendor's sample.
+    """Bearer tokens that are valid for ``lifetime`` seconds: JWTs as in the vendor's sample.
 
     Sources: fatora.io/api/authentication.php; RFC 7519 for the claims, RFC 6750 for the header.
     """
@@ -182,16 +182,16 @@ class Tokens:
         self._secret = secrets.token_bytes(32)
 
     def issue(self) -> str:
-        """A new token, good from now on."""
+        """Return a new token, valid from now on."""
         now = time.time()
         claims = {"nbf": int(now), "iat": int(now), "exp": now + self._lifetime}
         return jwt.encode(claims, self._secret, algorithm="HS256")
 
     def check(self, authorization: str) -> None:
-        """Lets the header of a good token pass.
+        """Let the header of a valid token pass.
 
         Raises:
-            ApiError: 401, there is no token, or it is not one of these, or its time is over.
+            ApiError: 401, the token is missing, unknown or expired.
         """
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer":
@@ -201,7 +201,7 @@ class Tokens:
                 token,
                 self._secret,
                 algorithms=["HS256"],
-                # PyJWT cuts the end to a whole second, too coarse for lives as short as that.
+                # PyJWT cuts the end to a whole second, too coarse for such short lives.
                 options={"require": ["exp"], "verify_exp": False},
             )
         except jwt.InvalidTokenError:
@@ -218,7 +218,7 @@ class Throttle:
         self._admitted: deque[float] = deque(maxlen=limit)
 
     def admit(self, now: float) -> None:
-        """Counts a request that comes at ``now``, in seconds of a clock that never goes back.
+        """Count a request that comes at ``now``, in seconds of a clock that never goes back.
 
         Raises:
             ApiError: 429, the last second is full.
@@ -229,7 +229,7 @@ class Throttle:
 
 
 def failure_of(nth: int, share: float) -> Literal["turned away", "answer lost"] | None:
-    """How the ``nth`` request fails, counted from 1, where this ``share`` of all fails."""
+    """Return how the ``nth`` request fails, counted from 1, where this ``share`` of all fails."""
     failed = math.floor(nth * share)
     if failed == math.floor((nth - 1) * share):
         return None
@@ -251,7 +251,7 @@ _REASONS = {
     HTTPStatus.FORBIDDEN: "The account or the API key is inactive",
     HTTPStatus.CONFLICT: "Another client has the same data",
 }
-"""HTTP's words, and where they say more the vendor's: fatora.io/api/responseCode.php."""
+"""HTTP's own phrases, or the vendor's where they say more: fatora.io/api/responseCode.php."""
 
 
 def _refusal(status: int) -> ApiError:
@@ -272,10 +272,10 @@ def _page_number(request: Request, key: str, default: str) -> int:
 
 
 def _changes(body: bytes) -> dict[str, str]:
-    """The fields of an update as its body names them, ``email`` among them.
+    """Return the fields of an update, ``email`` among them.
 
     Raises:
-        ApiError: 400, it is no JSON object or has no email; 422, a value is unusable.
+        ApiError: 400, the body is not a JSON object or has no email; 422, a value is unusable.
     """
     try:
         document = json.loads(body)

@@ -1,4 +1,4 @@
-"""Runs the sandbox on this machine, beside the caller's own threads."""
+"""Runs the sandbox on this machine, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Sandbox:
     """The API on a port of 127.0.0.1, from ``with`` to the end of its block.
 
-    ``client_ids`` are the clients that exist (None: every one of ``store.EVERY_ID``); ``port`` 0
-    takes a free one. ``url`` is known, and the port taken, as soon as the object is made.
+    ``client_ids`` are the clients that exist (None: every one of ``store.EVERY_ID``); with ``port``
+    0 it takes a free port. The port is taken and ``url`` is set as soon as the object is made.
 
     Raises:
         OSError: the port is taken or not allowed.
@@ -52,11 +52,11 @@ class Sandbox:
 
     @property
     def requests_seen(self) -> int:
-        """How many requests came in so far, of any kind."""
+        """The number of requests so far, of any kind."""
         return self._api.requests_seen
 
     def __enter__(self) -> Self:
-        # The socket listens already: who asks before the thread is ready waits in its queue.
+        # The socket listens already: a request before the thread is ready waits in its queue.
         self._thread.start()
         return self
 
@@ -65,15 +65,15 @@ class Sandbox:
         self._thread.join()
 
     def serve_forever(self, announce: Callable[[], None]) -> None:
-        """Waits until Ctrl+C or SIGTERM ends a command; only for the main thread.
+        """Wait until Ctrl-C or SIGTERM; only for the main thread.
 
-        ``announce`` is called once that is so: whoever hears of the sandbox can also end it.
+        ``announce`` is called once both end it, so that whoever reads of the sandbox can end it.
         """
         with contextlib.suppress(KeyboardInterrupt):
             previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
             try:
                 announce()
-                # A signal that another thread takes is heard between two waits.
+                # A signal that another thread receives is handled between two waits.
                 while self._thread.is_alive():
                     self._thread.join(timeout=0.5)
             finally:
@@ -81,10 +81,10 @@ class Sandbox:
 
 
 def _settings(api: Api) -> uvicorn.Config:
-    """Uvicorn's settings, none of them left to what happens to be installed or in the environment.
+    """Return uvicorn's settings; none depends on the environment or on other installed packages.
 
-    Idle connections are kept for longer than a caller pauses, lest it meets a closed one; requests
-    that are still under way when the sandbox ends have a second.
+    Idle connections are kept for longer than a caller pauses, so that it never uses a closed one;
+    requests that are still under way when the sandbox ends have a second to finish.
     """
     return uvicorn.Config(
         api,

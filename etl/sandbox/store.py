@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
 EVERY_ID = range(1, 1_000_000)
-"""The clients that exist where none are named."""
+"""The clients that exist unless others are given."""
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A client as the API knows it. Source: fatora.io/api/getClient.php."""
+    """A client as the API has it. Source: fatora.io/api/getClient.php."""
 
     id: int
     name: str
@@ -26,10 +26,11 @@ class Client:
 
 
 class Store:
-    """The clients by id: those in ``client_ids``, or every one of ``EVERY_ID`` for None.
+    """The clients by id: those in ``client_ids``, or all of ``EVERY_ID`` for None.
 
     A client has placeholder values until its first update, so that a million of them cost nothing.
-    Clients are neither added nor removed, and values are replaced whole: other threads may look on.
+    Clients are neither added nor removed, and a client is replaced as a whole: other threads may
+    read meanwhile.
     """
 
     def __init__(self, client_ids: Iterable[int] | None = None) -> None:
@@ -39,32 +40,32 @@ class Store:
         self._updated: dict[int, Client] = {}
 
     def get(self, client_id: int) -> Client:
-        """The client with this id.
+        """Return the client with this id.
 
         Raises:
-            KeyError: there is none.
+            KeyError: it does not exist.
         """
         if client_id not in self._ids:
             raise KeyError(client_id)
         return self._updated.get(client_id) or _placeholder(client_id)
 
     def update(self, client_id: int, changes: dict[str, str]) -> Client:
-        """Sets the fields that ``changes`` names, keeps the others, and returns the client.
+        """Set the fields in ``changes``, keep the others, and return the client.
 
         Whether the API itself keeps a field that an update leaves out is not published.
 
         Raises:
-            KeyError: there is no such client.
+            KeyError: the client does not exist.
         """
         updated = Client(**(asdict(self.get(client_id)) | changes))
         self._updated[client_id] = updated
         return updated
 
     def page(self, number: int, size: int, *, keyword: str = "", email: str = "") -> list[Client]:
-        """Page ``number``, counted from 1, of the clients in the order of their ids.
+        """Return page ``number``, counted from 1, of the clients in the order of their ids.
 
-        A ``keyword`` is looked for in every text of a client, an ``email`` is compared as a whole,
-        both whatever their case; an empty one lets every client pass.
+        ``keyword`` may be part of any text of a client, ``email`` must be the whole address; case
+        does not matter, and an empty one matches every client.
         """
         matching = self._matching(keyword.casefold(), email.casefold())
         return list(islice(matching, (number - 1) * size, number * size))

@@ -19,7 +19,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-TOKEN = "invented-token"
+TOKEN = "an-invented-token"
 _AUTHORIZATION = f"\r\nauthorization: bearer {TOKEN}\r\n".encode()
 _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
 
