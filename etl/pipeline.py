@@ -151,9 +151,15 @@ def _update_one(source: Path, job: Job, *, is_first: bool) -> Summary:
     except ConfigError as error:
         if is_first:
             raise
-        return Summary(source, ExitCode.STOPPED, str(error), stopped=str(error))
+        return Summary(source, ExitCode.STOPPED, _as_sentence(error), stopped=_as_sentence(error))
     except Exception as error:  # noqa: BLE001 - a fault of the program with this file alone
         return Summary(source, ExitCode.INTERNAL, in_one_sentence(error))
+
+
+def _as_sentence(error: ConfigError) -> str:
+    """Return an error's message, a fragment behind the program's name, as a reason to stop."""
+    message = str(error)
+    return f"{message[:1].upper()}{message[1:]}."
 
 
 def _put_away(summary: Summary, job: Job) -> Summary:
@@ -306,7 +312,7 @@ def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summ
         try:
             stopped = _load(journal, job)
         except ConfigError as error:
-            refused, stopped = error, str(error)
+            refused, stopped = error, _as_sentence(error)
         journal.explain_unsent(stopped or "The option --limit left this row for the next session.")
         totals = journal.totals(sandbox=manifest.sandbox)
         exit_code = refused.exit_code if refused else exit_code_of(totals.counts, stopped)
