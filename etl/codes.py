@@ -11,7 +11,7 @@ from enum import Enum, unique
 
 @unique
 class Code(Enum):
-    """A reason why a row was not updated; its name is what ``update_code`` holds."""
+    """A reason why a row was not updated; its name is the ``update_code``."""
 
     ID_MISSING = (
         "The client number is missing",
@@ -38,7 +38,7 @@ class Code(Enum):
         "Correct the e-mail address. It should look like name@example.com, without spaces.",
     )
     CELL_ERROR = (
-        "The cell contains an Excel error (such as #N/A)",
+        "The cell contains an Excel error, such as #N/A",
         "Fix the formula, or type the value instead, and save the file.",
     )
     CELL_MERGED = (

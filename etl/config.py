@@ -234,7 +234,7 @@ def load_settings(
     except ValidationError as error:
         problems = "; ".join(_problem(each) for each in error.errors())
         raise ConfigError(f"wrong settings: {problems}") from None
-    settings._origins.update(origins)  # noqa: SLF001 - a private attribute is no setting
+    settings._origins.update(origins)  # noqa: SLF001 - a private attribute is not a setting
     return settings
 
 

@@ -25,7 +25,7 @@ class Field(StrEnum):
 
 
 class ResultColumn(Enum):
-    """A column of the results file; its value explains to operations what it holds.
+    """A column of the results file; its value explains to operations what is in it.
 
     In an input such a column comes from an earlier run. It is neither sent nor copied into the new
     results; only the run and the row that it names are kept.

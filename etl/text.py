@@ -1,6 +1,6 @@
 """The rules about text that several stages share: invisible characters, quoting, formulas.
 
-What a field may hold is decided in ``etl.validate``.
+The rules for the values of each field are in ``etl.validate``.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def quote(value: str) -> str:
 
 
 def quoted_together(*values: str) -> tuple[str, ...]:
-    """Return the values that stand in one sentence, each as `quote` returns it.
+    """Return the values for one sentence, each as `quote` returns it.
 
     If one of them has right-to-left text, all are isolated: an Arabic header then changes the order
     neither of the English words nor of the value after it. Other sentences get no isolates.

@@ -122,6 +122,12 @@ def test_all_faults_of_a_row_are_reported_together() -> None:
         Code.CELL_ERROR,
         Code.TEXT_DAMAGED,
     ]
+    assert " ".join(fault.text for fault in faults) == (
+        "The client number is not a whole number (column “Client ID”: “x”)."
+        " The e-mail address is missing (column “E-mail”)."
+        " The cell contains an Excel error, such as #N/A (column “Name”: “#N/A”)."
+        " Excel changed this value and the original is lost (column “Phone”: “9E+11”)."
+    )
 
 
 def test_arabic_header_and_value_are_isolated_together() -> None:
@@ -142,7 +148,7 @@ def test_column_that_is_not_sent_has_no_faults() -> None:
 
 @pytest.mark.parametrize("name", ["Client ID", "E-mail", "Name", "Phone", "Notes"])
 def test_mark_of_a_sent_cell_is_a_fault(name: str) -> None:
-    """A fault that reading a cell found is reported like those of validation."""
+    """A fault from reading the cell is reported like one from validation."""
     (fault,) = checked(record({}, {name: Code.CELL_MERGED})).faults
     assert fault.code is Code.CELL_MERGED
     assert fault.text.startswith(f"{Code.CELL_MERGED.meaning} (column “{name}”: “")

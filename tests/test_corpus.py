@@ -26,7 +26,7 @@ def test_file_is_read_as_a_person_sees_it(case: dict[str, Any]) -> None:
     """Rows have their numbers, cells have their text, and faulty cells have marks."""
     path = CORPUS / case["file"]
     with open_table(path, sheet=case.get("sheet"), encoding=case.get("encoding")) as table:
-        found = list(table.records)
+        records = list(table.records)
     expected = [(*row, {}, [])[:4] if len(row) == 2 else (*row, [])[:4] for row in case["rows"]]
     assert [
         (
@@ -35,7 +35,7 @@ def test_file_is_read_as_a_person_sees_it(case: dict[str, Any]) -> None:
             {str(column): code.name for column, code in record.marks.items()},
             sorted(record.changes),
         )
-        for record in found
+        for record in records
     ] == expected
     assert list(table.names) == case.get("names", list(table.names))
     assert table.tally.hidden_rows == case.get("hidden", 0)

@@ -120,8 +120,8 @@ def test_anything_but_a_file_is_refused(folder: Path, name: str, sentence: str) 
     """An error of the system concerns this file only; the others are still inputs."""
     put(folder, "clients.csv")
     os.mkfifo(folder / "pipe.csv")
-    found = find_inputs([folder / name, folder / "clients.csv"], settle=0)
-    assert found.files[-1:] == [folder / "clients.csv"]
+    inputs = find_inputs([folder / name, folder / "clients.csv"], settle=0)
+    assert inputs.files[-1:] == [folder / "clients.csv"]
     with pytest.raises(InputError, match=f"^{re.escape(sentence)}$"):
         require_readable(folder / name)
 
@@ -168,8 +168,8 @@ def test_file_that_is_being_written_is_left_for_later(folder: Path) -> None:
     """A file that a program is writing is left, even if it pauses for longer than ``settle``."""
     (file,) = put(folder, "b.xlsx")
     with file.open("ab"):
-        found = find_inputs([folder], settle=0)
-        assert [file.name for file in found.unsettled] == ["b.xlsx"]
+        inputs = find_inputs([folder], settle=0)
+        assert [file.name for file in inputs.unsettled] == ["b.xlsx"]
     assert find_inputs([folder], settle=0).unsettled == []
 
 
@@ -193,5 +193,5 @@ def test_file_that_is_removed_meanwhile_is_left(
         return was_there
 
     monkeypatch.setattr(type(gone), "is_file", vanishing)
-    found = find_inputs([folder], settle=0)
-    assert gone not in found.files
+    inputs = find_inputs([folder], settle=0)
+    assert gone not in inputs.files

@@ -22,15 +22,14 @@ from foreign import FOREIGN, is_readable
 WHY = "The run was interrupted (Ctrl-C)."
 
 
-def counts(**found: int) -> dict[Status, int]:
+def counts(**rows: int) -> dict[Status, int]:
     """Returns the number of rows of every status."""
-    return {status: found.get(status, 0) for status in Status}
+    return {status: rows.get(status, 0) for status in Status}
 
 
-def totals(stored_differently: int = 0, **found: int) -> Totals:
+def totals(stored_differently: int = 0, **rows: int) -> Totals:
     """Returns the totals of a run with so many rows of each status."""
-    rows = sum(found.values())
-    return Totals(rows, counts=counts(**found), stored_differently=stored_differently)
+    return Totals(sum(rows.values()), counts=counts(**rows), stored_differently=stored_differently)
 
 
 @pytest.mark.parametrize(
@@ -141,6 +140,6 @@ def test_columns_are_named_in_order_in_any_script() -> None:
 @given(headers=st.lists(FOREIGN, min_size=2, max_size=4), rework=FOREIGN)
 def test_sentences_are_readable_whatever_they_quote(headers: list[str], rework: str) -> None:
     """Headers and file names cannot disorder a sentence."""
-    found = Totals(2, counts=counts(INVALID=2), sent={Field.ID: headers[0]}, not_sent=headers[1:])
-    assert is_readable(columns_in_words(found))
-    assert is_readable(sentence_of(found, None, rework))
+    invalid = Totals(2, counts=counts(INVALID=2), sent={Field.ID: headers[0]}, not_sent=headers[1:])
+    assert is_readable(columns_in_words(invalid))
+    assert is_readable(sentence_of(invalid, None, rework))

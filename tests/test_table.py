@@ -204,8 +204,8 @@ def test_row_of_a_workbook_is_never_cut_off(xlsx: SaveXlsx) -> None:
 def test_blank_rows_are_counted_and_skipped(csv: SaveCsv) -> None:
     """Rows that look empty are not data, and the other rows keep their numbers."""
     with open_table(csv(f"id,email,notes\n\n,,\n1,{SARA},\n \t,\u200b,\n2,,\n")) as table:
-        found = [(record.row, record.cells[0]) for record in table.records]
-        assert found == [(4, "1"), (6, "2")]
+        rows = [(record.row, record.cells[0]) for record in table.records]
+        assert rows == [(4, "1"), (6, "2")]
         assert table.tally == Tally(blank_rows=3)
 
 

@@ -47,7 +47,7 @@ def test_address_over_tls_or_on_this_machine_is_allowed(url: str) -> None:
 )
 def test_plain_http_is_refused_for_other_machines(url: str) -> None:
     """Others in the network could read the token."""
-    with pytest.raises(ValueError, match="plain http is for this machine alone"):
+    with pytest.raises(ValueError, match="http:// is allowed only for this machine"):
         checked_url(url)
 
 

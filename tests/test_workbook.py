@@ -59,14 +59,14 @@ def edit(path: Path, part: str, old: str, new: str) -> None:
 
 def read(path: Path, sheet: str | None = None) -> list[RawRow]:
     """Returns the rows of the first sheet."""
-    with layouts(path, sheet) as found:
-        return list(found[0].rows())
+    with layouts(path, sheet) as sheets:
+        return list(sheets[0].rows())
 
 
 def names(path: Path, sheet: str | None = None) -> list[str]:
     """Returns the names of the sheets."""
-    with layouts(path, sheet) as found:
-        return [layout.name for layout in found]
+    with layouts(path, sheet) as sheets:
+        return [layout.name for layout in sheets]
 
 
 def test_text_is_not_changed(save: Save) -> None:
@@ -269,5 +269,5 @@ def test_half_copied_workbook_is_refused(save: Save, share: float) -> None:
 
 def test_rows_can_be_read_again(save: Save) -> None:
     """Looking for the header does not use up the rows."""
-    with layouts(save(CLIENTS), None) as found:
-        assert list(found[0].rows()) == list(found[0].rows()) != []
+    with layouts(save(CLIENTS), None) as sheets:
+        assert list(sheets[0].rows()) == list(sheets[0].rows()) != []

@@ -66,7 +66,7 @@ def shown_number(value: float, number_format: str) -> str | None:
     match = _NUMBER.fullmatch(section)
     if match is None:
         return None
-    percents = sum(found["plain"] == "%" for found in _LITERALS.finditer(match["after"]))
+    percents = sum(literal["plain"] == "%" for literal in _LITERALS.finditer(match["after"]))
     amount = Decimal(repr(value)).copy_abs().scaleb(2 * percents, _EXACT)
     digits = _digits(amount, match["whole"], match["decimals"])
     sign = "-" if value < 0 and not has_negatives else ""

@@ -115,7 +115,7 @@ def known_names(extra: Mapping[Field, Sequence[str]]) -> dict[str, Field]:
 
 
 def match(row: int, names: Iterable[str], known: Mapping[str, Field]) -> Header:
-    """Return the row with these cells as a header, whatever fields it has."""
+    """Return a row as a header, with any fields that its cells name."""
     header = tuple(names)
     columns: dict[Field, int] = {}
     clash: tuple[Field, int] | None = None

@@ -42,12 +42,12 @@ def find_inputs(named: Sequence[Path], settle: float) -> Inputs:
     inputs = Inputs(several=len(named) != 1)
     for path in named:
         try:
-            found = sorted(path.iterdir(), key=lambda each: each.name)
+            entries = sorted(path.iterdir(), key=lambda entry: entry.name)
         except OSError:  # a file, or a folder without permission: `require_readable` checks
             inputs.files.append(path)
             continue
         inputs.several = True
-        for file in filter(_is_spreadsheet, found):
+        for file in filter(_is_spreadsheet, entries):
             (inputs.files if _is_at_rest(file, settle) else inputs.unsettled).append(file)
     return inputs
 

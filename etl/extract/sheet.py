@@ -48,18 +48,18 @@ class Merged:
 
 def merged_ranges(xml: IO[bytes]) -> list[Merged]:
     """Return the merged ranges of a sheet, sorted by row; in the XML they follow the rows."""
-    found = []
+    ranges = []
     rest = b""
     while chunk := xml.read(CHUNK):
         block = rest + chunk
         end = 0
         for match in _MERGED.finditer(block):
-            found.append(_merged(match[1].decode()))
+            ranges.append(_merged(match[1].decode()))
             end = match.end()
-        if len(found) > _MOST_MERGED:
+        if len(ranges) > _MOST_MERGED:
             raise MalformedError("too many merged ranges for a client list")
         rest = block[max(end, len(block) - _LONGEST_MERGED) :]
-    return sorted(found, key=lambda merged: merged.first_row)
+    return sorted(ranges, key=lambda merged: merged.first_row)
 
 
 def is_right_to_left(xml: IO[bytes]) -> bool:

@@ -103,7 +103,7 @@ def _choose(
     layouts: Sequence[Layout], known: Mapping[str, Field], several: str
 ) -> tuple[Layout, Header]:
     """Return the one layout with the required columns; ``several`` is the error if more have."""
-    found: list[tuple[Layout, Header]] = []
+    complete: list[tuple[Layout, Header]] = []
     best: Header | None = None
     failure: InputError | None = None
     for layout in layouts:
@@ -113,15 +113,15 @@ def _choose(
             failure = failure or error
             continue
         if header is not None and not header.missing:
-            found.append((layout, header))
+            complete.append((layout, header))
         elif header is not None and (best is None or len(header.names) > len(best.names)):
             best = header
-    if len(found) > 1:
-        names = quoted_together(*(layout.name for layout, _ in found))
+    if len(complete) > 1:
+        names = quoted_together(*(layout.name for layout, _ in complete))
         raise InputError(several.format(", ".join(names)))
-    if found:
-        found[0][1].require_distinct()
-        return found[0]
+    if complete:
+        complete[0][1].require_distinct()
+        return complete[0]
     if failure is not None and (best is None or len(best.names) == 1):
         raise failure
     raise InputError(_no_columns(best))
@@ -219,9 +219,9 @@ def _origin(raw: RawRow, run_at: int, row_at: int) -> Origin | None:
 
 def _cell_text(raw: RawRow, index: int, field: Field | None) -> CellText:
     if index < len(raw.cells):
-        found = to_text(raw.cells[index], field)
+        cell = to_text(raw.cells[index], field)
     else:
         cut_off = field is not None and field.required and raw.delimited
-        found = CellText("", Code.ROW_MALFORMED if cut_off else None)
+        cell = CellText("", Code.ROW_MALFORMED if cut_off else None)
     fault = raw.fault_at(index)
-    return found if fault is None else found._replace(fault=fault)
+    return cell if fault is None else cell._replace(fault=fault)
