@@ -1,7 +1,7 @@
 """Every reason why a row was not updated, in one table.
 
-The code is for machines and never changes its meaning. The meaning and the fix are for operations,
-who are not programmers. A test compares the table in the documentation with this one.
+The code is for programs, and what it stands for never changes. The meaning and the fix are for
+operations, who are not programmers. A test compares the documentation with this table.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import Enum, unique
 
 @unique
 class Code(Enum):
-    """A reason why a row was not updated; its name is what ``update_code`` holds."""
+    """A reason why a row was not updated; its name is the ``update_code``."""
 
     ID_MISSING = (
         "The client number is missing",
@@ -42,8 +42,8 @@ class Code(Enum):
         "Fix the formula, or type the value instead, and save the file.",
     )
     CELL_MERGED = (
-        "The cell is part of a merged cell",
-        "Unmerge the cells (Home, Merge & Center) and give each row its own value.",
+        "The cell is merged with other cells",
+        "Unmerge the cells (Home, Merge & Center) and enter a value in each row.",
     )
     TEXT_DAMAGED = (
         "Excel changed this value and the original is lost",
@@ -93,7 +93,7 @@ class Code(Enum):
         "Do not run the file again until Fatora support has explained the answer.",
     )
     API_REDIRECT = (
-        "Fatora pointed to another address, and the job does not follow it",
+        "Fatora redirected the request to another address, which the job does not follow",
         (
             "The row looks fine. Ask the engineer to check the API address, then run the same file"
             " again."
@@ -101,7 +101,7 @@ class Code(Enum):
     )
     NETWORK_UNREACHABLE = (
         "Fatora could not be reached",
-        "The row looks fine. Run the same file again when the network works.",
+        "The row looks fine. Run the same file again when the network works again.",
     )
     NETWORK_TIMEOUT = (
         "Fatora did not answer in time",

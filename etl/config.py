@@ -1,8 +1,8 @@
-"""Settings and credentials: where each value comes from, and that it makes sense.
+"""Settings and credentials: their sources, and their validation.
 
-Settings are looked up in the order option, environment, configuration file, default; the command
-line (``etl.commands``) knows the first two. Credentials come from the environment alone, or from a
-file that it names: an option would show them to every user of the machine.
+A setting comes from an option, else from the environment, else from the configuration file, else it
+has its default; the command line (``etl.commands``) passes the first two. Credentials come only
+from the environment, or from a file that it names: every user of the machine could read an option.
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-_LONGEST_WAIT = 86_400  # seconds; a day is more than any of them can mean
+_LONGEST_WAIT = 86_400  # seconds; longer than a day is a mistake
 _SLOWEST = 0.001  # requests a second
-# These decode bytes to what is no text, or what cannot be written again.
+# Encodings that decode bytes to something other than text, or to text that they cannot encode.
 _NO_ENCODINGS = frozenset({"utf-7", "unicode-escape", "raw-unicode-escape"})
 _LONGEST_CELL = 32_767  # characters, Excel's limit for a cell
 _API_KEY = "FATORA_API_KEY"
@@ -58,13 +58,13 @@ def _checked_encoding(name: str) -> str:
     except LookupError:
         known = False
     if not known:
-        raise ValueError("is not the name of an encoding")
+        raise ValueError("unknown encoding; use a name such as cp1256")
     return name
 
 
 def _checked_rate(rate: float) -> float:
     if 0 < rate < _SLOWEST:
-        raise ValueError(f"must be 0, which is no limit, or {_SLOWEST} at least")
+        raise ValueError(f"must be at least {_SLOWEST}, or 0 for no limit")
     return rate
 
 
@@ -90,7 +90,7 @@ class _Section(BaseModel):
 
 
 class ApiSettings(_Section):
-    """``[api]``: where the API is, and how patient the job is with it."""
+    """``[api]``: the address of the API, timeouts and attempts."""
 
     url: Annotated[str, AfterValidator(checked_url)] = "https://api.fatora.io/v1"
     timeout: Seconds = 30
@@ -103,7 +103,7 @@ class ApiSettings(_Section):
 
 
 class LoadSettings(_Section):
-    """``[load]``: how fast rows are sent, and when the job gives up."""
+    """``[load]``: how fast rows are sent, and when a run stops."""
 
     workers: int = Setting(default=8, ge=1, le=256)
     rate: Annotated[
@@ -122,7 +122,7 @@ class InputSettings(_Section):
 
 
 class ColumnSettings(_Section):
-    """``[columns.<field>]``: the headers of a field, and what its cells mean."""
+    """``[columns.<field>]``: the headers of a field, and the rules for its cells."""
 
     aliases: tuple[str, ...] = Setting(default=(), strict=False)
     blank: Literal["keep", "clear"] = "keep"
@@ -140,7 +140,7 @@ class ColumnsSettings(_Section):
     notes: ColumnSettings = ColumnSettings()
 
     def of(self, field: Field) -> ColumnSettings:
-        """Return what is set for a field's column."""
+        """Return the settings of a field's column."""
         settings: ColumnSettings = getattr(self, field)
         return settings
 
@@ -151,7 +151,7 @@ class ColumnsSettings(_Section):
 
     @property
     def aliases(self) -> dict[Field, tuple[str, ...]]:
-        """The further names of each field's column, where it has any."""
+        """The additional headers of each field that has any."""
         return {field: self.of(field).aliases for field in Field if self.of(field).aliases}
 
 
@@ -164,7 +164,7 @@ class DeliverSettings(_Section):
 
 
 class RunsSettings(_Section):
-    """``[runs]``: where the runs are kept."""
+    """``[runs]``: where the runs are."""
 
     dir: Annotated[Path, Strict(strict=False)] = Path("runs")
 
@@ -181,7 +181,7 @@ class Settings(_Section):
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def told(self) -> dict[str, dict[str, Any]]:
-        """Return each setting by its key, its value as JSON without secrets, and its origin."""
+        """Return each setting by its key: its value as JSON without secrets, and its source."""
         values = _flat(self.model_dump(mode="json"))
         return {
             key: {"value": value, "from": self._origins.get(key, "default")}
@@ -200,22 +200,22 @@ def _flat(values: Mapping[str, Any], within: str = "") -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What the API is shown: the merchant's API key, or else a bearer token."""
+    """The credentials for the API: the merchant's API key, or a bearer token."""
 
     secret: SecretStr
     is_api_key: bool
 
     @property
     def fingerprint(self) -> str:
-        """What tells them apart from others and does not give them away: for the manifest."""
+        """A short digest that identifies the credentials in the manifest without revealing them."""
         digest = hashlib.sha256(self.secret.get_secret_value().encode()).hexdigest()
         return f"{'API key' if self.is_api_key else 'bearer token'} {digest[:16]}"
 
     @property
     def account(self) -> str:
-        """Whose clients they are for: the name that a bearer token holds, else the fingerprint.
+        """The account whose clients they update: the name in a bearer token, else the fingerprint.
 
-        Sources: RFC 7519, 4.1.2 (``sub``); ``unique_name`` is in the token of the vendor's sample.
+        Sources: RFC 7519, 4.1.2 (``sub``); ``unique_name`` is in the vendor's sample token.
         """
         claims = {} if self.is_api_key else _claims(self.secret.get_secret_value())
         named = (claims.get(key) for key in ("unique_name", "sub"))
@@ -223,7 +223,7 @@ class Credentials:
 
 
 def _claims(token: str) -> dict[str, Any]:
-    """Return what a token says of itself if it is a JWT; only the API can verify its signature."""
+    """Return the claims of a token that is a JWT; only the API can verify its signature."""
     try:
         claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
     except jwt.InvalidTokenError:
@@ -253,7 +253,7 @@ def load_settings(
     except ValidationError as error:
         problems = "; ".join(_problem(each) for each in error.errors())
         raise ConfigError(f"wrong settings: {problems}") from None
-    settings._origins.update(origins)  # noqa: SLF001 - a private attribute is no setting
+    settings._origins.update(origins)  # noqa: SLF001 - a private attribute is not a setting
     return settings
 
 

@@ -1,14 +1,14 @@
 """The exit codes, and the exceptions that end a run.
 
-What becomes of a single row is never an exception: it is a value (``etl.rows``). An exception says
-that the run, or one input of it, cannot go on, and its class says what that means for the caller::
+The result of a single row is never an exception but a value (``etl.rows``). An exception means that
+the run, or one of its inputs, cannot go on; its class decides the exit code::
 
     FatoraClientsError
     ├── ConfigError        2   wrong usage or settings: nothing was sent
     ├── InputError         3   this input cannot be used: nothing of it was sent
     ├── StoppedError       4   stopped early: rows are left, running again resumes
     ├── InconsistentError  70  the program contradicts itself: what was done is kept
-    └── BusyError          75  another run holds the runs folder: nothing was sent
+    └── BusyError          75  another run is using the runs folder: nothing was sent
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """How a run ended, for cron; listed from good to bad, as several inputs are summed up."""
+    """How a run ended, for cron; of several inputs the one that is last in this list counts."""
 
     DONE = 0
     NOT_ALL_UPDATED = 1
@@ -35,12 +35,12 @@ class ExitCode(IntEnum):
 
     @classmethod
     def worst(cls, codes: Iterable[ExitCode]) -> ExitCode:
-        """The one code that stands for several inputs; DONE for none."""
+        """Return the exit code for several inputs; DONE if there are none."""
         return max(codes, default=cls.DONE)
 
 
 class FatoraClientsError(Exception):
-    """A run cannot go on. The message is one sentence that says what happened and what to do."""
+    """A run cannot go on. The message says in one sentence what happened and what to do."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL
 
@@ -58,23 +58,23 @@ class InputError(FatoraClientsError):
 
 
 class StoppedError(FatoraClientsError):
-    """The run stopped before its end, and could not even write its report; it can be resumed."""
+    """The run stopped early and could not write its report; it can be resumed."""
 
     exit_code = ExitCode.STOPPED
 
 
 class InconsistentError(FatoraClientsError):
-    """A promise that the program checks about itself does not hold, such as counts that add up."""
+    """A check of the program on itself failed, such as counts that must add up."""
 
 
 class BusyError(FatoraClientsError):
-    """Another run holds the runs folder; nothing was sent."""
+    """Another run is using the runs folder; nothing was sent."""
 
     exit_code = ExitCode.BUSY
 
 
 def in_one_sentence(error: Exception) -> str:
-    """Say of an error that nobody foresaw what it was and where, without any value it may hold."""
+    """Return what an unforeseen error was and where, without the values in its message."""
     frames = extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"internal error ({type(error).__name__}{place}); what was done is kept"

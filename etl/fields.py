@@ -1,4 +1,4 @@
-"""The columns that the job knows: a client's fields, and those that it adds to a results file."""
+"""The columns with a meaning: a client's fields, and those that the results file adds."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ class Field(StrEnum):
 
 
 class ResultColumn(Enum):
-    """A column of the results file; its value explains to operations what it holds.
+    """A column of the results file; its value explains to operations what is in it.
 
-    Such a column in an input comes from an earlier run. It is never sent, and not copied into the
-    new results; only which row it names is remembered.
+    In an input such a column comes from an earlier run. It is neither sent nor copied into the new
+    results; only the run and the row that it names are kept.
     """
 
     UPDATE_STATUS = "the result for this row: exactly one status"
@@ -45,5 +45,5 @@ class ResultColumn(Enum):
 
     @property
     def header(self) -> str:
-        """The column's name as it stands in the file."""
+        """The column's name in the file."""
         return self.name.lower()

@@ -1,7 +1,7 @@
-"""Writing files so that they are either whole or not there, and private.
+"""Writing files that are private, and that are either complete or absent.
 
-A file is written beside its final name, flushed to the disk, renamed over it, and the folder is
-flushed too: only then does it survive a power cut.
+A file is written under a temporary name in the same folder, flushed to the disk and renamed; then
+the folder is flushed too. Only this order survives a power cut.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
-WORKBOOKS = frozenset({".xlsx", ".xlsm"})  # the endings of their names
+WORKBOOKS = (".xlsx", ".xlsm")  # the endings of their names
 _UNFINISHED = ".new"
 
 
@@ -30,35 +30,35 @@ def sync_folder(folder: Path) -> None:
 
 
 def create(path: Path) -> None:
-    """Make a new, empty, private file.
+    """Create an empty, private file.
 
     Raises:
-        FileExistsError: something of that name is there, be it a link.
+        FileExistsError: the name is taken, if only by a link.
     """
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_FILE))
 
 
 def unfinished_in(folder: Path) -> list[Path]:
-    """Return what `replacing` could not finish, because the program was killed."""
+    """Return the files that `replacing` left unfinished because the program was killed."""
     return list(folder.glob(f".*{_UNFINISHED}"))
 
 
 def require_replaceable(path: Path) -> None:
-    """Check that a file can be written in the place of ``path``, which is left as it is.
+    """Check that `replacing` could write this path; the path itself is not changed.
 
     Raises:
-        OSError: it cannot, for want of rights or because of the name.
+        OSError: it could not, because of permissions or of the name.
     """
-    _begun(path).unlink()
+    _new_file(path).unlink()
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give the path of a new private file that takes the place of ``path`` when all went well.
+    """Give the path of a new private file, which replaces ``path`` at the end.
 
-    After an error ``path`` is what it was before and the new file is gone.
+    After an error ``path`` is unchanged and the new file is removed.
     """
-    new = _begun(path)
+    new = _new_file(path)
     try:
         yield new
         with new.open("rb") as written:
@@ -70,7 +70,7 @@ def replacing(path: Path) -> Iterator[Path]:
     sync_folder(path.parent)
 
 
-def _begun(path: Path) -> Path:
+def _new_file(path: Path) -> Path:
     new = path.with_name(f".{path.name}{_UNFINISHED}")
     new.unlink(missing_ok=True)
     create(new)

@@ -1,7 +1,6 @@
-"""What a run comes to: its totals, its exit code, and the sentences that say both.
+"""The outcome of a run: its totals, its exit code, and the sentences that explain them.
 
-Every place that shows counts, from the terminal to the auditor's manifest, takes them and their
-words from here.
+The terminal, the JSON summary, the report and the manifest all take counts and wording from here.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 from etl.errors import ExitCode
 from etl.fields import ResultColumn
 from etl.rows import TO_FIX, Status, rows_left
-from etl.text import counted, quoted_together
+from etl.text import counted, isolated, quoted_together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,12 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """The numbers of a run or a check, and which columns were read.
+    """The numbers of a run or a check, and the columns that it read.
 
-    ``counts`` has the rows of every status. ``sent`` maps each field to the header of its column;
-    ``not_sent`` are the headers of all other columns. ``stored_differently`` counts the updated
-    rows for which the API confirmed other values than were sent. ``sandbox`` tells that nothing
-    reached Fatora.
+    ``counts`` has the number of rows by status. ``sent`` maps each field to the header of its
+    column; ``not_sent`` are the headers of the other columns. ``stored_differently`` counts the
+    updated rows for which the API confirmed values other than those sent. ``sandbox``: the run used
+    the sandbox, so nothing reached Fatora.
     """
 
     rows: int = 0
@@ -47,7 +46,7 @@ class Totals:
 
     @property
     def to_fix(self) -> int:
-        """The number of rows that somebody must correct: they stand in the rework file."""
+        """The number of rows that somebody must correct: those in the rework file."""
         return sum(self.counts.get(status, 0) for status in TO_FIX)
 
     @property
@@ -58,9 +57,9 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class OpenRows:
-    """What is still open of a file that was run before, after all rework that was fed back.
+    """The number of rows of an earlier run that are still open, after all rework of it.
 
-    ``to_fix`` rows must be corrected, ``left`` rows are sent when the file is run again.
+    ``to_fix`` rows must be corrected; ``left`` rows are sent when ``file`` is run again.
     """
 
     run: str
@@ -73,10 +72,10 @@ class OpenRows:
 class Summary:
     """The result for one input; ``sentence`` explains it to people.
 
-    ``run`` is None where the input could not be used and no run was made; ``stopped`` is the
-    sentence that says why the run stopped early, if it did. ``delivered`` is the folder in which
-    operations find the results. ``sha256`` is that of the bytes that were read, if they could be.
-    ``reworked`` are the files whose rows this one corrects.
+    ``run`` is None if the input could not be used, so that no run was made. ``stopped`` says in
+    full sentences why the run stopped early, if it did. ``delivered`` is the folder in which
+    operations find the results, ``sha256`` the hash of the bytes that were read, if they could be.
+    ``reworked`` has what is still open of each file whose rows this one corrects.
     """
 
     input: Path
@@ -95,10 +94,10 @@ class Summary:
 
 
 def rows_in_words(totals: Totals) -> str:
-    """Return how many rows were read, and how many of them deserve a look."""
+    """Return how many rows were read, how many of them are hidden, and how many were blank."""
     words = counted(totals.rows, "row")
     if totals.hidden_rows:
-        words += f", {totals.hidden_rows:,} of them hidden"
+        words += f", {_of_them(totals.hidden_rows, totals.rows)}hidden"
     if totals.blank_rows:
         verb = "was" if totals.blank_rows == 1 else "were"
         words += f"; {counted(totals.blank_rows, 'blank row')} {verb} skipped"
@@ -106,7 +105,7 @@ def rows_in_words(totals: Totals) -> str:
 
 
 def columns_in_words(totals: Totals) -> str:
-    """Return which columns are sent, and as which field, and which are not."""
+    """Return which columns are sent, each with its field, and which are not."""
     headers = iter(quoted_together(*totals.sent.values(), *totals.not_sent))
     sent = ", ".join(f"{name} ← {next(headers)}" for name in totals.sent)
     not_sent = ", ".join(headers)
@@ -114,15 +113,20 @@ def columns_in_words(totals: Totals) -> str:
 
 
 def updated_in_words(totals: Totals) -> str:
-    """Return how many rows were updated, and how many of them the API stored differently."""
+    """Return how many rows were updated, and how many of those the API stored differently."""
     words = f"{totals.updated:,} updated"
     if totals.stored_differently:
-        words += f", {totals.stored_differently:,} of them stored differently from what was sent"
+        part = _of_them(totals.stored_differently, totals.updated)
+        words += f", {part}stored differently from what was sent"
     return words
 
 
+def _of_them(part: int, whole: int) -> str:
+    return "" if whole == 1 else f"{part:,} of them "
+
+
 def exit_code_of(counts: Mapping[Status, int], stopped: str | None) -> ExitCode:
-    """Return the exit code of a run: by the status of its rows, and whether it ``stopped``."""
+    """Return the exit code of a run, from the status of its rows and from why it ``stopped``."""
     if counts[Status.NOT_SENT] or (stopped and rows_left(counts)):
         return ExitCode.STOPPED
     rest = sum(counts.values()) - counts[Status.SUCCESS]
@@ -130,35 +134,42 @@ def exit_code_of(counts: Mapping[Status, int], stopped: str | None) -> ExitCode:
 
 
 def sentence_of(totals: Totals, stopped: str | None, rework: str) -> str:
-    """Return what the engineer on call and operations need to know, in a few sentences.
+    """Return the result and what to do next, in a few sentences.
 
-    ``rework`` says where the rows to fix are.
+    ``stopped`` says in full sentences why the run stopped early; ``rework`` is the file with the
+    rows to fix.
     """
     if not totals.rows:
         return "The file contains no rows."
     missing = totals.rows - totals.updated
-    if not missing:
-        return f"All rows were updated: {updated_in_words(totals)}."
     verb = "was" if missing == 1 else "were"
-    sentences = [f"{missing:,} of {counted(totals.rows, 'row')} {verb} not updated."]
+    sentences = [
+        f"{missing:,} of {counted(totals.rows, 'row')} {verb} not updated."
+        if missing
+        else "All rows were updated."
+    ]
     if totals.stored_differently:
         sentences.append(f"{updated_in_words(totals)}.")
     return " ".join([*sentences, *what_to_do(totals, stopped, rework)])
 
 
 def what_to_do(totals: Totals, stopped: str | None, rework: str) -> list[str]:
-    """Return what to do about the rows that were not updated, a sentence or two each.
+    """Return what to do about the rows that were not updated, in a few sentences for each kind.
 
-    ``rework`` says where the rows to fix are.
+    The arguments are those of `sentence_of`.
     """
     advice = []
     if totals.left:
-        rows = "row" if totals.left == 1 else f"{totals.left:,} rows"
         when = f"{stopped} When this is resolved, run" if stopped else "Run"
-        advice.append(f"{when} the same file again to send the remaining {rows}.")
+        advice.append(f"{when} the same file again to send the remaining {_rows(totals.left)}.")
     if totals.to_fix:
         advice.append(
-            f"Fix the {counted(totals.to_fix, 'row')} in {rework}"
+            f"Fix the {_rows(totals.to_fix)} in {isolated(rework)}"
             f" (see the {ResultColumn.UPDATE_FIX.header} column), then submit that file."
         )
     return advice
+
+
+def _rows(number: int) -> str:
+    """Return the rows after ``the``: the row, the 2,000 rows."""
+    return "row" if number == 1 else f"{number:,} rows"

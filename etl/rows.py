@@ -1,11 +1,11 @@
-"""What a row is called at each station of its way from the file to the report.
+"""The classes of a row, one for each stage between the file and the report.
 
 ::
 
     extract ─ Record ─► validate ─ CheckedRow ─► journal ─ PendingRow ─► load
     load ─ RowResult ─► journal ─ ReportRow ─► report
 
-``row`` is always the number that Excel shows for the row, counted from 1, the header included.
+``row`` is always the row number that Excel shows: it counts from 1 and includes the header.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SEPARATOR = "; "
 
 
 class Status(StrEnum):
-    """What became of a row: exactly one of these."""
+    """The result of a row; every row has exactly one."""
 
     SUCCESS = "SUCCESS"
     INVALID = "INVALID"
@@ -34,7 +34,7 @@ class Status(StrEnum):
 
     @property
     def final(self) -> bool:
-        """Whether running the same file again leaves the row alone."""
+        """Whether running the same file again does not send the row."""
         return self in {Status.SUCCESS, Status.INVALID, Status.REJECTED}
 
     @property
@@ -44,7 +44,7 @@ class Status(StrEnum):
 
 
 NOT_UPDATED = tuple(status for status in Status if status is not Status.SUCCESS)
-TO_FIX = (Status.INVALID, Status.REJECTED)  # final, so running the same file again leaves them
+TO_FIX = (Status.INVALID, Status.REJECTED)  # final: running the same file again does not help
 
 _MEANINGS = {
     Status.SUCCESS: "Updated",
@@ -57,37 +57,47 @@ _MEANINGS = {
 
 
 def rows_left(counts: Mapping[Status, int]) -> int:
-    """Return how many rows are not final: those that running the same file again sends."""
+    """Return how many rows are not final, so that running the same file again sends them."""
     return sum(count for status, count in counts.items() if not status.final)
 
 
 class Origin(NamedTuple):
-    """A row of an earlier run, as that run's rework and results name it."""
+    """The row of an earlier run that a rework or results file names."""
 
     run: str
     row: int
 
 
+class Change(NamedTuple):
+    """A change on the way from a cell to the value that is sent, as a warning describes it.
+
+    ``words`` has ``{}`` for each of ``quoted``, which are quoted together with the column's name.
+    """
+
+    words: str
+    quoted: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A row as it stands in the file.
+    """A row of the input, as text.
 
-    ``cells`` has one text for each column of the header. ``marks`` names, by column index, what is
-    wrong with a cell that its text alone cannot tell, such as an error value or a merged cell;
-    ``changes`` says where a text is not exactly what the cell shows. ``origin`` is the row of an
-    earlier run that this row corrects, if it says so.
+    ``cells`` has one text for each column of the header. ``marks`` has the faults of cells that
+    their texts do not show, such as an uncalculated formula or a merged cell, by column index;
+    ``changes`` has the texts that differ from what their cells show. ``origin`` is the row of an
+    earlier run that this row corrects, if the file names one.
     """
 
     row: int
     cells: tuple[str, ...]
     marks: Mapping[int, Code] = field(default_factory=dict)
-    changes: Mapping[int, str] = field(default_factory=dict)
+    changes: Mapping[int, Change] = field(default_factory=dict)
     origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong with a row: its code, and a sentence that names column and value."""
+    """A reason why a row was not updated: its code, and a full sentence for operations."""
 
     code: Code
     text: str
@@ -95,10 +105,10 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class CheckedRow:
-    """A row that has been validated; it may be sent if it has no faults.
+    """A row after validation; it may be sent if it has no faults.
 
-    ``client_id`` is None where the id is not usable; ``body`` is the JSON object to send, keyed as
-    the API wants it; ``warnings`` say what was changed on the way from the cell to the body.
+    ``client_id`` is None if the id is not usable. ``body`` is the JSON object to send, with the
+    API's keys. ``warnings`` describe what was changed on the way from the cells to the body.
     """
 
     record: Record
@@ -110,7 +120,7 @@ class CheckedRow:
 
 @dataclass(frozen=True, slots=True)
 class PendingRow:
-    """A staged row that is to be sent; ``status`` and ``attempts`` are those of earlier tries."""
+    """A staged row to send; ``status`` and ``attempts`` are those of earlier sessions."""
 
     row: int
     client_id: int
@@ -121,10 +131,10 @@ class PendingRow:
 
 @dataclass(frozen=True, slots=True)
 class RowResult:
-    """What is true of a row after an attempt, as it goes into the results file.
+    """The result of a row after an attempt, as the journal keeps it.
 
-    ``time`` is UTC in ISO 8601, when the answer came; ``ms`` is how long the attempt took.
-    ``stored_differently`` tells that the API confirmed the update, but with other values.
+    ``time`` is when the answer came, UTC in ISO 8601; ``ms`` is how long the attempt took.
+    ``stored_differently`` means that the API confirmed the update, but with other values.
     """
 
     row: int
@@ -141,7 +151,7 @@ class RowResult:
 
 @dataclass(frozen=True, slots=True)
 class ReportRow:
-    """A row as the report shows it; ``client_id`` is None where the id is not usable."""
+    """A row as the report and the results show it; ``client_id`` is None if it is not usable."""
 
     row: int
     cells: Sequence[str]
@@ -156,20 +166,20 @@ class ReportRow:
 
     @property
     def error(self) -> str:
-        """All that is wrong with the row: a sentence for each fault, on one line."""
+        """All faults of the row on one line, a sentence for each."""
         return " ".join(fault.text for fault in self.faults)
 
     @property
     def codes(self) -> str:
-        """The codes of what is wrong, each once."""
+        """The codes of the row's faults, each once."""
         return SEPARATOR.join(dict.fromkeys(fault.code.name for fault in self.faults))
 
     @property
     def reasons(self) -> str:
-        """What the codes mean, without any value of the row."""
+        """The meanings of the row's codes, without any value of the row."""
         return SEPARATOR.join(dict.fromkeys(fault.code.meaning for fault in self.faults))
 
     @property
     def fix(self) -> str:
-        """What operations should do: the fix of each code, once."""
+        """What operations should do: the fix of each code, each once."""
         return " ".join(dict.fromkeys(fault.code.fix for fault in self.faults))

@@ -1,7 +1,6 @@
-"""What the job knows of text: which characters are unseen, how to quote, what a formula is like.
+"""The rules about text that several stages share: invisible characters, quoting, formulas.
 
-The only rules about text that more than one stage needs; what a field may hold is the business of
-``etl.validate``.
+The rules for the values of each field are in ``etl.validate``.
 """
 
 from __future__ import annotations
@@ -13,12 +12,13 @@ from datetime import UTC, datetime
 _LONGEST_QUOTE = 60
 _LONGEST_LINE = 500
 
-# Control, format (zero-width and bidi marks), surrogate, private-use and unassigned characters, and
-# the line and paragraph separators: what could forge a line of a log or hide in an address.
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# The categories of what could forge a line of a log or hide in an address: control, format (zero-
+# width and bidi marks), surrogate, private-use and unassigned characters, and the separators of
+# lines and paragraphs.
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 _WHITE_SPACE = "".join(filter(str.isspace, map(chr, range(0x3001))))  # U+3000 is the last
-# These have no width either: soft hyphen, Arabic letter mark, Mongolian vowel separator, zero-width
+# Characters without a width: soft hyphen, Arabic letter mark, Mongolian vowel separator, zero-width
 # and bidi characters, word joiner and invisible operators, byte order mark.
 _MARKS = (
     "\u00ad\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e"
@@ -27,18 +27,16 @@ _MARKS = (
 )
 _EDGES = _WHITE_SPACE + _MARKS
 
-# A cell that a spreadsheet program would run, and one that is such a cell behind apostrophes:
-# OWASP ASVS 5.0, 1.2.10. A phone number is none: nothing in it can be called.
+# A cell that a spreadsheet program would run, or that apostrophes keep it from running: OWASP ASVS
+# 5.0, 1.2.10. A phone number is harmless: nothing in it can be called.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\uff1d]")
 _PHONE = re.compile(r"\+[0-9]+")
 
-# Unicode Standard Annex 9: what stands between these two keeps its own direction, and turns nothing
-# of the sentence around it.
+# Unicode Standard Annex 9: FIRST STRONG ISOLATE and POP DIRECTIONAL ISOLATE. Text between them has
+# its own direction and cannot change that of the sentence around it.
 _ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
 _ISOLATES = str.maketrans(dict.fromkeys((_ISOLATE, _END_ISOLATE)))
-_RIGHT_TO_LEFT = frozenset(
-    {"R", "AL", "AN"}
-)  # the bidirectional classes of such letters and digits
+_RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})  # bidirectional classes of letters and digits
 
 SHORTEST_CREDENTIAL = 16
 """Characters. No key or token is shorter, and masking a shorter one would garble messages."""
@@ -47,35 +45,36 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")  # RFC 6750, 2.1: b64token
 
 
 def strip_edges(text: str) -> str:
-    """Return the text without white space and unseen marks at its ends."""
+    """Return the text without white space and invisible characters at its ends."""
     return text.strip(_EDGES)
 
 
 def is_blank(text: str) -> bool:
-    """Whether a person sees nothing in the cell."""
+    """Whether a cell with this text looks empty."""
     return not text or (text[0] in _EDGES and not strip_edges(text))
 
 
 def visible(text: str) -> str:
-    """Return the text with every unseen character written out, such as ``<U+200F>``."""
+    """Return the text with every invisible character written out, such as ``<U+200F>``."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(
-        f"<U+{ord(char):04X}>" if unicodedata.category(char) in _UNSEEN else char for char in text
+        f"<U+{ord(char):04X}>" if unicodedata.category(char) in _INVISIBLE else char
+        for char in text
     )
 
 
 def quote(value: str) -> str:
-    """Return a value as messages quote it: in quotation marks, at most 60 characters of it."""
+    """Return a value as sentences quote it: in quotation marks, cut after 60 characters."""
     (quoted,) = quoted_together(value)
     return quoted
 
 
 def quoted_together(*values: str) -> tuple[str, ...]:
-    """Return the values of one sentence as `quote` does.
+    """Return the values for one sentence, each as `quote` returns it.
 
-    Where one of them reads from right to left, each is isolated, so that it cannot turn the English
-    around it: no Arabic header tears the value after it apart. Other sentences hold no such marks.
+    If one of them has right-to-left text, all are isolated: an Arabic header then changes the order
+    neither of the English words nor of the value after it. Other sentences get no isolates.
     """
     shown = [
         visible(value[:_LONGEST_QUOTE] + "…" * (len(value) > _LONGEST_QUOTE)) for value in values
@@ -86,12 +85,16 @@ def quoted_together(*values: str) -> tuple[str, ...]:
 
 
 def isolated(text: str) -> str:
-    """Return words from outside, such as an answer's, so that they cannot turn our own around."""
-    return f"{_ISOLATE}{text}{_END_ISOLATE}" if _has_right_to_left(text) else text
+    """Return text from outside, such as an answer's, for the middle of one of our sentences.
+
+    Its invisible characters are written out, and right-to-left text is isolated.
+    """
+    shown = visible(text)
+    return f"{_ISOLATE}{shown}{_END_ISOLATE}" if _has_right_to_left(shown) else shown
 
 
 def without_isolates(sentence: str) -> str:
-    """Return a sentence for terminals and programs, which make nothing of such marks."""
+    """Return a sentence for terminals and programs, which do not interpret isolates."""
     return sentence.translate(_ISOLATES)
 
 
@@ -115,8 +118,8 @@ def counted(number: int, noun: str) -> str:
 def guard_formula(text: str) -> str:
     """Return the text as a CSV cell that no spreadsheet program runs; undone by `unguard_formula`.
 
-    An apostrophe is put before what begins like a formula, phone numbers excepted, and before an
-    apostrophe that stands before such a thing: so exactly one can be taken off again.
+    An apostrophe is put before text that begins like a formula, with or without apostrophes of its
+    own, so that exactly one can be removed again. Phone numbers stay as they are.
     """
     if _FORMULA.match(text) and not _PHONE.fullmatch(text):
         return "'" + text
@@ -124,7 +127,7 @@ def guard_formula(text: str) -> str:
 
 
 def unguard_formula(text: str) -> str:
-    """Return a cell's text without the apostrophe that guards it: ``'+974`` but not ``'Abdul``."""
+    """Return a cell's text without the apostrophe of `guard_formula`; ``'Abdul`` keeps its own."""
     if text.startswith("'") and _FORMULA.match(text):
         return text[1:]
     return text
@@ -133,11 +136,11 @@ def unguard_formula(text: str) -> str:
 def utc_time(seconds: float) -> str:
     """Return a time, in seconds since 1970, as the job writes it: UTC, ISO 8601, to milliseconds.
 
-    So written, times are in the order of their texts, as which the journal compares them.
+    Such texts sort like the times themselves; the journal relies on that.
     """
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def is_token(text: str) -> bool:
-    """Whether the text can be sent as a bearer token, and as nothing else than one."""
+    """Whether the text has only characters that a bearer token may have."""
     return _TOKEN.fullmatch(text) is not None

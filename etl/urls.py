@@ -1,12 +1,12 @@
-"""Which addresses the job sends a token to."""
+"""The rules for the addresses of the API and of a proxy."""
 
 from __future__ import annotations
 
 import re
 from ipaddress import ip_address
 
-# Narrower than RFC 3986 on purpose: no user info, backslash, percent sign, query or letter beyond
-# ASCII, on which parsers disagree about the host. What is left every parser reads alike.
+# Narrower than RFC 3986 on purpose: all parsers find the same host in such an address. They differ
+# over user info, backslashes, percent signs, queries and letters beyond ASCII.
 _HOST = r"(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*|\[[0-9A-Fa-f:]+\])"
 _PORT = r"(?::(?P<port>[1-9][0-9]{0,4}))?"
 _API_URL = re.compile(rf"(?P<scheme>https?)://{_HOST}{_PORT}(?:/[A-Za-z0-9._-]+)*/?")
@@ -24,18 +24,18 @@ def checked_url(url: str) -> str:
     if parts is None or "/." in url or int(parts["port"] or 1) > _LAST_PORT:
         raise ValueError("must look like https://api.fatora.io/v1")
     if parts["scheme"] == "http" and not is_loopback(url):
-        raise ValueError("must begin with https://; plain http is for this machine alone")
+        raise ValueError("must begin with https://; http:// is allowed only for this machine")
     return url.rstrip("/")
 
 
 def is_proxy(url: str) -> bool:
-    """Whether the address can be that of a proxy; it may hold a name and a password."""
+    """Whether the text is the address of a proxy, with or without a user name and a password."""
     parts = _PROXY_URL.fullmatch(url)
     return parts is not None and int(parts["port"] or 1) <= _LAST_PORT
 
 
 def is_loopback(url: str) -> bool:
-    """Whether the address is on this machine."""
+    """Whether the address is that of an API on this machine."""
     parts = _API_URL.fullmatch(url)
     if parts is None:
         return False

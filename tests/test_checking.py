@@ -1,4 +1,4 @@
-"""Each record comes out with all that is wrong with it, and with a body only of what is sent."""
+"""Each record gets all its faults, and a body of only the values to send."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import itertools
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
 
 from etl.codes import Code
 from etl.fields import Field
-from etl.rows import Record
+from etl.rows import Change, Record
+from etl.text import quote, without_isolates
 from etl.validate.checking import ColumnRules, check_records
+from etl.validate.duplicates import duplicate_fault
+from foreign import FOREIGN, is_readable
 
 if TYPE_CHECKING:
     from etl.rows import CheckedRow
@@ -31,13 +35,13 @@ def record(changes: dict[str, str], marks: dict[str, Code] | None = None, row: i
 
 
 def checked(record: Record, rules: ColumnRules = RULES) -> CheckedRow:
-    """Returns what comes of a record."""
+    """Returns a record after validation."""
     (row,) = check_records([record], rules)
     return row
 
 
 def test_good_row_has_a_body_and_no_faults() -> None:
-    """The body holds every field that is sent but the id, keyed as the API wants it."""
+    """The body has every field except the id, with the API's keys."""
     good = record({})
     row = checked(good)
     assert (row.record, row.client_id, row.faults, row.warnings) == (good, 1024, (), ())
@@ -50,7 +54,7 @@ def test_good_row_has_a_body_and_no_faults() -> None:
 
 
 def test_text_is_sent_as_written() -> None:
-    """Of names and notes every character is sent, of an email all but its outer white space."""
+    """Names and notes are sent unchanged, an email without outer white space."""
     row = checked(
         record({"E-mail": " Sara@Example.com\t", "Name": " Sa\u0301ra ", "Notes": "a\nb"})
     )
@@ -61,13 +65,13 @@ def test_text_is_sent_as_written() -> None:
 
 @pytest.mark.parametrize("blank", ["", " ", "\u200b", "\x0b"])
 def test_blank_cell_leaves_the_stored_value_alone(blank: str) -> None:
-    """An optional cell in which nothing is seen is not sent, and is no fault."""
+    """An optional cell that looks empty is not sent, and is not a fault."""
     row = checked(record({"Name": blank, "Phone": blank, "Notes": blank}))
     assert (dict(row.body), row.faults) == ({"email": "sara@example.com"}, ())
 
 
-def test_blank_cell_empties_the_stored_value_where_that_is_set() -> None:
-    """Only the fields that the configuration says are cleared, and only those with a column."""
+def test_blank_cell_empties_the_stored_value_if_that_is_set() -> None:
+    """Only the configured fields are cleared, and only if they have a column."""
     cleared = frozenset({Field.NOTES, Field.ADDRESS})
     rules = ColumnRules(NAMES, RULES.columns, RULES.max_lengths, cleared)
     row = checked(record({"Name": "", "Notes": " "}), rules)
@@ -80,27 +84,35 @@ def test_blank_cell_empties_the_stored_value_where_that_is_set() -> None:
         (
             {"Client ID": "1024.7 "},
             "ID_NOT_INTEGER",
-            "Client ID `1024.7 `: the id is not a whole number",
+            "The client number is not a whole number (column “Client ID”: “1024.7 ”).",
         ),
-        ({"Client ID": ""}, "ID_MISSING", "Client ID: the id is missing"),
+        (
+            {"Client ID": ""},
+            "ID_MISSING",
+            "The client number is missing (column “Client ID”).",
+        ),
         (
             {"E-mail": "sa\u200fra@example.com"},
             "EMAIL_INVALID",
-            "E-mail `sa<U+200F>ra@example.com`: the e-mail address is not valid",
+            "The e-mail address is not valid (column “E-mail”: “sa<U+200F>ra@example.com”).",
         ),
-        ({"Notes": "x" * 41}, "TEXT_TOO_LONG", f"Notes `{'x' * 41}`: the text is too long"),
+        (
+            {"Notes": "x" * 41},
+            "TEXT_TOO_LONG",
+            f"The text is too long (column “Notes”: “{'x' * 41}”).",
+        ),
     ],
 )
 def test_fault_names_its_column_and_quotes_the_cell(
     changes: dict[str, str], code: str, text: str
 ) -> None:
-    """The column is named as in the file, the value quoted as it stands there."""
+    """A fault has the header and the value as they are in the file."""
     (fault,) = checked(record(changes)).faults
     assert (fault.code.name, fault.text) == (code, text)
 
 
 def test_all_faults_of_a_row_are_reported_together() -> None:
-    """Operations correct a row once."""
+    """Operations see all faults at once, so that they correct a row only once."""
     faults = checked(
         record({"Client ID": "x", "E-mail": "", "Phone": "9E+11", "Name": "#N/A"})
     ).faults
@@ -110,23 +122,39 @@ def test_all_faults_of_a_row_are_reported_together() -> None:
         Code.CELL_ERROR,
         Code.TEXT_DAMAGED,
     ]
+    assert " ".join(fault.text for fault in faults) == (
+        "The client number is not a whole number (column “Client ID”: “x”)."
+        " The e-mail address is missing (column “E-mail”)."
+        " The cell contains an Excel error, such as #N/A (column “Name”: “#N/A”)."
+        " Excel changed this value and the original is lost (column “Phone”: “9E+11”)."
+    )
+
+
+def test_arabic_header_and_value_are_isolated_together() -> None:
+    """An Arabic header does not change the order of the sentence and of the value after it."""
+    rules = ColumnRules(("رقم العميل", "e"), {Field.ID: 0, Field.EMAIL: 1}, {})
+    (fault,) = checked(Record(2, ("1024.5", "a@example.com")), rules).faults
+    assert fault.text == (
+        "The client number is not a whole number"
+        " (column “\u2068رقم العميل\u2069”: “\u20681024.5\u2069”)."
+    )
 
 
 def test_column_that_is_not_sent_has_no_faults() -> None:
-    """Errors and damage in the operator's own columns are kept as they are."""
+    """Errors and damage in the operator's own columns do not matter."""
     row = checked(record({"Branch": "#N/A\0"}, {"Branch": Code.CELL_MERGED}))
     assert row.faults == ()
 
 
 @pytest.mark.parametrize("name", ["Client ID", "E-mail", "Name", "Phone", "Notes"])
 def test_mark_of_a_sent_cell_is_a_fault(name: str) -> None:
-    """What was wrong with a cell before it became text is not forgotten."""
+    """A fault from reading the cell is reported like one from validation."""
     (fault,) = checked(record({}, {name: Code.CELL_MERGED})).faults
     assert fault.code is Code.CELL_MERGED
-    assert fault.text.startswith(f"{name} `")
+    assert fault.text.startswith(f"{Code.CELL_MERGED.meaning} (column “{name}”: “")
 
 
-def test_mark_comes_before_what_its_text_tells() -> None:
+def test_mark_comes_before_the_fault_of_the_text() -> None:
     """A cell that is cut off is malformed, not missing."""
     (fault,) = checked(record({"E-mail": ""}, {"E-mail": Code.ROW_MALFORMED})).faults
     assert fault.code is Code.ROW_MALFORMED
@@ -136,34 +164,62 @@ def test_mark_comes_before_what_its_text_tells() -> None:
     ("changes", "marks"),
     [({"Client ID": "x"}, {}), ({"Client ID": ""}, {}), ({}, {"Client ID": Code.TEXT_DAMAGED})],
 )
-def test_unusable_id_is_no_client(changes: dict[str, str], marks: dict[str, Code]) -> None:
-    """Nobody is looked up by an id that is damaged or is none."""
+def test_row_with_an_unusable_id_has_no_client(
+    changes: dict[str, str], marks: dict[str, Code]
+) -> None:
+    """A row whose id is damaged or not a number belongs to no client."""
     assert checked(record(changes, marks)).client_id is None
 
 
-def test_row_that_is_invalid_besides_keeps_its_client() -> None:
-    """So that it is compared with the other rows of that id."""
+def test_row_with_other_faults_keeps_its_client() -> None:
+    """The row can be compared with the other rows of that id."""
     assert checked(record({"E-mail": "x"}, {"Name": Code.CELL_MERGED})).client_id == 1024
 
 
 @pytest.mark.parametrize("text", [" 1024 ", "1024.0", "01024", "١٠٢٤", "\u200f1024"])
-def test_id_is_the_same_however_it_is_spelt(text: str) -> None:
-    """Blanks, zeros, marks and digits of other scripts do not make another client."""
+def test_id_is_the_same_in_any_spelling(text: str) -> None:
+    """Blanks, leading zeros, marks and digits of other scripts do not change the id."""
     assert checked(record({"Client ID": text})).client_id == 1024
 
 
-def test_change_of_a_value_is_warned_of() -> None:
-    """Each warning names the column and what was done to its cell."""
+def test_change_of_a_value_is_a_warning() -> None:
+    """Each warning names the column and says what was changed."""
     row = checked(record({"Phone": "٩٧٤", "E-mail": "\u200esara@example.com"}))
     assert row.body["phone"] == "974"
     assert row.warnings == (
-        "E-mail: unseen characters at the ends were taken off",
-        "Phone: the digits of `٩٧٤` were mapped to `974`",
+        "Column “E-mail”: invisible characters at the ends were removed",
+        (
+            "Column “\u2068Phone\u2069”: the digits in “\u2068٩٧٤\u2069” were converted to"
+            " “\u2068974\u2069”"
+        ),
     )
 
 
-def test_rows_keep_their_order_over_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows are validated in chunks, and each has its own faults still, the last chunk's too."""
+def test_change_by_reading_is_a_warning_too() -> None:
+    """Braces in a header or a value are text."""
+    change = Change("the value {} was used", ("{0} {",))
+    read = Record(2, ("7", "a@example.com", "{0} {"), changes={2: change})
+    rules = ColumnRules(("i", "e", "{n}"), {Field.ID: 0, Field.EMAIL: 1, Field.NOTES: 2}, {})
+    assert checked(read, rules).warnings == ("Column “{n}”: the value “{0} {” was used",)
+
+
+@settings(max_examples=50, deadline=None)
+@given(header=FOREIGN, value=FOREIGN)
+def test_fault_is_an_english_sentence_whatever_it_quotes(header: str, value: str) -> None:
+    """Our words come first, isolates are balanced, and without them the sentence is the same."""
+    rules = ColumnRules((header, "e"), {Field.ID: 0, Field.EMAIL: 1}, {})
+    row = checked(Record(2, (value, "a@example.com"), {0: Code.CELL_MERGED}), rules)
+    texts = [fault.text for fault in row.faults]
+    texts += [*row.warnings, duplicate_fault(header, 7, 2, [2, 3], 2).text]
+    for text in texts:
+        assert is_readable(text)
+    name, quoted = without_isolates(quote(header)), without_isolates(quote(value))
+    cell = f"{name}: {quoted}" if value else name
+    assert without_isolates(texts[0]) == f"{Code.CELL_MERGED.meaning} (column {cell})."
+
+
+def test_rows_keep_their_order_across_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are validated in chunks, but each gets its own faults, in the last chunk too."""
     monkeypatch.setattr("etl.validate.checking._MOST_ROWS", 3)
     ids = ["1", "x", "3", "4", "", "6", "y"]
     records = [record({"Client ID": text}, row=10 * place) for place, text in enumerate(ids, 1)]
@@ -173,8 +229,8 @@ def test_rows_keep_their_order_over_chunks(monkeypatch: pytest.MonkeyPatch) -> N
     assert [len(row.faults) for row in rows] == [0, 1, 0, 0, 1, 0, 1]
 
 
-def test_records_are_read_no_further_than_they_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Memory does not grow with the file: a chunk is validated before the next is read."""
+def test_records_are_read_only_as_far_as_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chunk is validated before the next is read, so that memory does not grow."""
     monkeypatch.setattr("etl.validate.checking._MOST_ROWS", 3)
     endless = (record({}, row=row) for row in itertools.count(2))
     rows = check_records(endless, RULES)
@@ -183,5 +239,5 @@ def test_records_are_read_no_further_than_they_are_needed(monkeypatch: pytest.Mo
 
 
 def test_no_records_are_no_rows() -> None:
-    """A file with a header alone is validated too."""
+    """A file with only a header has nothing to validate."""
     assert list(check_records([], RULES)) == []

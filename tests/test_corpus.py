@@ -1,4 +1,4 @@
-"""Files that real programs wrote, and some that none would, are read as a person sees them."""
+"""Files by real programs, and some that no program would write, are read as a person sees them."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def _named(case: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("case", [case for case in CASES if "rows" in case], ids=_named)
 def test_file_is_read_as_a_person_sees_it(case: dict[str, Any]) -> None:
-    """Rows have their numbers, cells their text, and what is wrong with a cell is marked."""
+    """Rows have their numbers, cells have their text, and faulty cells have marks."""
     path = CORPUS / case["file"]
     with open_table(path, sheet=case.get("sheet"), encoding=case.get("encoding")) as table:
-        found = list(table.records)
+        records = list(table.records)
     expected = [(*row, {}, [])[:4] if len(row) == 2 else (*row, [])[:4] for row in case["rows"]]
     assert [
         (
@@ -35,7 +35,7 @@ def test_file_is_read_as_a_person_sees_it(case: dict[str, Any]) -> None:
             {str(column): code.name for column, code in record.marks.items()},
             sorted(record.changes),
         )
-        for record in found
+        for record in records
     ] == expected
     assert list(table.names) == case.get("names", list(table.names))
     assert table.tally.hidden_rows == case.get("hidden", 0)
@@ -44,7 +44,7 @@ def test_file_is_read_as_a_person_sees_it(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", [case for case in CASES if "refused" in case], ids=_named)
 def test_file_that_is_not_certain_is_refused_in_one_sentence(case: dict[str, Any]) -> None:
-    """The sentence says what is wrong and where, and fits on one line."""
+    """The sentence says what is wrong and where, on one line."""
     path = CORPUS / case["file"]
     with (
         pytest.raises(InputError) as refused,
@@ -56,6 +56,6 @@ def test_file_that_is_not_certain_is_refused_in_one_sentence(case: dict[str, Any
 
 
 def test_every_file_has_an_expectation() -> None:
-    """No file lies about untested, and none is missing."""
+    """No file is untested, and none is missing."""
     files = {path.name for path in CORPUS.iterdir() if path.is_file()}
     assert files - {"make.py", "expected.json"} == {case["file"] for case in CASES}

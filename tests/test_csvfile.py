@@ -1,4 +1,4 @@
-"""A CSV is read with certainty, or refused in one sentence that says where to look."""
+"""A CSV is read with certainty, or refused in one sentence that says where the error is."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """Where a test puts its spreadsheet."""
+    """The path of a test's spreadsheet."""
     return tmp_path / "clients.csv"
 
 
 def read(
     file: Path, data: bytes, delimiter: str = "comma", encoding: str | None = None
 ) -> list[RawRow]:
-    """Writes a file and returns its rows as they are with this delimiter."""
+    """Writes a file and returns its rows, split at this delimiter."""
     file.write_bytes(data)
     by_name = {layout.name: layout for layout in layouts(file, encoding)}
     return list(by_name[delimiter].rows())
 
 
 def cells(rows: list[RawRow]) -> list[list[object]]:
-    """Returns the cells alone."""
+    """Returns the cells of the rows."""
     return [list(row.cells) for row in rows]
 
 
@@ -40,14 +40,14 @@ def cells(rows: list[RawRow]) -> list[list[object]]:
     ("delimiter", "char"), [("comma", ","), ("semicolon", ";"), ("tab", "\t"), ("pipe", "|")]
 )
 def test_each_delimiter_is_a_way_to_read_the_file(file: Path, delimiter: str, char: str) -> None:
-    """Comma, semicolon, tab and pipe separate cells, and text is kept to the letter."""
+    """Comma, semicolon, tab and pipe separate cells, whose text is not changed."""
     rows = read(file, f'000123{char}"a{char} ""b"""{char} NA \n'.encode(), delimiter)
     assert cells(rows) == [["000123", f'a{char} "b"', " NA "]]
 
 
 @pytest.mark.parametrize("line", [b"sep=^\r\n", b'"SEP=^"\n', b"sep=^\r"])
 def test_declared_delimiter_is_the_only_one(file: Path, line: bytes) -> None:
-    """A `sep=` line settles the delimiter, and Excel does not count it as a row."""
+    """A `sep=` line decides the delimiter, and is not a row, as in Excel."""
     rows = read(file, line + b"id^email\n1^a\n", "^")
     assert [layout.name for layout in layouts(file, None)] == ["^"]
     assert [(row.row, row.line) for row in rows] == [(1, 2), (2, 3)]
@@ -55,7 +55,7 @@ def test_declared_delimiter_is_the_only_one(file: Path, line: bytes) -> None:
 
 @pytest.mark.parametrize("line", [b"sep=", b'sep="', b"sep=;;"])
 def test_line_that_declares_no_delimiter_is_a_row(file: Path, line: bytes) -> None:
-    """What only resembles a `sep=` line settles nothing."""
+    """A line that only resembles `sep=` decides nothing."""
     file.write_bytes(line + b"\r\nid,email\r\n")
     assert len(layouts(file, None)) == 4
 
@@ -76,7 +76,7 @@ def test_unicode_is_read_and_the_mark_is_no_text(file: Path, codec: str, mark: b
 
 
 def test_named_encoding_is_used(file: Path) -> None:
-    """Any other encoding is read where it is named."""
+    """Any other encoding is read if it is named."""
     assert cells(read(file, "سارة,é\n".encode("cp1256"), encoding="cp1256")) == [["سارة", "é"]]
 
 
@@ -91,25 +91,27 @@ def test_byte_order_mark_wins_over_the_named_encoding(file: Path) -> None:
 def test_undecodable_byte_is_named_with_its_line(file: Path, end: str, filler: int) -> None:
     """An encoding is never guessed: the sentence says which byte, where, and what to do."""
     good = f"id,name{end}" + f"1,{'x' * 1000}{end}" * filler
-    with pytest.raises(InputError, match=rf"^line {filler + 2}: the byte 0xD3 is not utf-8; save"):
+    with pytest.raises(
+        InputError, match=rf"^the file isn't UTF-8 \(byte 0xD3 on line {filler + 2}\); save"
+    ):
         read(file, good.encode() + "2,سارة".encode("cp1256"))
 
 
 @pytest.mark.parametrize(
     ("data", "encoding", "message"),
     [
-        ("id,é\n".encode("utf-16-le"), None, "line 1: the byte 0xE9"),
-        ("id,a\n".encode("utf-16-le"), None, "line 1 holds a NUL"),
-        ("id,a\n".encode("utf-32"), None, "line 1 holds a NUL"),
-        ("id,a\n".encode("utf-16-le"), "utf-16", "line 1: the file is not utf-16"),
-        (b"id,a\n1,\0\n", None, "line 2 holds a NUL"),
-        (b"sep=,\nid,a\n\n1,\0\n", None, "line 4 holds a NUL"),
-        ("id,a\n1,é".encode()[:-1], None, "line 2: the file ends in the middle of a character"),
-        (b"", None, "the file is empty"),
+        ("id,é\n".encode("utf-16-le"), None, r"the file isn't UTF-8 \(byte 0xE9 on line 1\)"),
+        ("id,a\n".encode("utf-16-le"), None, "line 1 has a NUL"),
+        ("id,a\n".encode("utf-32"), None, "line 1 has a NUL"),
+        ("id,a\n".encode("utf-16-le"), "utf-16", r"the file isn't UTF-16 \(line 1: UTF-16 stream"),
+        (b"id,a\n1,\0\n", None, "line 2 has a NUL character, so the file isn't UTF-8 text"),
+        (b"sep=,\nid,a\n\n1,\0\n", None, "line 4 has a NUL"),
+        ("id,a\n1,é".encode()[:-1], None, "the file isn't UTF-8, or is incomplete"),
+        (b"", None, "the file is empty; save or export it again$"),
         (codecs.BOM_UTF8, None, "the file is empty"),
     ],
 )
-def test_file_that_is_no_text_in_its_encoding_is_refused(
+def test_file_that_is_not_text_in_its_encoding_is_refused(
     file: Path, data: bytes, encoding: str | None, message: str
 ) -> None:
     """UTF-16 without a mark, NUL characters, a character cut in two: one sentence each."""
@@ -127,21 +129,27 @@ def test_file_that_is_no_text_in_its_encoding_is_refused(
     ],
 )
 def test_quote_that_is_not_closed_is_refused(file: Path, data: bytes, line: int) -> None:
-    """A stray quotation mark never swallows rows; the line where the record begins is named."""
-    with pytest.raises(InputError, match=rf"^line {line}: .*quotation mark"):
+    """A stray quotation mark never swallows rows; the message has the line of its record."""
+    with pytest.raises(InputError, match=rf"^line {line} starts a record .*quotation mark"):
         read(file, data)
+
+
+def test_declared_delimiter_cannot_disorder_the_sentence(file: Path) -> None:
+    """Python quotes the delimiter in its own message, in which a Hebrew letter is isolated."""
+    with pytest.raises(InputError, match=r"cannot be read \(\u2068.*ש.*\u2069\); look for"):
+        read(file, 'sep=ש\nidשemail\n1ש"a"b\n'.encode(), "ש")
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_quoted_line_breaks_belong_to_the_cell(file: Path, end: str) -> None:
-    """A record counts as one row, as in Excel, and its line is the one on which it begins."""
+    """A record counts as one row, as in Excel, and its line is the one on which it starts."""
     rows = read(file, f'id,notes{end}1,"a{end}{end}b"{end}2,c{end}'.encode())
     assert cells(rows) == [["id", "notes"], ["1", f"a{end}{end}b"], ["2", "c"]]
     assert [(row.row, row.place) for row in rows] == [(1, "line 1"), (2, "line 2"), (3, "line 5")]
 
 
 def test_blank_line_is_a_row(file: Path) -> None:
-    """An empty line has a row number in Excel too."""
+    """An empty line has a row number, as in Excel."""
     assert [(row.row, list(row.cells)) for row in read(file, b"a\n\nb\n")] == [
         (1, ["a"]),
         (2, []),
@@ -149,17 +157,17 @@ def test_blank_line_is_a_row(file: Path) -> None:
     ]
 
 
-def test_last_line_without_an_end_may_have_been_cut(file: Path) -> None:
-    """Only the last row can lack its line end, and is marked for it."""
+def test_last_line_without_an_end_may_be_cut_off(file: Path) -> None:
+    """Only the last row can lack its line end, and is marked accordingly."""
     assert [row.whole for row in read(file, b"a\nb\nc")] == [True, True, False]
 
 
-def test_end_of_file_character_of_dos_is_no_row(file: Path) -> None:
-    """A Ctrl-Z after the last line is passed over; inside the text it is a character."""
+def test_end_of_file_character_of_dos_is_not_a_row(file: Path) -> None:
+    """A Ctrl-Z after the last line is skipped; anywhere else it is text."""
     assert cells(read(file, b"a\x1a\nb\n\x1a")) == [["a\x1a"], ["b"]]
 
 
-def test_rows_can_be_read_anew(file: Path) -> None:
+def test_rows_can_be_read_again(file: Path) -> None:
     """Looking for the header does not use up the rows."""
     file.write_bytes(b"a\nb\n")
     layout = layouts(file, None)[0]

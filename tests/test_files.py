@@ -1,4 +1,4 @@
-"""Files are whole or not there, and private."""
+"""Files are private, and complete or absent."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from etl.files import create, replacing, sync_folder
 
 
 def mode_of(path: Path) -> int:
-    """A file's permissions."""
+    """Returns the permissions of a file."""
     return stat.S_IMODE(path.stat().st_mode)
 
 
 def names_in(folder: Path) -> list[str]:
-    """What is in a folder, hidden files too."""
+    """Returns the names in a folder, with those of hidden files."""
     return sorted(file.name for file in folder.iterdir())
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where a file is to be."""
+    """The path of a test's file."""
     return tmp_path / "results.csv"
 
 
@@ -35,15 +35,15 @@ def _umask(request: pytest.FixtureRequest) -> object:
 
 
 @pytest.mark.usefixtures("_umask")
-def test_a_new_file_is_empty_and_private(path: Path) -> None:
-    """Whatever the user's umask."""
+def test_new_file_is_empty_and_private(path: Path) -> None:
+    """The user's umask does not matter."""
     create(path)
     assert (path.read_bytes(), mode_of(path)) == (b"", 0o600)
 
 
 @pytest.mark.parametrize("kind", ["file", "link", "broken link", "folder"])
-def test_a_file_is_never_created_over_something(kind: str, tmp_path: Path, path: Path) -> None:
-    """Nor through a link that somebody put there."""
+def test_file_is_never_created_over_another(kind: str, tmp_path: Path, path: Path) -> None:
+    """A link with the name is not followed either."""
     target = tmp_path / "target"
     match kind:
         case "file":
@@ -62,8 +62,8 @@ def test_a_file_is_never_created_over_something(kind: str, tmp_path: Path, path:
 
 
 @pytest.mark.usefixtures("_umask")
-def test_a_file_is_replaced_as_a_whole(path: Path) -> None:
-    """The new one takes its place, is private, and nothing else is left."""
+def test_file_is_replaced_as_a_whole(path: Path) -> None:
+    """The new file has the name and is private, and no temporary file is left."""
     path.write_bytes(b"old")
     path.chmod(0o644)
     with replacing(path) as new:
@@ -73,8 +73,8 @@ def test_a_file_is_replaced_as_a_whole(path: Path) -> None:
     assert names_in(path.parent) == [path.name]
 
 
-def test_a_file_that_was_not_there_is_made(path: Path) -> None:
-    """It appears when it is whole."""
+def test_absent_file_is_created(path: Path) -> None:
+    """The file appears only when it is complete."""
     with replacing(path) as new:
         new.write_bytes(b"new")
         assert not path.exists()
@@ -83,10 +83,10 @@ def test_a_file_that_was_not_there_is_made(path: Path) -> None:
 
 @pytest.mark.parametrize("error", [OSError(28, "No space left"), ValueError(), KeyboardInterrupt()])
 @pytest.mark.parametrize("before", [b"old", None])
-def test_after_an_error_all_is_as_it_was(
+def test_after_an_error_nothing_has_changed(
     path: Path, before: bytes | None, error: BaseException
 ) -> None:
-    """The old file, or none, and nothing half written beside it."""
+    """The old file, if there was one, is unchanged, and no temporary file is left."""
     if before is not None:
         path.write_bytes(before)
     names = names_in(path.parent)
@@ -102,8 +102,8 @@ def test_after_an_error_all_is_as_it_was(
     assert (path.read_bytes() if path.exists() else None) == before
 
 
-def test_what_a_killed_program_left_is_no_obstacle(path: Path) -> None:
-    """Its half-written file is thrown away."""
+def test_leftover_of_a_killed_program_is_replaced(path: Path) -> None:
+    """The half-written file of a killed program is removed."""
     path.with_name(f".{path.name}.new").write_bytes(b"half, and longer than the whole")
     with replacing(path) as new:
         assert new.read_bytes() == b""
@@ -112,8 +112,8 @@ def test_what_a_killed_program_left_is_no_obstacle(path: Path) -> None:
     assert names_in(path.parent) == [path.name]
 
 
-def test_a_writer_may_put_another_file_in_the_place(path: Path) -> None:
-    """Libraries that write by renaming are served too."""
+def test_writer_may_rename_another_file_to_the_path(path: Path) -> None:
+    """A library may write the new file by renaming one of its own."""
     with replacing(path) as new:
         other = new.with_name("other")
         other.write_bytes(b"new")
@@ -121,10 +121,10 @@ def test_a_writer_may_put_another_file_in_the_place(path: Path) -> None:
     assert path.read_bytes() == b"new"
 
 
-def test_a_file_is_flushed_before_it_is_renamed_and_its_folder_after(
+def test_file_is_flushed_before_it_is_renamed_and_its_folder_after(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In any other order a power cut could leave an empty file, or the old name."""
+    """In any other order a power cut could leave an empty file or the old one."""
     steps: list[str] = []
     fsync, rename = os.fsync, Path.replace
 
@@ -144,7 +144,7 @@ def test_a_file_is_flushed_before_it_is_renamed_and_its_folder_after(
 
 
 def test_flushing_a_folder_needs_one(tmp_path: Path) -> None:
-    """A folder that is gone is an error, and no descriptor stays open."""
+    """An absent folder is an error, and no descriptor stays open."""
     descriptors = Path("/dev/fd")
     before = names_in(descriptors)
     sync_folder(tmp_path)

@@ -1,4 +1,4 @@
-"""A number or a date is written as its cell shows it, or nothing is claimed of it."""
+"""A number or a date becomes the text that its cell shows, or None if that is uncertain."""
 
 from __future__ import annotations
 
@@ -76,18 +76,18 @@ def test_number_is_shown_as_its_format_says(
 @pytest.mark.parametrize(
     ("value", "text"), [(5, "5.0"), (-5, "(5.0)"), (0, "nil 0"), (-0.0, "nil 0")]
 )
-def test_sign_picks_the_section(value: float, text: str) -> None:
-    """What is negative and what is nothing may have a format of its own."""
+def test_sign_chooses_the_section(value: float, text: str) -> None:
+    """Negative numbers and zero may have formats of their own."""
     assert shown_number(value, '0.0;(0.0);"nil "0') == text
 
 
 def test_one_section_shows_the_minus_sign() -> None:
-    """Only a section for negative numbers takes their sign away."""
+    """Only a section for negative numbers removes their sign."""
     assert (shown_number(-5, "0.0"), shown_number(-5, "0.0;0.0")) == ("-5.0", "5.0")
 
 
-def test_semicolon_in_a_text_ends_no_section() -> None:
-    """What stands between quotation marks has no meaning."""
+def test_semicolon_in_quotation_marks_does_not_end_a_section() -> None:
+    """Text between quotation marks is literal."""
     assert shown_number(-5, '0";"') == "-5;"
 
 
@@ -109,14 +109,14 @@ def test_semicolon_in_a_text_ends_no_section() -> None:
         "0" * 256,
     ],
 )
-def test_number_whose_look_cannot_be_told_is_none(number_format: str) -> None:
-    """Hidden, scaled, conditional, in other digits, damaged: no text is made up."""
+def test_number_in_an_unsupported_format_is_none(number_format: str) -> None:
+    """Hidden, scaled, conditional, foreign and damaged formats give no text."""
     assert shown_number(-1024.5, number_format) is None
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
-def test_what_is_no_number_is_none(value: float) -> None:
-    """A workbook that was tampered with can hold such values."""
+def test_infinity_and_nan_are_none(value: float) -> None:
+    """A manipulated workbook can contain such values."""
     assert shown_number(value, "0.00") is None
 
 
@@ -125,7 +125,7 @@ def test_what_is_no_number_is_none(value: float) -> None:
     [(-0.0, "0"), (1e20, "1" + "0" * 20), (0.1 + 0.2, "0.3"), (1e-7, "1E-07"), (-1.5, "-1.5")],
 )
 def test_plain_number_has_15_digits(value: float, text: str) -> None:
-    """What arithmetic left behind the 15th digit is not seen."""
+    """Rounding errors after the 15th digit are not shown."""
     assert plain_number(value) == text
 
 
@@ -152,7 +152,7 @@ def test_plain_number_has_15_digits(value: float, text: str) -> None:
     ],
 )
 def test_moment_is_shown_as_its_format_says(number_format: str, text: str) -> None:
-    """Months are told from minutes, and names are those of English."""
+    """Months differ from minutes, and names are English."""
     assert shown_moment(MOMENT, number_format) == text
 
 
@@ -183,19 +183,19 @@ def test_moment_is_shown_as_its_format_says(number_format: str, text: str) -> No
         " " * 256,
     ],
 )
-def test_moment_whose_look_cannot_be_told_is_none(number_format: str) -> None:
-    """By the reader's settings, in another language, calendar or digits: no text is made up."""
+def test_moment_in_an_unsupported_format_is_none(number_format: str) -> None:
+    """The reader's settings, other languages, calendars and digits give no text."""
     assert shown_moment(MOMENT, number_format) is None
 
 
 def test_noon_and_midnight_are_12() -> None:
-    """On a clock of twelve hours there is no hour 0."""
+    """A clock with AM and PM has no hour 0."""
     shown = [shown_moment(time(hour), "h AM/PM") for hour in (0, 12)]
     assert shown == ["12 AM", "12 PM"]
 
 
 def test_date_has_midnight_and_time_has_day_0() -> None:
-    """What a cell does not hold is shown as Excel counts it."""
+    """A date is shown at midnight, and a time on the day that Excel counts as 0."""
     assert shown_moment(date(2024, 3, 5), "hh:mm") == "00:00"
     assert shown_moment(time(13, 30), "yyyy-mm-dd hh:mm") == "1899-12-31 13:30"
 
@@ -203,14 +203,14 @@ def test_date_has_midnight_and_time_has_day_0() -> None:
 @given(value=NUMBERS, number_format=FORMATS)
 @example(value=1e308, number_format="0." + "0" * 250 + "%%%")
 @example(value=10**4299, number_format="0." + "0" * 100 + "%" * 150)
-def test_no_format_of_a_number_trips(value: float, number_format: str) -> None:
-    """Whatever the format is, a number has a text or none."""
+def test_no_format_of_a_number_raises(value: float, number_format: str) -> None:
+    """A number in any format becomes a text or None."""
     assert isinstance(shown_number(value, number_format), str | None)
 
 
 @given(value=st.datetimes() | st.dates() | st.times(), number_format=FORMATS)
-def test_no_format_of_a_moment_trips(value: datetime | date | time, number_format: str) -> None:
-    """Whatever the format is, a date or a time has a text or none."""
+def test_no_format_of_a_moment_raises(value: datetime | date | time, number_format: str) -> None:
+    """A date or a time in any format becomes a text or None."""
     assert isinstance(shown_moment(value, number_format), str | None)
 
 
@@ -240,8 +240,8 @@ def test_exponents_and_hidden_numbers_are_shown_as_they_look(
         (-timedelta(hours=1), "[h]:mm", None),
     ],
 )
-def test_length_of_time_is_shown_in_hours(
+def test_duration_is_shown_in_hours(
     value: timedelta, number_format: str, shown: str | None
 ) -> None:
-    """Hours in brackets go on beyond a day; what else there is cannot be told."""
+    """Hours in brackets may exceed a day; other formats of a duration give no text."""
     assert shown_duration(value, number_format) == shown

@@ -1,4 +1,4 @@
-"""The fields are found among the headers whatever their spelling, and never guessed."""
+"""The fields are found among the headers in any spelling, and never guessed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KNOWN = known_names({})
 
 
 def matched(*names: str) -> Header:
-    """Returns what is found in a row with these cells."""
+    """Returns a row with these cells as a header."""
     return match(1, names, KNOWN)
 
 
@@ -39,8 +39,8 @@ def matched(*names: str) -> Header:
         ("مُلاحَظات", Field.NOTES),
     ],
 )
-def test_header_is_found_however_it_is_spelt(name: str, field: Field) -> None:
-    """Case, spacing, punctuation, unseen characters and variants of letters do not matter."""
+def test_header_is_found_in_any_spelling(name: str, field: Field) -> None:
+    """Case, spacing, punctuation, invisible characters and variants of letters do not matter."""
     assert matched(name).columns == {field: 0}
 
 
@@ -51,14 +51,14 @@ def test_other_header_is_not_taken_for_a_field(name: str) -> None:
 
 
 def test_no_alias_means_two_fields() -> None:
-    """Each name that ships stands for one field alone."""
+    """Each built-in name means exactly one field."""
     keys = [header_key(name) for field in Field for name in ALIASES[field]]
     assert all(KNOWN[header_key(name)] is field for field in Field for name in ALIASES[field])
     assert "" not in keys
 
 
-def test_alias_of_the_configuration_is_known_beside_those_that_ship() -> None:
-    """Names from the configuration are matched as loosely as the others, and add to them."""
+def test_alias_of_the_configuration_adds_to_the_built_in_ones() -> None:
+    """Aliases from the configuration match as loosely as the built-in ones."""
     known = known_names({Field.ID: ["Kundennummer"]})
     assert match(1, ["KUNDEN-NUMMER", "mail"], known).columns == {Field.ID: 0, Field.EMAIL: 1}
     assert match(1, ["mail", "client id"], known).columns == {Field.EMAIL: 0, Field.ID: 1}
@@ -76,12 +76,12 @@ def test_alias_of_the_configuration_is_known_beside_those_that_ship() -> None:
 def test_required_fields_without_a_column_are_missing(
     names: list[str], missing: list[Field]
 ) -> None:
-    """The id and the email must have a column, the others need none."""
+    """The id and the email must have a column; the other fields need not."""
     assert matched(*names).missing == missing
 
 
 def test_columns_of_a_previous_run_are_not_kept() -> None:
-    """Every column of a results file, in any case, is dropped; the operator's own are kept."""
+    """The columns that a results file adds are dropped, in upper or lower case."""
     own = [column.header for column in ResultColumn]
     header = matched("id", *own, "Update_Status ", "email", "update", "Updated by")
     kept = [header.names[index] for index in header.kept]
@@ -89,12 +89,12 @@ def test_columns_of_a_previous_run_are_not_kept() -> None:
 
 
 def test_two_columns_for_one_field_are_both_named() -> None:
-    """Which of two columns to send is never guessed."""
-    header = matched("id", "E-mail", "notes", "البريد")
-    with pytest.raises(InputError, match=r"hold the email: `E-mail` and `البريد` \(row 1\)"):
+    """The column to send is never guessed, and the message names both."""
+    header = matched("id", "E-mail", "notes", "mail")
+    with pytest.raises(InputError, match=r"row 1 has two columns for email: “E-mail” and “mail”;"):
         header.require_distinct()
 
 
-def test_header_with_one_column_a_field_is_distinct() -> None:
-    """Repeated names of columns that are not sent do no harm."""
+def test_header_with_one_column_for_each_field_is_distinct() -> None:
+    """Columns that are not sent may have the same name."""
     matched("id", "email", "Branch", "Branch", "", "").require_distinct()

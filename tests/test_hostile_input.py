@@ -1,4 +1,4 @@
-"""No file, however it came about, is answered with anything but a table or a sentence."""
+"""Every file, however damaged, leads to a table or to a sentence."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 HEADER = ("id", "email", "name", "phone", "Branch")
 
-# What gives a text file its shape, so that some of it gets beyond the header.
+# Pieces that give a text file a structure, so that some files have rows below a header.
 TEXT_PIECES = st.sampled_from(
     [b"id,email\n", b"id;email\r\n", b"sep=;\n", b"1,a@example.com\n", b'"', b"\r", b",", b"\t"]
 )
@@ -67,7 +67,7 @@ FORMATS = st.sampled_from([";;;", "0.00", "yyyy", "[h]:mm", "0" * 300, '"', "Gen
 
 @functools.cache
 def good_workbook() -> Mapping[str, bytes]:
-    """Returns the parts of a workbook that is in order."""
+    """Returns the parts of a valid workbook."""
     packed = io.BytesIO()
     with xlsxwriter.Workbook(packed) as workbook:
         sheet = workbook.add_worksheet("Clients")
@@ -79,7 +79,7 @@ def good_workbook() -> Mapping[str, bytes]:
 
 
 def packed(changes: Mapping[str, Callable[[bytes], bytes]]) -> bytes:
-    """Returns a workbook some parts of which were changed."""
+    """Returns a workbook with some parts changed."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in good_workbook().items():
@@ -88,7 +88,7 @@ def packed(changes: Mapping[str, Callable[[bytes], bytes]]) -> bytes:
 
 
 def read(data: bytes, ending: str) -> list[Record] | None:
-    """Returns the records of a file that has these bytes, or None if it is refused."""
+    """Returns the records of a file with these bytes, or None if it is refused."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"clients{ending}"
         path.write_bytes(data)
@@ -98,7 +98,7 @@ def read(data: bytes, ending: str) -> list[Record] | None:
 
 
 def bodies(path: Path) -> list[tuple[int | None, Mapping[str, str]]]:
-    """Returns what would be sent for each row, and to whom."""
+    """Returns the client and the body of each row."""
     with open_table(path) as table:
         rules = ColumnRules(table.names, table.columns, dict.fromkeys(Field, 100))
         return [(row.client_id, row.body) for row in check_records(table.records, rules)]
@@ -109,33 +109,33 @@ def bodies(path: Path) -> list[tuple[int | None, Mapping[str, str]]]:
 @example(data=b"\xef\xbb\xbf")
 @example(data=b"sep=,\n")
 def test_any_bytes_as_csv_are_a_table_or_a_sentence(data: bytes) -> None:
-    """A text file is read or refused, whatever it holds."""
+    """A text file is read or refused, with any content."""
     read(data, ".csv")
 
 
 @settings(UNHURRIED)
 @given(data=st.binary(max_size=60), start=st.sampled_from([b"", b"PK\3\4", b"\xd0\xcf\x11\xe0"]))
 def test_any_bytes_as_workbook_are_a_sentence(data: bytes, start: bytes) -> None:
-    """What is no workbook is refused, whatever it begins with."""
+    """A file that is not a workbook is refused, with any first bytes."""
     assert read(start + data, ".xlsx") is None
 
 
 @settings(UNHURRIED)
 @given(share=st.floats(0, 1), data=st.binary(max_size=4))
 def test_damaged_workbook_is_a_table_or_a_sentence(share: float, data: bytes) -> None:
-    """A few bytes that changed on the way end in no traceback."""
+    """A few changed bytes never lead to a traceback."""
     whole = packed({})
     place = int(share * len(whole))
     read(whole[:place] + data + whole[place + len(data) :], ".xlsx")
 
 
-# openpyxl says so of a sheet in the list of sheets that names no part, and leaves it out.
+# openpyxl warns of a sheet without a part in the list of sheets, and omits it.
 @pytest.mark.filterwarnings("ignore:File contains an invalid specification")
 @pytest.mark.parametrize("part", sorted(good_workbook()))
 @settings(UNHURRIED, max_examples=25)
 @given(share=st.floats(0, 1), data=st.binary(max_size=4) | st.just(b"<"))
 def test_damaged_part_is_a_table_or_a_sentence(part: str, share: float, data: bytes) -> None:
-    """Also where the damage was there before the workbook was packed."""
+    """Damage from before the workbook was compressed leads to no traceback either."""
 
     def change(old: bytes) -> bytes:
         place = int(share * len(old))
@@ -149,7 +149,7 @@ def test_damaged_part_is_a_table_or_a_sentence(part: str, share: float, data: by
 @example(sheet='<row r="2"><c r="A2" s="1"><v>1</v></c></row>', number_format=";;;")
 @example(sheet='<row r="2"><c r="C2" s="1"><v>1e999</v></c></row>', number_format="0.00")
 def test_any_sheet_is_a_table_or_a_sentence(sheet: str, number_format: str) -> None:
-    """Elements and values that are well formed but make no sense end in no traceback."""
+    """Well-formed but senseless elements and values never lead to a traceback."""
     text = number_format.replace('"', "&quot;").encode()
     changes: dict[str, Callable[[bytes], bytes]] = {
         "xl/worksheets/sheet1.xml": lambda old: (
@@ -163,7 +163,7 @@ def test_any_sheet_is_a_table_or_a_sentence(sheet: str, number_format: str) -> N
 @pytest.mark.parametrize("source", [".csv", ".xlsx"])
 @pytest.mark.parametrize("ending", [".csv", ".xlsx"])
 def test_results_fed_back_send_the_same(tmp_path: Path, source: str, ending: str) -> None:
-    """Text that a reader or a writer could change goes out as it did the first time."""
+    """Text that a reader or a writer could change is sent as it was the first time."""
     rows = [
         HEADER,
         (" 1024.0 ", "sara@example.com", "سارة", "+97433123456", "=1+1"),
@@ -194,7 +194,7 @@ def test_results_fed_back_send_the_same(tmp_path: Path, source: str, ending: str
 def test_any_results_fed_back_send_the_same(
     ending: str, cells: list[tuple[str, str, str, str]]
 ) -> None:
-    """Whatever the cells hold, what goes out the second time is what went out the first time."""
+    """Any cells are sent the second time as they were the first time."""
     with tempfile.TemporaryDirectory() as folder:
         first = write_csv(Path(folder) / "clients.csv", [HEADER[:4], *cells])
         again = Path(folder) / f"results{ending}"

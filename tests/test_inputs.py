@@ -1,4 +1,4 @@
-"""The spreadsheets are found among what was named, and nothing half-written is taken."""
+"""The spreadsheets are found in files and folders, without half-written ones."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+UNSUPPORTED = (
+    "not a supported spreadsheet (.csv .tsv .txt .xlsx .xlsm); save it in one of these formats"
+)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """An empty folder."""
@@ -24,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def put(folder: Path, *names: str, age: float = 3600) -> list[Path]:
-    """Puts files into a folder that were changed so many seconds ago."""
+    """Creates files in a folder that were changed so many seconds ago."""
     files = [folder / name for name in names]
     for file in files:
         file.touch()
@@ -33,7 +38,7 @@ def put(folder: Path, *names: str, age: float = 3600) -> list[Path]:
 
 
 def test_folder_gives_its_spreadsheets_in_order(folder: Path) -> None:
-    """They are sorted by name, endings match in any case, and subfolders are left alone."""
+    """They are sorted by name, endings match in any case, and subfolders are ignored."""
     put(folder, "b.xlsx", "c.CSV", "a.xlsm", "d.tsv", "e.txt", "readme.md", "csv")
     (folder / "old.csv").mkdir()
     put(folder / "old.csv", "z.csv")
@@ -44,15 +49,15 @@ def test_folder_gives_its_spreadsheets_in_order(folder: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["~$clients.xlsx", ".clients.csv", "a.csv.tmp", "a.csv.part", "a.xlsx.crdownload"]
 )
-def test_what_programs_leave_behind_is_passed_over(folder: Path, name: str) -> None:
-    """Lock files, dot files and unfinished downloads are no inputs."""
+def test_temporary_files_of_programs_are_skipped(folder: Path, name: str) -> None:
+    """Lock files, dot files and unfinished downloads are not inputs."""
     put(folder, name)
     assert find_inputs([folder], settle=0) == Inputs()
 
 
 @pytest.mark.parametrize("name", ["a.xls", "a.xlsb", "a.ods"])
-def test_spreadsheet_of_another_kind_is_not_passed_over_in_silence(folder: Path, name: str) -> None:
-    """It is found, so that it is refused with a sentence."""
+def test_spreadsheet_of_another_kind_is_not_skipped_silently(folder: Path, name: str) -> None:
+    """An .xls file in a folder is found, so that a message refuses it."""
     files = put(folder, name)
     assert find_inputs([folder], settle=5).files == files
 
@@ -64,14 +69,14 @@ def test_spreadsheet_of_another_kind_is_not_passed_over_in_silence(folder: Path,
 def test_file_that_just_changed_is_left_for_later(
     folder: Path, age: float, settle: float, *, settled: bool
 ) -> None:
-    """A file in a folder must have rested; one that is dated ahead by a wrong clock may be read."""
+    """A file must be unchanged for a while; one that a wrong clock dated ahead may be read."""
     files = put(folder, "a.csv", age=age)
     expected = Inputs(files=files) if settled else Inputs(unsettled=files)
     assert find_inputs([folder], settle) == expected
 
 
-def test_named_file_is_taken_as_it_is(folder: Path) -> None:
-    """Who names a file means it: however new, of whatever kind, in the order given."""
+def test_named_file_is_always_an_input(folder: Path) -> None:
+    """Named files are inputs in the order given, of any age and kind."""
     files = put(folder, "b.csv", "~$a.md", age=0)
     files.append(folder / "absent.csv")
     assert find_inputs(files, settle=60).files == files
@@ -87,11 +92,11 @@ def test_spreadsheet_is_readable(folder: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("a.xls", ".xls files are not read; open it in Excel and save it as .xlsx"),
-        ("a.XLSB", ".xlsb files are not read; open it in Excel and save it as .xlsx"),
-        ("a.ods", ".ods files are not read; open it in Excel and save it as .xlsx"),
-        ("a.pdf", ".pdf is no spreadsheet that is read"),
-        ("clients", "a file without an ending is no spreadsheet that is read"),
+        ("a.xls", ".xls is not supported; open the file in Excel and save it as .xlsx"),
+        ("a.XLSB", ".xlsb is not supported; open the file in Excel and save it as .xlsx"),
+        ("a.ods", ".ods is not supported; open the file in Excel and save it as .xlsx"),
+        ("a.pdf", UNSUPPORTED),
+        ("clients", UNSUPPORTED),
     ],
 )
 def test_file_of_another_kind_is_refused(folder: Path, name: str, sentence: str) -> None:
@@ -104,27 +109,30 @@ def test_file_of_another_kind_is_refused(folder: Path, name: str, sentence: str)
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("absent.csv", "there is no such file"),
-        ("clients.csv/a.csv", "it cannot be read: Not a directory"),
-        (f"{'a' * 300}.csv", "it cannot be read: File name too long"),
-        ("pipe.csv", "it is no file"),
-        (".", "the folder cannot be read by this user"),
+        ("absent.csv", "there is no such file; check its name and folder"),
+        ("clients.csv/a.csv", "the file cannot be read (Not a directory); check its path"),
+        (f"{'a' * 300}.csv", "the file cannot be read (File name too long); check its path"),
+        ("pipe.csv", "not a regular file; give a spreadsheet or a folder"),
+        (".", "permission denied; give the job's user access to the folder"),
     ],
 )
-def test_what_is_no_file_is_refused(folder: Path, name: str, sentence: str) -> None:
-    """Whatever the system says of it is this file's fault, and keeps no other from being sent."""
+def test_anything_but_a_file_is_refused(folder: Path, name: str, sentence: str) -> None:
+    """An error of the system concerns this file only; the others are still inputs."""
     put(folder, "clients.csv")
     os.mkfifo(folder / "pipe.csv")
-    found = find_inputs([folder / name, folder / "clients.csv"], settle=0)
-    assert found.files[-1:] == [folder / "clients.csv"]
-    with pytest.raises(InputError, match=f"^{sentence}$"):
+    inputs = find_inputs([folder / name, folder / "clients.csv"], settle=0)
+    assert inputs.files[-1:] == [folder / "clients.csv"]
+    with pytest.raises(InputError, match=f"^{re.escape(sentence)}$"):
         require_readable(folder / name)
 
 
-def test_folder_that_cannot_be_read_is_refused(
+def test_folder_without_permission_is_an_input(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the user that cron runs the job as; the superuser of a container may read anything."""
+    """A folder without permission is left for `require_readable` to refuse.
+
+    The error is simulated, because the superuser of a container may read every folder.
+    """
 
     def refuse(_: Path) -> Iterator[Path]:
         raise PermissionError(13, "Permission denied")
@@ -133,8 +141,22 @@ def test_folder_that_cannot_be_read_is_refused(
     assert find_inputs([folder], settle=0).files == [folder]
 
 
+def test_file_without_permission_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says that a permission is missing, and whose.
+
+    The error is simulated, because the superuser of a container may read every file.
+    """
+
+    def refuse(_: Path) -> os.stat_result:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(folder), "stat", refuse)
+    with pytest.raises(InputError, match=r"^permission denied; give the job's user access to"):
+        require_readable(folder / "a.csv")
+
+
 def test_one_file_is_not_several(folder: Path) -> None:
-    """A folder is, whatever is in it, wherever it is named."""
+    """A folder or a second path makes several inputs, even if the folder is empty."""
     (file,) = put(folder, "a.csv")
     (folder / "empty").mkdir()
     assert not find_inputs([file], settle=0).several
@@ -143,25 +165,25 @@ def test_one_file_is_not_several(folder: Path) -> None:
 
 
 def test_file_that_is_being_written_is_left_for_later(folder: Path) -> None:
-    """However long ago its last byte came: a slow copy may pause for longer than ``settle``."""
+    """A file that a program is writing is left, even if it pauses for longer than ``settle``."""
     (file,) = put(folder, "b.xlsx")
     with file.open("ab"):
-        found = find_inputs([folder], settle=0)
-        assert [file.name for file in found.unsettled] == ["b.xlsx"]
+        inputs = find_inputs([folder], settle=0)
+        assert [file.name for file in inputs.unsettled] == ["b.xlsx"]
     assert find_inputs([folder], settle=0).unsettled == []
 
 
-def test_file_that_is_only_read_is_taken(folder: Path) -> None:
-    """Somebody who looks at it does not change it."""
+def test_file_that_is_only_read_is_an_input(folder: Path) -> None:
+    """A program that only reads the file does not matter."""
     (file,) = put(folder, "b.xlsx")
     with file.open("rb"):
         assert find_inputs([folder], settle=0).unsettled == []
 
 
-def test_file_that_is_taken_away_meanwhile_is_left(
+def test_file_that_is_removed_meanwhile_is_left(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between the listing of the folder and the look at the file it is gone."""
+    """A file may vanish between the listing of the folder and the look at it."""
     (gone,) = put(folder, "b.xlsx")
     is_file = type(gone).is_file
 
@@ -171,5 +193,5 @@ def test_file_that_is_taken_away_meanwhile_is_left(
         return was_there
 
     monkeypatch.setattr(type(gone), "is_file", vanishing)
-    found = find_inputs([folder], settle=0)
-    assert gone not in found.files
+    inputs = find_inputs([folder], settle=0)
+    assert gone not in inputs.files

@@ -1,25 +1,35 @@
-"""What a run comes to, by its rows."""
+"""The exit code of a run and its sentences follow from its rows."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from etl.errors import ExitCode
-from etl.outcome import Totals, exit_code_of, sentence_of
+from etl.fields import Field
+from etl.outcome import (
+    Totals,
+    columns_in_words,
+    exit_code_of,
+    rows_in_words,
+    sentence_of,
+    updated_in_words,
+)
 from etl.rows import Status
+from foreign import FOREIGN, is_readable
 
 WHY = "The run was interrupted (Ctrl-C)."
 
 
-def counts(**found: int) -> dict[Status, int]:
-    """The rows of each status, of which most have none."""
-    return {status: found.get(status, 0) for status in Status}
+def counts(**rows: int) -> dict[Status, int]:
+    """Returns the number of rows of every status."""
+    return {status: rows.get(status, 0) for status in Status}
 
 
-def totals(stored_differently: int = 0, **found: int) -> Totals:
-    """The totals of a run with so many rows of each status."""
-    rows = sum(found.values())
-    return Totals(rows, counts=counts(**found), stored_differently=stored_differently)
+def totals(stored_differently: int = 0, **rows: int) -> Totals:
+    """Returns the totals of a run with so many rows of each status."""
+    return Totals(sum(rows.values()), counts=counts(**rows), stored_differently=stored_differently)
 
 
 @pytest.mark.parametrize(
@@ -36,10 +46,10 @@ def totals(stored_differently: int = 0, **found: int) -> Totals:
         (counts(SUCCESS=2, NOT_SENT=1), None, ExitCode.STOPPED),
     ],
 )
-def test_the_exit_code_follows_from_the_rows(
+def test_exit_code_follows_from_the_rows(
     rows: dict[Status, int], stopped: str | None, code: ExitCode
 ) -> None:
-    """4 says that rows are left: a signal that came after the last of them stopped nothing."""
+    """Exit code 4 means that rows are left: a signal after the last row stops nothing."""
     assert exit_code_of(rows, stopped) is code
 
 
@@ -47,12 +57,12 @@ def test_the_exit_code_follows_from_the_rows(
     ("totals", "stopped", "sentence"),
     [
         (totals(), None, "The file contains no rows."),
-        (totals(SUCCESS=1), WHY, "All rows were updated: 1 updated."),
+        (totals(SUCCESS=1), WHY, "All rows were updated."),
         (
             totals(stored_differently=25, SUCCESS=25),
             None,
             (
-                "All rows were updated: 25 updated, 25 of them stored differently from what was"
+                "All rows were updated. 25 updated, 25 of them stored differently from what was"
                 " sent."
             ),
         ),
@@ -61,8 +71,8 @@ def test_the_exit_code_follows_from_the_rows(
             None,
             (
                 "1 of 2,001 rows was not updated. 2,000 updated, 1 of them stored differently from"
-                " what was sent. Fix the 1 row in rework.csv (see the update_fix column), then"
-                " submit that file."
+                " what was sent. Fix the row in rework.csv (see the update_fix column), then submit"
+                " that file."
             ),
         ),
         (
@@ -88,6 +98,48 @@ def test_the_exit_code_follows_from_the_rows(
         ),
     ],
 )
-def test_the_sentence_says_what_to_do(totals: Totals, stopped: str | None, sentence: str) -> None:
-    """No less than is needed, and nothing that is not."""
+def test_sentence_says_what_to_do(totals: Totals, stopped: str | None, sentence: str) -> None:
+    """The sentence has the result, the reason of a stop, and the steps that are needed."""
     assert sentence_of(totals, stopped, "rework.csv") == sentence
+
+
+@pytest.mark.parametrize(
+    ("totals", "words"),
+    [
+        (Totals(rows=2_000), "2,000 rows"),
+        (Totals(rows=1, blank_rows=1), "1 row; 1 blank row was skipped"),
+        (Totals(rows=1, hidden_rows=1), "1 row, hidden"),
+        (
+            Totals(rows=40, hidden_rows=3, blank_rows=200_000),
+            "40 rows, 3 of them hidden; 200,000 blank rows were skipped",
+        ),
+    ],
+)
+def test_rows_are_counted_in_words(totals: Totals, words: str) -> None:
+    """Hidden rows are read and blank rows are not, and both are counted."""
+    assert rows_in_words(totals) == words
+
+
+def test_one_updated_row_is_not_one_of_them() -> None:
+    """The words for a single row are in the singular."""
+    assert updated_in_words(totals(SUCCESS=1)) == "1 updated"
+    words = "1 updated, stored differently from what was sent"
+    assert updated_in_words(totals(stored_differently=1, SUCCESS=1)) == words
+
+
+def test_columns_are_named_in_order_in_any_script() -> None:
+    """Every header is isolated if one of them is Arabic."""
+    sent = {Field.ID: "رقم العميل", Field.EMAIL: "Email"}
+    assert columns_in_words(Totals(sent=sent, not_sent=["Branch"])) == (
+        "Sent: id ← “\u2068رقم العميل\u2069”, email ← “\u2068Email\u2069”."
+        " Not sent: “\u2068Branch\u2069”."
+    )
+
+
+@settings(max_examples=50)
+@given(headers=st.lists(FOREIGN, min_size=2, max_size=4), rework=FOREIGN)
+def test_sentences_are_readable_whatever_they_quote(headers: list[str], rework: str) -> None:
+    """Headers and file names cannot disorder a sentence."""
+    invalid = Totals(2, counts=counts(INVALID=2), sent={Field.ID: headers[0]}, not_sent=headers[1:])
+    assert is_readable(columns_in_words(invalid))
+    assert is_readable(sentence_of(invalid, None, rework))

@@ -1,4 +1,4 @@
-"""The schema finds every bad cell, blames no other, and stops the job when it is not in force."""
+"""The schema finds every bad cell and no other, and stops the job if it is not in force."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def frame(*changes: dict[Field, str]) -> pd.DataFrame:
 
 
 def fault(field: Field, text: str, max_length: int = 1000) -> Code | None:
-    """Returns what is wrong with a cell of a row that is good but for it."""
+    """Returns the fault of a cell in a row that is otherwise good."""
     schema = ClientSchema(dict.fromkeys(Field, max_length))
     faults = schema.faults(frame({field: text}))
     assert faults.keys() <= {(2, field)}
@@ -55,7 +55,7 @@ def fault(field: Field, text: str, max_length: int = 1000) -> Code | None:
 
 @pytest.mark.parametrize("text", ["1", "1024", "9223372036854775807"])
 def test_positive_integer_is_an_id(text: str) -> None:
-    """From 1 to the largest that 63 bits hold."""
+    """An id is a whole number from 1 to 2^63 - 1."""
     assert fault(Field.ID, text) is None
 
 
@@ -87,8 +87,8 @@ def test_positive_integer_is_an_id(text: str) -> None:
         ("#N/A", Code.CELL_ERROR),
     ],
 )
-def test_anything_else_is_no_id(text: str, code: Code) -> None:
-    """No text but digits reaches the path of a request, and each fault has its own code."""
+def test_anything_else_is_not_an_id(text: str, code: Code) -> None:
+    """Only digits reach the path of a request, and each fault has its own code."""
     assert fault(Field.ID, text, max_length=20_000) is code
 
 
@@ -96,7 +96,7 @@ def test_anything_else_is_no_id(text: str, code: Code) -> None:
     "text", ["a@example.com", "A.b+c@sub.example.com", "سارة@example.com", "a@" + "b" * 63 + ".com"]
 )
 def test_address_is_an_email(text: str) -> None:
-    """Addresses are judged as email-validator does, those in Arabic letters included."""
+    """The addresses that email-validator accepts are valid, even in Arabic letters."""
     assert fault(Field.EMAIL, text) is None
 
 
@@ -118,16 +118,16 @@ DOMAINS = st.sampled_from(
 
 @given(st.lists(st.builds("{}@{}".format, LOCAL_PARTS, DOMAINS), min_size=1, max_size=30))
 @settings(max_examples=50, deadline=None)
-def test_no_address_is_judged_otherwise_than_the_library_does(addresses: list[str]) -> None:
-    """Also those of which only the domain is shown to it, once."""
-    found = ClientSchema({}).faults(frame(*({Field.EMAIL: each} for each in addresses)))
+def test_shortcuts_judge_an_address_like_the_library(addresses: list[str]) -> None:
+    """Plain local parts and repeated domains give the same result as the library."""
+    faults = ClientSchema({}).faults(frame(*({Field.EMAIL: each} for each in addresses)))
     for row, address in enumerate(addresses, start=2):
         try:
             validate_email(address, check_deliverability=False)
             valid = len(address) <= 254
         except EmailNotValidError:
             valid = False
-        assert ((row, Field.EMAIL) not in found) == valid, address
+        assert ((row, Field.EMAIL) not in faults) == valid, address
 
 
 @pytest.mark.parametrize(
@@ -152,19 +152,19 @@ def test_no_address_is_judged_otherwise_than_the_library_does(addresses: list[st
         ("sara\ufffd@example.com", Code.TEXT_DAMAGED),
     ],
 )
-def test_anything_else_is_no_email(text: str, code: Code) -> None:
-    """Display names, unseen characters, a line end, two addresses: none is an address."""
+def test_anything_else_is_not_an_email(text: str, code: Code) -> None:
+    """Display names, invisible characters, line ends and two addresses are not valid."""
     assert fault(Field.EMAIL, text, max_length=20_000) is code
 
 
-def test_address_is_judged_without_the_network() -> None:
-    """No name server is asked: a domain that nobody has is as good as any."""
+def test_address_is_checked_without_the_network() -> None:
+    """No name server is asked, so that an unregistered domain is valid."""
     assert fault(Field.EMAIL, "sara@nobody-has-this.example.com") is None
 
 
 @pytest.mark.parametrize("text", ["+97433123456", "00974 33 12-34 (56)", "33123456 / 44", "1e5"])
 def test_phone_may_be_written_in_any_way(text: str) -> None:
-    """What the API makes of a phone is its business."""
+    """A phone may have any characters that people write in one."""
     assert fault(Field.PHONE, text) is None
 
 
@@ -172,7 +172,7 @@ def test_phone_may_be_written_in_any_way(text: str) -> None:
     "text", ["9.74331E+11", "9,74E+11", "9E+11", "974\u200b33", "+974\u202d33", "974\x0033"]
 )
 def test_phone_that_cannot_be_dialled_is_damaged(text: str) -> None:
-    """Digits that Excel rounded off and marks between them are not what was typed."""
+    """Rounded digits and invisible marks between digits are damage."""
     assert fault(Field.PHONE, text) is Code.TEXT_DAMAGED
 
 
@@ -180,8 +180,8 @@ def test_phone_that_cannot_be_dialled_is_damaged(text: str) -> None:
     "text",
     ["NA", "None", "nan", "a\r\nb\tc", "می\u200cکنم", "\u202bليلى\u202c", "9.74E+11", "# N/A"],
 )
-def test_free_text_may_hold_what_people_write(text: str) -> None:
-    """Words for nothing, line breaks, joiners and bidi marks are part of a text."""
+def test_free_text_may_contain_what_people_write(text: str) -> None:
+    """Words such as NA, line breaks, joiners and bidi marks are part of a text."""
     row = dict.fromkeys([Field.NAME, Field.ADDRESS, Field.NOTES], text)
     assert ClientSchema({}).faults(frame(row)) == {}
 
@@ -209,13 +209,13 @@ def test_free_text_may_hold_what_people_write(text: str) -> None:
     ],
 )
 def test_error_or_damage_is_found_in_every_column(text: str, code: Code) -> None:
-    """Errors of the spreadsheet program, replacement and control characters are never sent."""
+    """Excel errors, replacement characters and control characters are never sent."""
     faults = ClientSchema({}).faults(frame(dict.fromkeys(Field, text)))
     assert faults == {(2, field): code for field in Field}
 
 
-def test_text_is_as_long_as_the_configuration_allows() -> None:
-    """Characters are counted, not bytes, and the limit itself is allowed."""
+def test_text_may_be_as_long_as_configured() -> None:
+    """The limit counts characters, not bytes, and is itself allowed."""
     optional = [field for field in Field if not field.required]
     fits, too_long = dict.fromkeys(optional, "س" * 30), dict.fromkeys(optional, "س" * 31)
     faults = ClientSchema(dict.fromkeys(Field, 30)).faults(frame(fits, too_long))
@@ -233,7 +233,7 @@ def test_each_bad_cell_is_reported_once() -> None:
 
 
 def test_one_bad_id_does_not_disable_the_checks_of_other_rows() -> None:
-    """Every row is judged by itself, whatever stands in the others."""
+    """Every row is checked independently of the others."""
     ids = ["abc", "-3", "1024", "", "1e400", "0" * 5000 + "7"]
     assert ClientSchema({}).faults(frame(*({Field.ID: text} for text in ids))) == {
         (2, Field.ID): Code.ID_NOT_INTEGER,
@@ -244,8 +244,8 @@ def test_one_bad_id_does_not_disable_the_checks_of_other_rows() -> None:
     }
 
 
-def test_the_environment_cannot_switch_validation_off() -> None:
-    """Variables that pandera reads when it is imported change nothing."""
+def test_environment_cannot_switch_validation_off() -> None:
+    """The environment variables of pandera have no effect."""
     off = {"PANDERA_VALIDATION_ENABLED": "False", "PANDERA_VALIDATION_DEPTH": "SCHEMA_ONLY"}
     ended = subprocess.run(
         [sys.executable, "-c", BAD_ROW],
@@ -270,7 +270,7 @@ def test_the_environment_cannot_switch_validation_off() -> None:
 def test_schema_that_lets_rows_pass_stops_the_job(
     passing: pa.DataFrameSchema, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A bad row goes along with every frame; unless each of its cells fails, no row is believed."""
+    """A bad row is added to every frame; if one of its cells passes, no row counts as checked."""
     schema = ClientSchema({})
     monkeypatch.setattr(schema, "_schema", passing)
     with pytest.raises(InconsistentError):
@@ -292,7 +292,7 @@ def _raises(_: pd.Series[str]) -> bool:
 def test_failure_without_its_row_stops_the_job(
     check: pa.Check, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failure that cannot be laid at a row's door, or has no code, is one of all rows."""
+    """A failure without a row or without a code means that no row counts as checked."""
     schema = ClientSchema({})
     strict = pa.DataFrameSchema({Field.NAME: pa.Column(str, check)})
     monkeypatch.setattr(schema, "_schema", strict)
@@ -309,7 +309,7 @@ def test_failure_without_its_row_stops_the_job(
         frame({}).assign(**{Field.ID: 1024}),
     ],
 )
-def test_frame_that_is_not_as_agreed_stops_the_job(broken: pd.DataFrame) -> None:
-    """Rows with one number, a column less or more, numbers in place of text: nothing is sent."""
+def test_malformed_frame_stops_the_job(broken: pd.DataFrame) -> None:
+    """Duplicate row numbers, a wrong number of columns or numbers instead of text are errors."""
     with pytest.raises(InconsistentError):
         ClientSchema({}).faults(broken)

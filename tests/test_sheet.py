@@ -21,23 +21,23 @@ def part(rows: str, rest: str = "") -> bytes:
 
 def cells_of(xml: bytes) -> dict[int, list[object]]:
     """Returns the texts of each row."""
-    return {row.row: list(row.cells) for row in read_rows(io.BytesIO(xml), told, [])}
+    return {row.row: list(row.cells) for row in read_rows(io.BytesIO(xml), typed, [])}
 
 
-def told(text: str, kind: str, style: int) -> str:
-    """Returns a cell that tells its type and style where they are not the usual ones."""
+def typed(text: str, kind: str, style: int) -> str:
+    """Returns a cell as text, with its type and style if they are not the usual ones."""
     return text + ("" if kind in {"n", "inlineStr", "str"} else f":{kind}") + ":s" * style
 
 
 def refused(xml: bytes) -> str:
-    """Returns why a sheet is refused."""
+    """Returns the reason why a sheet is refused."""
     with pytest.raises(MalformedError) as caught:
         cells_of(xml)
     return str(caught.value)
 
 
-def test_cells_stand_where_their_references_say() -> None:
-    """Columns that are left out are blank; value, type and style are handed on."""
+def test_cells_are_placed_by_their_references() -> None:
+    """Omitted columns are blank; value, type and style are passed on."""
     xml = part('<row r="3"><c r="B3" s="2"><v>7</v></c><c r="AA3" t="s"><v>1</v></c></row>')
     assert cells_of(xml) == {3: ["", "7:s:s", *[""] * 24, "1:s"]}
 
@@ -53,13 +53,13 @@ def test_last_cell_of_a_sheet_is_read() -> None:
 @pytest.mark.parametrize(
     "reference", ["XFE1", "A0", "A1048577", "a1", "1A", "A", "", "A2", "$A$1", "AAAA1"]
 )
-def test_reference_to_no_cell_of_the_row_is_refused(reference: str) -> None:
-    """A value whose place is in doubt is no client's."""
+def test_reference_outside_the_row_is_refused(reference: str) -> None:
+    """A value without a certain place belongs to no client."""
     refused(part(f'<row r="1"><c r="{reference}"><v>1</v></c></row>'))
 
 
 def test_cells_without_references_are_counted() -> None:
-    """Then every cell takes a column, also one without a value, and every row the next number."""
+    """Every cell takes a column, even one without a value, and every row the next number."""
     row = "<row><c><v>1</v></c><c/><c s='1'/><c><v>4</v></c></row>"
     assert cells_of(part(row + row)) == {1: ["1", "", "", "4"], 2: ["1", "", "", "4"]}
 
@@ -71,21 +71,21 @@ def test_cells_without_references_are_counted() -> None:
         '<row r="1"><c><v>1</v></c></row><row r="2"><c r="B2"><v>2</v></c></row>',
     ],
 )
-def test_mix_of_cells_with_and_without_reference_is_refused(row: str) -> None:
-    """Where only some cells say where they stand, the others cannot be counted."""
-    assert "some have none" in refused(part(row))
+def test_mix_of_cells_with_and_without_references_is_refused(row: str) -> None:
+    """If only some cells have a reference, the others cannot be counted."""
+    assert "others do not" in refused(part(row))
 
 
 @pytest.mark.parametrize("order", [("B1", "A1"), ("A1", "A1")])
 def test_columns_out_of_order_are_refused(order: tuple[str, str]) -> None:
-    """No value may take the place of another."""
+    """No value may replace another."""
     cells = "".join(f'<c r="{reference}"><v>1</v></c>' for reference in order)
-    assert "stands twice" in refused(part(f'<row r="1">{cells}</row>'))
+    assert "twice or out of order" in refused(part(f'<row r="1">{cells}</row>'))
 
 
 @pytest.mark.parametrize("numbers", [(2, 1), (1, 1), (0, 1), (1, 1048577), (-1, 1)])
 def test_rows_out_of_order_are_refused(numbers: tuple[int, int]) -> None:
-    """A row number stands once, and below the one before."""
+    """Row numbers are unique and increasing."""
     refused(part("".join(f'<row r="{number}"/>' for number in numbers)))
 
 
@@ -93,11 +93,11 @@ def test_rows_out_of_order_are_refused(numbers: tuple[int, int]) -> None:
     ("attribute", "hidden"),
     [("", False), ('hidden="0"', False), ('hidden="1"', True), ('hidden="true"', True)],
 )
-def test_hidden_row_is_read_and_told(attribute: str, hidden: bool) -> None:  # noqa: FBT001 - a table
-    """A row that a filter hides is a client like any other."""
+def test_hidden_row_is_read_and_marked(attribute: str, hidden: bool) -> None:  # noqa: FBT001 - a table
+    """A row that a filter hides is read like any other."""
     xml = part(f'<row r="1" {attribute}>{TEXT}</row><row r="2"/>')
-    found = [(list(row.cells), row.hidden) for row in read_rows(io.BytesIO(xml), told, [])]
-    assert found == [(["a"], hidden), ([], False)]
+    rows = [(list(row.cells), row.hidden) for row in read_rows(io.BytesIO(xml), typed, [])]
+    assert rows == [(["a"], hidden), ([], False)]
 
 
 @pytest.mark.parametrize(
@@ -114,11 +114,11 @@ def test_hidden_row_is_read_and_told(attribute: str, hidden: bool) -> None:  # n
         ('<c r="A1"><f/></c><c r="B1"><v>1</v></c>', ["", "1"], [0]),
     ],
 )
-def test_formula_without_a_value_was_never_calculated(
+def test_formula_without_a_value_is_uncalculated(
     cell: str, texts: list[str], uncalculated: list[int]
 ) -> None:
-    """A formula whose result is an empty text was; the formula itself is never the value."""
-    (row,) = read_rows(io.BytesIO(part(f'<row r="1">{cell}</row>')), told, [])
+    """A formula with an empty text as its result is calculated; the formula is never the value."""
+    (row,) = read_rows(io.BytesIO(part(f'<row r="1">{cell}</row>')), typed, [])
     assert (list(row.cells), list(row.uncalculated)) == (texts, uncalculated)
 
 
@@ -132,15 +132,15 @@ def test_formula_without_a_value_was_never_calculated(
         ("<t>سارة 😀</t>", "سارة 😀"),
     ],
 )
-def test_text_in_a_cell_is_what_is_seen(inside: str, text: str) -> None:
-    """Rich text is joined, and what is read aloud is left out."""
+def test_text_of_a_cell_is_the_visible_text(inside: str, text: str) -> None:
+    """Rich text is joined, and phonetic hints are omitted."""
     xml = part(f'<row r="1"><c r="A1" t="inlineStr"><is>{inside}</is></c></row>')
     assert cells_of(xml) == {1: [text]}
 
 
 @pytest.mark.parametrize("shift", [0, 3, 9, 10, 20, 22])
-def test_cells_that_have_only_a_format_are_none(shift: int) -> None:
-    """Also one that is half read when the next piece of the sheet comes."""
+def test_cells_with_only_a_format_are_blank(shift: int) -> None:
+    """A cell may lie across the border of two chunks."""
     blank = '<c r="B1" s="12"/>'
     before = len(part("").partition(b"</")[0]) + len('<row r="1">' + TEXT)
     padding = " " * (CHUNK - before - shift)
@@ -149,8 +149,8 @@ def test_cells_that_have_only_a_format_are_none(shift: int) -> None:
 
 
 @pytest.mark.parametrize("shift", [*range(11), 30, CHUNK])
-def test_marked_text_that_looks_like_a_cell_stays(shift: int) -> None:
-    """What stands in a section of text is text, wherever a piece of the sheet ends."""
+def test_cdata_that_looks_like_a_cell_stays_text(shift: int) -> None:
+    """A CDATA section is text, wherever a chunk ends."""
     text = f'<c r="A1" s="1"/>{"y" * CHUNK}<c r="B1"/>'
     begin, end = '<row r="1"><c r="A1" t="inlineStr"><is><t>', "</t></is></c></row>"
     padding = " " * (2 * CHUNK - len("<worksheet><sheetData>" + begin) - shift)
@@ -158,20 +158,20 @@ def test_marked_text_that_looks_like_a_cell_stays(shift: int) -> None:
 
 
 def test_prefixes_change_nothing() -> None:
-    """Some writers name the elements' space."""
+    """Some programs write a namespace prefix before each element."""
     xml = (
         b'<x:worksheet><x:row r="1" hidden="1"><x:c r="A1"><x:v>1</x:v></x:c><x:c r="B1" s="1"/>'
         b'<x:c r="C1"><x:f>1</x:f></x:c></x:row><x:mergeCell ref="A1:B2"/></x:worksheet>'
     )
     merged = merged_ranges(io.BytesIO(xml))
-    (row,) = read_rows(io.BytesIO(xml), told, merged)
+    (row,) = read_rows(io.BytesIO(xml), typed, merged)
     assert (row.cells, row.hidden, row.uncalculated) == (["1"], True, [2])
     assert row.merged == [range(2)]
 
 
 @pytest.mark.parametrize("shift", range(30))
 def test_merged_range_is_found_across_a_border(shift: int) -> None:
-    """No digit of it is lost where one piece of the sheet ends and the next begins."""
+    """No digit of a range is lost between two chunks."""
     element = '<mergeCell ref="A10:B105"/>'
     before = b"<worksheet>"
     xml = before + b" " * (CHUNK - len(before) - shift) + element.encode() * 2 + b"</worksheet>"
@@ -187,18 +187,18 @@ def test_merged_range_is_found_across_a_border(shift: int) -> None:
         '<mergeCell\n ref="B2:C3"/>',
     ],
 )
-def test_merged_range_is_found_however_it_is_written(element: str) -> None:
-    """Quotation marks, prefixes and other attributes change nothing."""
+def test_merged_range_is_found_in_any_notation(element: str) -> None:
+    """Quotation marks, prefixes and other attributes do not matter."""
     assert merged_ranges(io.BytesIO(element.encode())) == [Merged(2, 3, range(1, 3))]
 
 
-def test_merged_range_marks_all_of_the_rows_that_it_covers() -> None:
-    """Ranges may stand in any order, and rows may be left out."""
+def test_merged_range_marks_all_rows_that_it_covers() -> None:
+    """Ranges may be in any order, and rows may be missing."""
     elements = '<mergeCell ref="C4:D6"/><mergeCell ref="A2:A4"/>'
     rows = "".join(f'<row r="{number}"/>' for number in (1, 2, 4, 6, 7))
     xml = part(rows, elements)
-    found = read_rows(io.BytesIO(xml), told, merged_ranges(io.BytesIO(xml)))
-    assert {row.row: list(row.merged) for row in found} == {
+    read = read_rows(io.BytesIO(xml), typed, merged_ranges(io.BytesIO(xml)))
+    assert {row.row: list(row.merged) for row in read} == {
         1: [],
         2: [range(1)],
         4: [range(1), range(2, 4)],
@@ -208,56 +208,56 @@ def test_merged_range_marks_all_of_the_rows_that_it_covers() -> None:
 
 
 def test_merged_range_outside_the_sheet_is_refused() -> None:
-    """A range that no sheet can have is damage."""
+    """A range beyond the last row of a sheet is damage."""
     with pytest.raises(MalformedError):
         merged_ranges(io.BytesIO(b'<mergeCell ref="A1:B9999999"/>'))
 
 
-def test_merged_ranges_upon_merged_ranges_are_refused() -> None:
-    """A sheet that is made to take the night is none."""
+def test_too_many_merged_ranges_in_one_row_are_refused() -> None:
+    """A sheet made to take hours is refused."""
     xml = part('<row r="1"/>')
-    with pytest.raises(MalformedError, match="merged ranges upon"):
-        list(read_rows(io.BytesIO(xml), told, [Merged(1, 9, range(2))] * 201))
+    with pytest.raises(MalformedError, match="too many merged ranges in one row"):
+        list(read_rows(io.BytesIO(xml), typed, [Merged(1, 9, range(2))] * 201))
 
 
-def test_more_merged_ranges_than_a_list_has_are_refused() -> None:
-    """A sheet that is made to fill the memory is none."""
-    with pytest.raises(MalformedError, match="more merged ranges"):
+def test_too_many_merged_ranges_in_a_sheet_are_refused() -> None:
+    """A sheet made to fill the memory is refused."""
+    with pytest.raises(MalformedError, match="too many merged ranges for"):
         merged_ranges(io.BytesIO(b'<mergeCell ref="A1:B1"/>' * 210_000))
 
 
 def test_document_type_is_refused() -> None:
-    """An entity could unfold to more than the sheet has."""
+    """An entity could expand until it fills the memory."""
     assert "document type" in refused(b'<!DOCTYPE worksheet [<!ENTITY a "1">]>' + part(""))
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
-def test_sheet_in_two_bytes_a_character_is_refused(encoding: str) -> None:
-    """Its merged ranges would not be found."""
+def test_sheet_in_utf_16_is_refused(encoding: str) -> None:
+    """The merged ranges of a UTF-16 sheet would be missed."""
     refused(part('<row r="1"/>').decode().encode(encoding))
 
 
 def test_text_longer_than_any_cell_is_refused() -> None:
-    """A cell that is made to fill the memory is none."""
+    """A cell made to fill the memory is refused."""
     long = TEXT.replace(">a<", f">{'a' * 1_100_000}<")
-    assert "longer than any cell" in refused(part(f'<row r="1">{long}</row>'))
+    assert "too long for a cell" in refused(part(f'<row r="1">{long}</row>'))
 
 
 def test_row_longer_than_any_list_is_refused() -> None:
-    """Many cells may share one long text, which the file holds once."""
+    """Many cells may share one long text that is in the file only once."""
     strings = SharedStrings()
     strings.read(io.BytesIO(b"<sst><si><t>" + b"a" * 30_000 + b"</t></si></sst>"))
     cells = "<c t='s'><v>0</v></c>" * 200
     rows = read_rows(
         io.BytesIO(part(f"<row>{cells}</row>")), lambda text, *_: strings[int(text)], []
     )
-    with pytest.raises(MalformedError, match="longer than any list"):
+    with pytest.raises(MalformedError, match="row that is too long"):
         list(rows)
 
 
 @pytest.mark.parametrize("xml", [b"", b"<worksheet>", b"<worksheet><row></worksheet>", b"text"])
 def test_xml_that_is_damaged_is_refused(xml: bytes) -> None:
-    """A sheet is read whole or not at all."""
+    """A sheet is read completely or not at all."""
     with pytest.raises(ExpatError):
         cells_of(xml)
 
@@ -277,21 +277,21 @@ def test_xml_that_is_damaged_is_refused(xml: bytes) -> None:
     ],
 )
 def test_direction_of_a_sheet_is_that_of_its_view(views: str, expected: bool) -> None:  # noqa: FBT001
-    """Excel says above the rows which column a person sees at the right."""
+    """Excel writes above the rows whether the first column is at the right."""
     xml = f'<worksheet xmlns:x="x"><sheetViews>{views}</sheetViews>'.encode() + part("")[11:]
     assert is_right_to_left(io.BytesIO(xml)) is expected
 
 
-def test_direction_is_looked_for_above_the_rows_alone() -> None:
-    """A sheet of a million rows is not read once more, and what is far below means nothing."""
+def test_direction_is_read_only_above_the_rows() -> None:
+    """A million rows are not read a second time, and a view below them is ignored."""
     views = '<sheetViews><sheetView rightToLeft="1"/></sheetViews>'
     xml = io.BytesIO(part(f'<row r="1">{TEXT}</row>' * 10_000, views))
     assert not is_right_to_left(xml)
     assert xml.tell() == CHUNK
 
 
-def test_direction_of_what_is_no_sheet_is_refused() -> None:
-    """Entities that unfold are none of a spreadsheet's, wherever they are looked at."""
+def test_direction_of_a_hostile_sheet_is_refused() -> None:
+    """A document type is refused here too."""
     with pytest.raises(MalformedError, match="document type"):
         is_right_to_left(io.BytesIO(b"<!DOCTYPE worksheet><worksheet/>"))
     assert not is_right_to_left(io.BytesIO(b"<worksheet/>"))

@@ -1,56 +1,72 @@
-"""Texts are trimmed, quoted and guarded so that nothing unseen gets past a reader."""
+"""Texts are trimmed, quoted and guarded so that nothing invisible misleads a reader."""
 
 from __future__ import annotations
 
 import time
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from etl.text import (
     guard_formula,
     is_blank,
     is_token,
+    isolated,
     one_line,
     quote,
+    quoted_together,
     strip_edges,
     unguard_formula,
     visible,
+    without_isolates,
 )
+from foreign import FOREIGN, is_readable
 
 # A no-break space, an ideographic one, a zero-width one, a right-to-left mark, a bidi embedding, a
 # bidi isolate, a byte order mark, a word joiner, a soft hyphen, an Arabic letter mark.
-UNSEEN = ["\u00a0", "\u3000", "\u200b", "\u200f", "\u202b", "\u2067", "\ufeff", "\u2060", "\u00ad"]
-UNSEEN += ["\u061c", "\t", "\r\n"]
+INVISIBLE = [
+    "\u00a0",
+    "\u3000",
+    "\u200b",
+    "\u200f",
+    "\u202b",
+    "\u2067",
+    "\ufeff",
+    "\u2060",
+    "\u00ad",
+]
+INVISIBLE += ["\u061c", "\t", "\r\n"]
 
 
-@pytest.mark.parametrize("unseen", UNSEEN)
-def test_unseen_characters_come_off_at_both_edges(unseen: str) -> None:
-    """White space and marks without a width are taken off, however they are mixed."""
-    assert strip_edges(f" {unseen} 10{unseen}24 {unseen}\n") == f"10{unseen}24"
+@pytest.mark.parametrize("char", INVISIBLE)
+def test_invisible_characters_at_both_ends_are_removed(char: str) -> None:
+    """White space and marks without a width are removed in any order."""
+    assert strip_edges(f" {char} 10{char}24 {char}\n") == f"10{char}24"
 
 
-def test_seen_characters_stay_at_the_edges() -> None:
-    """Only what has no width is taken off: combining marks, signs and quotation marks stay."""
+def test_visible_characters_at_the_ends_stay() -> None:
+    """Combining marks, signs and quotation marks are not removed."""
     assert strip_edges("'\u0651-\u06de\"") == "'\u0651-\u06de\""
 
 
-def test_long_inner_white_space_costs_no_time() -> None:
-    """Trimming takes time in proportion to the text, also where blanks fill a cell's middle."""
+def test_long_inner_white_space_is_trimmed_fast() -> None:
+    """Trimming takes linear time, even if blanks fill the middle of a cell."""
     text = "a" + " " * 32_765 + "b"
-    begun = time.perf_counter()
+    start = time.perf_counter()
     assert strip_edges(text) == text
-    assert time.perf_counter() - begun < 1
+    assert time.perf_counter() - start < 1
 
 
 @pytest.mark.parametrize("text", ["", " ", "\t\r\n", "\u200b", "\u00a0\u200f\ufeff"])
-def test_cell_without_anything_to_see_is_blank(text: str) -> None:
-    """A person sees nothing in it."""
+def test_cell_that_looks_empty_is_blank(text: str) -> None:
+    """Invisible characters do not fill a cell."""
     assert is_blank(text)
 
 
 @pytest.mark.parametrize("text", ["0", "-", "\u200b0\u200b", "NA", "\0"])
-def test_cell_with_anything_in_it_is_not_blank(text: str) -> None:
-    """Zeros, dashes and words for nothing are values."""
+def test_cell_with_a_value_is_not_blank(text: str) -> None:
+    """Zeros, dashes and words such as NA are values."""
     assert not is_blank(text)
 
 
@@ -64,29 +80,58 @@ def test_cell_with_anything_in_it_is_not_blank(text: str) -> None:
         ("سارة Sara", "سارة Sara"),
     ],
 )
-def test_unseen_characters_are_written_out(text: str, shown: str) -> None:
-    """What could hide or forge a line is named by its code point, letters stay letters."""
+def test_invisible_characters_are_written_out(text: str, shown: str) -> None:
+    """Characters that could hide or forge a line appear as code points, letters as letters."""
     assert visible(text) == shown
 
 
 def test_quote_shows_what_is_in_a_cell() -> None:
-    """A value is quoted in backticks, with what cannot be seen in it written out."""
-    assert quote("1024\u200f ") == "`1024<U+200F> `"
+    """A value is quoted with its invisible characters written out."""
+    assert quote("1024\u200f ") == "“1024<U+200F> ”"
 
 
 def test_quote_cuts_long_values() -> None:
-    """Of a value of more than 60 characters the first 60 are quoted, and that it goes on."""
-    assert quote("x" * 60) == f"`{'x' * 60}`"
-    assert quote("x" * 61) == f"`{'x' * 60}…`"
+    """A value is cut after 60 characters, and an ellipsis marks the cut."""
+    assert quote("x" * 60) == f"“{'x' * 60}”"
+    assert quote("x" * 61) == f"“{'x' * 60}…”"
+
+
+def test_values_of_a_sentence_are_isolated_together() -> None:
+    """If one of them is Arabic, the others are isolated too; else none is."""
+    assert quoted_together("Name", "1024") == ("“Name”", "“1024”")
+    assert quoted_together("الاسم", "1024") == ("“\u2068الاسم\u2069”", "“\u20681024\u2069”")
+
+
+@given(values=st.lists(FOREIGN))
+@example(values=["\u2069س\u2067", "\u202e"])
+def test_no_value_leaves_its_isolate(values: list[str]) -> None:
+    """A value has no way to end its isolate, and without isolates the quotation is the same."""
+    quoted = quoted_together(*values)
+    assert is_readable(f"Values: {', '.join(quoted)}.")
+    assert [*map(without_isolates, quoted)] == [without_isolates(quote(each)) for each in values]
+
+
+@given(text=FOREIGN)
+@example(text="\u2069س\u2067")
+def test_text_from_outside_leaves_a_sentence_in_order(text: str) -> None:
+    """An answer in Arabic is isolated, and cannot end its isolate."""
+    assert is_readable(f"Fatora answered: {isolated(text)}.")
+    assert without_isolates(isolated(text)) == visible(text)
+
+
+@pytest.mark.parametrize("text", ["no such client", "", "İstanbul 3 €"])
+def test_text_that_runs_from_left_to_right_is_not_isolated(text: str) -> None:
+    """Sentences without right-to-left text have no isolates."""
+    assert isolated(text) == text
 
 
 def test_text_from_outside_becomes_one_line() -> None:
-    """No line break, tab or control character of an answer reaches a log or a cell."""
+    """A log or a cell gets no line break, tab or control character of an answer."""
     assert one_line(" no\r\n such\tclient\x07\u2028 \n") == "no such client<U+0007>"
 
 
 def test_long_text_from_outside_is_cut() -> None:
-    """At most 500 characters are kept, however large the answer."""
+    """At most 500 characters of an answer are kept."""
     assert one_line("x" * 500) == "x" * 500
     assert one_line("x" * 1_000_000) == "x" * 500 + "…"
 
@@ -96,13 +141,13 @@ def test_long_text_from_outside_is_cut() -> None:
     ["=1+1", "+974 3312", "-1", "@SUM(A1)", "\t=1", "\r=1", "\uff1d1", "+", "'=1", "''@x", "+٩٧٤"],
 )
 def test_formula_is_guarded(text: str) -> None:
-    """What a spreadsheet program would run, or would run without its apostrophes, gets one."""
+    """Text that a spreadsheet program would run, with or without apostrophes, gets one more."""
     assert guard_formula(text) == f"'{text}"
 
 
 @pytest.mark.parametrize("text", ["+97433123456", "Sara", "'Abdulaziz", "1=1", "", " =1", "''"])
-def test_what_is_no_formula_is_not_guarded(text: str) -> None:
-    """Phone numbers, names and apostrophes before letters stay as they are."""
+def test_other_text_is_not_guarded(text: str) -> None:
+    """Phone numbers, names and apostrophes before letters are not changed."""
     assert guard_formula(text) == text
 
 
@@ -117,18 +162,18 @@ def test_what_is_no_formula_is_not_guarded(text: str) -> None:
         ("=1+1", "=1+1"),
     ],
 )
-def test_guard_is_taken_off(text: str, meant: str) -> None:
-    """Exactly one apostrophe comes off, and only before what begins like a formula."""
+def test_guard_is_removed(text: str, meant: str) -> None:
+    """Exactly one apostrophe is removed, and only before text that begins like a formula."""
     assert unguard_formula(text) == meant
 
 
 @pytest.mark.parametrize("text", ["abc", "eyJ0.eyJ1.c2ln", "a-b_c~d+e/f=="])
-def test_token_can_be_sent(text: str) -> None:
+def test_token_is_recognised(text: str) -> None:
     """The characters of RFC 6750 make a token."""
     assert is_token(text)
 
 
 @pytest.mark.parametrize("text", ["", "a b", "abc\n", "a\r\nHost: x", "ab\u200f", "Bearer a", "é"])
-def test_anything_else_is_no_token(text: str) -> None:
-    """What would break or forge a header line is refused before it is sent."""
+def test_anything_else_is_not_a_token(text: str) -> None:
+    """Text that would break or forge a header line is refused before it is sent."""
     assert not is_token(text)

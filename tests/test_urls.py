@@ -1,4 +1,4 @@
-"""Which addresses the job sends a token to."""
+"""The job sends a token only to certain addresses."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from etl.urls import checked_url, is_loopback, is_proxy
         "http://[::1]:8080/v1",
     ],
 )
-def test_an_address_over_tls_or_on_this_machine_is_good(url: str) -> None:
-    """As it is, or with a slash at its end, which comes off."""
+def test_address_over_tls_or_on_this_machine_is_allowed(url: str) -> None:
+    """A slash at the end of the address is removed."""
     assert checked_url(url) == checked_url(f"{url}/") == url
 
 
@@ -45,9 +45,9 @@ def test_an_address_over_tls_or_on_this_machine_is_good(url: str) -> None:
         "http://2130706433/v1",
     ],
 )
-def test_plain_http_leaves_this_machine_never(url: str) -> None:
-    """The token would be read on its way."""
-    with pytest.raises(ValueError, match="plain http is for this machine alone"):
+def test_plain_http_is_refused_for_other_machines(url: str) -> None:
+    """Others in the network could read the token."""
+    with pytest.raises(ValueError, match="http:// is allowed only for this machine"):
         checked_url(url)
 
 
@@ -95,8 +95,8 @@ def test_plain_http_leaves_this_machine_never(url: str) -> None:
     ],
     ids=repr,
 )
-def test_an_address_that_parsers_could_read_differently_is_refused(url: str) -> None:
-    """One of them would decide where the token goes. The message quotes nothing of it."""
+def test_address_that_parsers_could_read_differently_is_refused(url: str) -> None:
+    """Otherwise the parser would decide who gets the token. The message quotes nothing of it."""
     with pytest.raises(ValueError, match="must look like https://") as raised:
         checked_url(url)
     assert "invented" not in str(raised.value)
@@ -108,8 +108,8 @@ ODD = r"https?://[\w.:@\\/?#%\[\]-]{1,40}"
 
 
 @given(st.from_regex(LIKELY, fullmatch=True) | st.from_regex(ODD, fullmatch=True))
-def test_a_good_address_is_read_alike_by_whoever_connects(url: str) -> None:
-    """The host that was checked is the one that requests and urllib3 connect to."""
+def test_allowed_address_has_the_same_host_for_every_parser(url: str) -> None:
+    """The checked host is the one that requests and urllib3 connect to."""
     try:
         checked = checked_url(url)
     except ValueError:
@@ -122,8 +122,8 @@ def test_a_good_address_is_read_alike_by_whoever_connects(url: str) -> None:
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.255.255.254", "[::1]"])
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_this_machine_is_known(scheme: str, host: str) -> None:
-    """With a port or without."""
+def test_this_machine_is_recognised(scheme: str, host: str) -> None:
+    """A loopback address may have a port."""
     assert is_loopback(f"{scheme}://{host}:8080/v1")
     assert is_loopback(f"{scheme}://{host}")
 
@@ -131,8 +131,8 @@ def test_this_machine_is_known(scheme: str, host: str) -> None:
 @pytest.mark.parametrize(
     "url", ["https://api.fatora.io/v1", "http://192.0.2.7", "localhost", "", "https://[::2]"]
 )
-def test_other_machines_are_not_taken_for_this_one(url: str) -> None:
-    """Nor is what is no address at all."""
+def test_other_machines_are_not_this_one(url: str) -> None:
+    """Text that is not an address is not this machine either."""
     assert not is_loopback(url)
 
 
@@ -146,8 +146,8 @@ def test_other_machines_are_not_taken_for_this_one(url: str) -> None:
         "http://somebody:inv%40nted@proxy.example.com:3128",
     ],
 )
-def test_a_proxy_is_an_address_that_may_hold_a_password(url: str) -> None:
-    """It may be without TLS: what goes through it has its own."""
+def test_address_of_a_proxy_may_contain_a_password(url: str) -> None:
+    """The connection to a proxy needs no TLS, because the requests through it have their own."""
     assert is_proxy(url)
 
 
@@ -170,6 +170,6 @@ def test_a_proxy_is_an_address_that_may_hold_a_password(url: str) -> None:
     ],
     ids=repr,
 )
-def test_what_is_no_proxy_is_told(url: str) -> None:
-    """Otherwise it would be found out row by row."""
+def test_anything_else_is_not_a_proxy(url: str) -> None:
+    """A wrong proxy is refused at the start, not once for each row."""
     assert not is_proxy(url)

@@ -1,4 +1,4 @@
-"""A workbook is read as a person sees it, and whatever is wrong with it is one sentence."""
+"""A workbook is read as a person sees it, or refused in one sentence."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     Save = Callable[[Mapping[str, Sequence[Sequence[object]]]], Path]
 
 SHEET = "xl/worksheets/sheet1.xml"
-UNUSABLE = r"workbook is damaged|whatever its name|is no workbook|is empty|has a password"
+UNUSABLE = "workbook is damaged|old .xls workbook|not an Excel workbook|is empty|has a password"
 CLIENTS = {"Clients": [["id", "email"], ["1", "sara@example.com"]]}
 
 
 @pytest.fixture
 def save(tmp_path: Path) -> Save:
-    """Saves a workbook with these rows in these sheets."""
+    """Returns a function that saves a workbook with these rows in these sheets."""
 
     def _save(sheets: Mapping[str, Sequence[Sequence[object]]]) -> Path:
         book = openpyxl.Workbook(write_only=True)
@@ -46,7 +46,7 @@ def save(tmp_path: Path) -> Save:
 
 
 def edit(path: Path, part: str, old: str, new: str) -> None:
-    """Replaces the first thing that matches in one part of a workbook."""
+    """Replaces the first match in one part of a workbook."""
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}
     text = parts[part].decode()
@@ -59,24 +59,24 @@ def edit(path: Path, part: str, old: str, new: str) -> None:
 
 def read(path: Path, sheet: str | None = None) -> list[RawRow]:
     """Returns the rows of the first sheet."""
-    with layouts(path, sheet) as found:
-        return list(found[0].rows())
+    with layouts(path, sheet) as sheets:
+        return list(sheets[0].rows())
 
 
 def names(path: Path, sheet: str | None = None) -> list[str]:
     """Returns the names of the sheets."""
-    with layouts(path, sheet) as found:
-        return [layout.name for layout in found]
+    with layouts(path, sheet) as sheets:
+        return [layout.name for layout in sheets]
 
 
-def test_text_is_kept_to_the_letter(save: Save) -> None:
-    """Zeros, signs, blanks and words for nothing are text."""
+def test_text_is_not_changed(save: Save) -> None:
+    """Zeros, signs, blanks and words such as NA are text."""
     row = ["000123", "+974", " NA ", "TRUE", "1e5", "سارة"]
     assert list(read(save({"A": [row]}))[0].cells) == row
 
 
-def test_what_is_no_text_comes_with_its_format(save: Save) -> None:
-    """Numbers, truth values and dates stay what they are until the column is known."""
+def test_other_values_come_with_their_format(save: Save) -> None:
+    """Numbers, truth values and dates keep their type until their column is known."""
     moment = datetime(2024, 1, 5)  # noqa: DTZ001 - cells have no time zone
     cells = read(save({"A": [[1024, 97433123456.0, True, moment, None, "x"]]}))[0].cells
     assert list(cells) == [
@@ -101,19 +101,19 @@ def test_what_is_no_text_comes_with_its_format(save: Save) -> None:
     ],
 )
 def test_escaped_characters_are_decoded(save: Save, stored: str, text: str) -> None:
-    """What XML cannot hold is read as the character it stands for, once, and only if it is one."""
+    """An escape is decoded once, and only if it is a character."""
     assert read(save({"A": [[stored]]}))[0].cells == [text]
 
 
 def test_formula_is_the_value_that_was_calculated(save: Save) -> None:
-    """A person sees the result, not the formula."""
+    """The value of a formula is its result."""
     path = save({"A": [[1]]})
     edit(path, SHEET, "<v>1</v>", "<f>1+1</f><v>2</v>")
     assert read(path)[0].cells == [TypedCell(2)]
 
 
 def test_rows_have_the_numbers_that_excel_shows(save: Save) -> None:
-    """Rows that the file leaves out count too."""
+    """Rows that the file omits count too."""
     path = save({"A": [["a"], [], [None], ["b"]]})
     assert [(row.row, row.place) for row in read(path) if any(row.cells)] == [
         (1, "row 1"),
@@ -121,8 +121,8 @@ def test_rows_have_the_numbers_that_excel_shows(save: Save) -> None:
     ]
 
 
-def test_claimed_size_of_a_sheet_is_not_believed(save: Save) -> None:
-    """A sheet that claims a million rows of 16384 cells is as large as its cells are."""
+def test_declared_size_of_a_sheet_is_ignored(save: Save) -> None:
+    """A sheet that declares a million rows of 16,384 cells has only its real cells."""
     path = save(CLIENTS)
     edit(path, SHEET, "<sheetData>", '<dimension ref="A1:XFD1048576"/><sheetData>')
     assert [len(row.cells) for row in read(path)] == [2, 2]
@@ -130,7 +130,7 @@ def test_claimed_size_of_a_sheet_is_not_believed(save: Save) -> None:
 
 @pytest.mark.parametrize("state", ["hidden", "veryHidden"])
 def test_hidden_sheet_is_not_read(save: Save, state: str) -> None:
-    """Only the sheets that a person sees are read, also where a hidden one is asked for."""
+    """Only visible sheets are read, even if a hidden one is named."""
     path = save({"OLD": [["id"]], "Clients": [["id"]]})
     edit(
         path,
@@ -139,29 +139,48 @@ def test_hidden_sheet_is_not_read(save: Save, state: str) -> None:
         rf'name="OLD"\1 state="{state}"',
     )
     assert names(path) == ["Clients"]
-    with pytest.raises(InputError, match="no sheet 'OLD'; the file has 'Clients'"):
+    with pytest.raises(
+        InputError, match=r"^there is no visible sheet “OLD”, only “Clients”; rename or unhide"
+    ):
         names(path, "OLD")
 
 
 def test_named_sheet_is_the_only_one(save: Save) -> None:
-    """Of several sheets the one that was asked for is read."""
+    """Of several sheets the named one is read."""
     path = save({"2024": [["a"]], "2025": [["b"]]})
     assert names(path) == ["2024", "2025"]
     assert read(path, "2025")[0].cells == ["b"]
 
 
 def test_sheet_that_is_not_there_is_refused(save: Save) -> None:
-    """The sentence names the sheets that there are."""
-    with pytest.raises(InputError, match="no sheet 'clients'; the file has 'Clients'"):
+    """The sentence names the visible sheets."""
+    with pytest.raises(InputError, match=r"^there is no visible sheet “clients”, only “Clients”;"):
         names(save(CLIENTS), "clients")
+
+
+@pytest.mark.parametrize("sheet", [None, "Clients"])
+def test_workbook_without_a_visible_sheet_is_refused(save: Save, sheet: str | None) -> None:
+    """The sentence says to unhide one."""
+    path = save(CLIENTS)
+    edit(path, "xl/workbook.xml", 'state="visible"', 'state="hidden"')
+    with pytest.raises(InputError, match=r"^the workbook has no visible sheet; unhide the sheet"):
+        names(path, sheet)
+
+
+def test_sheets_in_a_message_keep_their_order(save: Save) -> None:
+    """If one name is Arabic, all are isolated."""
+    with pytest.raises(
+        InputError, match="“\u2068x\u2069”, only “\u2068العملاء\u2069”, “\u20682025\u2069”"
+    ):
+        names(save({"العملاء": [["id"]], "2025": [["id"]]}), "x")
 
 
 @pytest.mark.parametrize(
     "data",
     [b"", b"id,email\n1,a@example.com\n", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", b"<html></html>"],
 )
-def test_file_that_is_no_workbook_is_refused(tmp_path: Path, data: bytes) -> None:
-    """Text, an old or an encrypted workbook, a web page: all are told apart from a workbook."""
+def test_file_that_is_not_a_workbook_is_refused(tmp_path: Path, data: bytes) -> None:
+    """Text, an old workbook and a web page are recognised by their first bytes."""
     path = tmp_path / "clients.xlsx"
     path.write_bytes(data)
     with pytest.raises(
@@ -171,8 +190,8 @@ def test_file_that_is_no_workbook_is_refused(tmp_path: Path, data: bytes) -> Non
         read(path)
 
 
-def test_archive_of_something_else_is_refused(tmp_path: Path) -> None:
-    """A zip that holds no workbook is none."""
+def test_zip_without_a_workbook_is_refused(tmp_path: Path) -> None:
+    """A zip with other files is not a workbook."""
     path = tmp_path / "clients.xlsx"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("readme.txt", "hello")
@@ -197,7 +216,7 @@ def test_archive_of_something_else_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_damaged_part_is_one_sentence(save: Save, part: str, old: str, new: str) -> None:
-    """Whatever the library trips over in a damaged workbook, operations read the same."""
+    """The sentence is the same for every kind of damage."""
     path = save(CLIENTS)
     edit(path, part, re.escape(old), new)
     with pytest.raises(
@@ -220,7 +239,7 @@ def test_encrypted_part_is_one_sentence(save: Save) -> None:
 
 
 def test_one_flipped_bit_in_a_sheet_is_noticed(save: Save) -> None:
-    """Of a sheet that was damaged on its way not one row is believed."""
+    """No row of a damaged sheet is read."""
     path = save({"Clients": [[str(row), f"client{row}@example.com"] for row in range(200)]})
     good = path.read_bytes()
     with zipfile.ZipFile(io.BytesIO(good)) as archive:
@@ -237,7 +256,7 @@ def test_one_flipped_bit_in_a_sheet_is_noticed(save: Save) -> None:
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9, 0.99])
 def test_half_copied_workbook_is_refused(save: Save, share: float) -> None:
-    """A workbook is read whole or not at all."""
+    """A workbook is read completely or not at all."""
     path = save(CLIENTS)
     whole = path.read_bytes()
     path.write_bytes(whole[: int(len(whole) * share)])
@@ -248,7 +267,7 @@ def test_half_copied_workbook_is_refused(save: Save, share: float) -> None:
         read(path)
 
 
-def test_rows_can_be_read_anew(save: Save) -> None:
+def test_rows_can_be_read_again(save: Save) -> None:
     """Looking for the header does not use up the rows."""
-    with layouts(save(CLIENTS), None) as found:
-        assert list(found[0].rows()) == list(found[0].rows()) != []
+    with layouts(save(CLIENTS), None) as sheets:
+        assert list(sheets[0].rows()) == list(sheets[0].rows()) != []

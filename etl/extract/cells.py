@@ -1,4 +1,4 @@
-"""The one place that turns a cell into text."""
+"""Turning a cell into text, which happens nowhere else."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import NamedTuple, TypeAlias
 from etl.codes import Code
 from etl.extract.formats import GENERAL, plain_number, shown_duration, shown_moment, shown_number
 from etl.fields import Field
-from etl.text import quote, unguard_formula
+from etl.rows import Change
+from etl.text import unguard_formula
 
-# Excel keeps 15 significant digits; above this a float has lost the last ones for certain.
+# Above this not every whole number is a float, so that the last digits may be lost.
 _LARGEST_EXACT = 2**53
 
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")  # ECMA-376 part 1, 22.9.2.19 (ST_Xstring)
@@ -24,7 +25,7 @@ _SPACED_ZEROS = re.compile(r'["\\+() 0-]{1,255}')
 
 @dataclass(frozen=True, slots=True)
 class TypedCell:
-    """A cell that holds something else than text, and the display format that Excel gives it."""
+    """A cell with a value that is not text, and the display format of that value."""
 
     value: bool | float | datetime | date | time | timedelta
     number_format: str = GENERAL
@@ -34,19 +35,19 @@ RawCell: TypeAlias = str | TypedCell
 
 
 class CellText(NamedTuple):
-    """What a person sees in a cell, and what else is to be said of it.
+    """The text of a cell, as a person sees it.
 
-    ``fault`` is what is wrong with it if its text cannot tell; ``change`` says in words that the
-    text is not exactly what the cell shows.
+    ``fault`` is a fault that the text itself does not show; ``change`` says that the text may not
+    be exactly what the cell shows.
     """
 
     text: str
     fault: Code | None = None
-    change: str | None = None
+    change: Change | None = None
 
 
 def to_text(cell: RawCell, field: Field | None) -> CellText:
-    """Return the text of a cell; ``field`` is what its column feeds, None where it is not sent."""
+    """Return the text of a cell; ``field`` is its column's, None if the column is not sent."""
     if isinstance(cell, str):
         return CellText(unguard_formula(cell))
     if isinstance(cell.value, bool):
@@ -62,11 +63,11 @@ def to_text(cell: RawCell, field: Field | None) -> CellText:
 
 
 def unescaped(text: str) -> str:
-    """Return a workbook's text with its ``_x000D_`` and the like decoded, once."""
+    """Return a workbook's text with escaped characters such as ``_x000D_`` decoded, once."""
     if "_x" not in text:
         return text
     decoded = _ESCAPED.sub(lambda escaped: chr(int(escaped[1], 16)), text)
-    # Two halves of a pair are one character; a half alone is none, and shows as damaged.
+    # Two surrogates are one character; a single one becomes U+FFFD, which counts as damage.
     return decoded.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
@@ -79,7 +80,7 @@ def _exact_digits(value: float, number_format: str, field: Field) -> CellText:
 
 
 def _as_dialled(value: float, digits: str, number_format: str) -> str:
-    """Return a phone's digits with the leading zeros or the plus sign that its format shows."""
+    """Return a phone number with the leading zeros or the plus sign that its format shows."""
     shown = shown_number(value, number_format)
     if shown is None and _SPACED_ZEROS.fullmatch(number_format):  # such as +000 0000 0000
         plus = "+" if "+" in number_format else ""
@@ -106,5 +107,5 @@ def _moment(
 
 
 def _not_as_shown(text: str, number_format: str) -> CellText:
-    shown_as = f"what the format {quote(number_format)} shows cannot be told"
-    return CellText(text, change=f"{shown_as}; {quote(text)} was taken")
+    words = "the value {} was used; Excel may show it differently (format {})"
+    return CellText(text, change=Change(words, (text, number_format)))

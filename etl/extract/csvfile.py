@@ -1,7 +1,7 @@
-"""Reading CSV with certainty, or not at all.
+"""Reading a CSV with certainty, or refusing it.
 
-The module ``csv`` does the parsing, strictly. The delimiter is not sniffed: the one with which the
-required columns are found is the file's.
+The module ``csv`` parses it in strict mode. The delimiter is not sniffed: it is the one with which
+the required columns are found.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from etl.errors import InputError
-from etl.extract.layout import Layout, RawRow
+from etl.extract.layout import EMPTY_FILE, Layout, RawRow
+from etl.text import isolated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,17 +30,18 @@ _BYTE_ORDER_MARKS = {
 }
 _SEP_LINE = re.compile(r'"?sep=([^"\r\n])"?[\r\n]*', re.IGNORECASE)
 _LINE_END = re.compile(r"\r\n?|\n")
-_END_OF_FILE = "\x1a"  # Ctrl-Z, with which DOS programs end a text
+_END_OF_FILE = "\x1a"  # Ctrl-Z, which DOS programs write after a text
 _CHUNK = 1 << 20
-csv.field_size_limit(1 << 20)  # characters; a cell longer than Excel's is a fault of its row alone
+csv.field_size_limit(1 << 20)  # characters; a cell over Excel's limit is a fault of its row alone
+_SAVE_AS = "save it in Excel as “CSV UTF-8”"
 _NAME_IT = (
-    "save the file in Excel as 'CSV UTF-8', or name its encoding, for example"
-    " --encoding cp1256 (Arabic Windows) or cp1252 (Western Windows)"
+    f"{_SAVE_AS}, or name its encoding, e.g. --encoding cp1256 (Arabic Windows) or cp1252 (Western"
+    " Windows)"
 )
 
 
 def layouts(path: Path, encoding: str | None) -> list[Layout]:
-    """Return the ways to read a CSV file: one for each delimiter that it may have.
+    """Return the ways to read a CSV file, one for each delimiter that it may have.
 
     Raises:
         InputError: the file is empty, or its first line cannot be decoded.
@@ -47,7 +49,7 @@ def layouts(path: Path, encoding: str | None) -> list[Layout]:
     codec = _codec(path, encoding)
     first = next(iter(_Lines(path, codec)), None)
     if first is None:
-        raise InputError("the file is empty")
+        raise InputError(EMPTY_FILE)
     declared = _SEP_LINE.fullmatch(first)
     delimiters = [declared[1]] if declared else list(_DELIMITERS)
     return [
@@ -60,7 +62,7 @@ def layouts(path: Path, encoding: str | None) -> list[Layout]:
 
 
 def _codec(path: Path, encoding: str | None) -> str:
-    """Return the encoding: a byte order mark is certain, what was named comes second."""
+    """Return the encoding: that of a byte order mark, else the one that was named."""
     with path.open("rb") as file:
         start = file.read(4)
     for mark, codec in _BYTE_ORDER_MARKS.items():
@@ -70,7 +72,7 @@ def _codec(path: Path, encoding: str | None) -> str:
 
 
 class _Lines:
-    """The lines of a file with their ends, decoded strictly; ``last`` is the latest one read."""
+    """The lines of a file with their ends, strictly decoded; ``last`` is the last one read."""
 
     def __init__(self, path: Path, codec: str) -> None:
         self._path, self._codec = path, codec
@@ -87,8 +89,8 @@ class _Lines:
         for number, line in enumerate(text, 1):
             if "\0" in line:
                 raise InputError(
-                    f"line {number} holds a NUL character: this is no CSV in {self._codec};"
-                    " save it in Excel as 'CSV UTF-8'"
+                    f"line {number} has a NUL character, so the file isn't {_shown(self._codec)}"
+                    f" text; {_SAVE_AS}"
                 )
             if line == _END_OF_FILE:
                 return
@@ -97,7 +99,7 @@ class _Lines:
 
 
 def _read(path: Path, codec: str, delimiter: str, skipped: int) -> Iterator[RawRow]:
-    """Yield each record; ``skipped`` lines stand before the first and count as no rows."""
+    """Yield each record; the first ``skipped`` lines are not counted as rows."""
     lines = _Lines(path, codec)
     source = iter(lines)
     for _ in range(skipped):
@@ -110,15 +112,15 @@ def _read(path: Path, codec: str, delimiter: str, skipped: int) -> Iterator[RawR
             line = skipped + reader.line_num + 1
     except csv.Error as error:
         raise InputError(
-            f"line {line}: the record that begins here cannot be read with certainty ({error});"
+            f"line {line} starts a record that cannot be read ({isolated(str(error))});"
             " look for a quotation mark that is not closed"
         ) from None
 
 
 def _undecodable(path: Path, codec: str) -> str:
-    """Return the sentence that names the first byte that is not in this encoding."""
+    """Return the sentence that names the first byte that this encoding does not allow."""
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(codec)(), translate=True)
-    line = 1
+    name, line = _shown(codec), 1
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):
             try:
@@ -127,7 +129,16 @@ def _undecodable(path: Path, codec: str) -> str:
                 good = error.object[: error.start].decode(codec, errors="ignore")
                 line += len(_LINE_END.findall(good))
                 byte = error.object[error.start]
-                return f"line {line}: the byte 0x{byte:02X} is not {codec}; {_NAME_IT}"
-            except UnicodeError as error:  # no byte order mark, where the encoding requires one
-                return f"line {line}: the file is not {codec} ({error}); {_NAME_IT}"
-    return f"line {line}: the file ends in the middle of a character; it is not {codec}, or cut"
+                return f"the file isn't {name} (byte 0x{byte:02X} on line {line}); {_NAME_IT}"
+            except UnicodeError as error:  # a byte order mark is missing that the encoding requires
+                why = isolated(str(error))
+                return f"the file isn't {name} (line {line}: {why}); {_NAME_IT}"
+    return (
+        f"the file isn't {name}, or is incomplete (line {line} ends in the middle of a character);"
+        " export or copy it again"
+    )
+
+
+def _shown(codec: str) -> str:
+    """Return an encoding's name as people write it."""
+    return codec.removesuffix("-sig").upper()

@@ -1,8 +1,7 @@
-"""What a spreadsheet program shows for a number or a date, where that can be told.
+"""The text that a spreadsheet program shows for a number or a date, where the file determines it.
 
-Source: ECMA-376 part 1, 18.8.30 and 18.8.31 (number formats). Of the formats that people use, those
-that depend on the reader's own settings, conditions and fractions are left out: what they show
-cannot be told from the file.
+Source: ECMA-376 part 1, 18.8.30 and 18.8.31 (number formats). Formats that depend on the reader's
+settings, conditions and fractions are not supported.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ if TYPE_CHECKING:
 
 GENERAL = "General"
 _TEXT = "@"
-_LONGEST = 255  # characters; Excel takes no format that is longer
-_EXACT = Context(prec=6_000)  # more digits than the longest number has in any format
+_LONGEST = 255  # characters; Excel accepts no longer format
+_EXACT = Context(prec=6_000)  # more digits than any number has in any format
 
-# Windows shows these as the reader has set it: short date, long date and time.
+# Windows shows these as the reader has set them: short date, long date and time.
 _BY_SETTINGS = re.compile(r"mm-dd-yy|m/d/yy h:mm|\[\$-F[48]00\].*", re.IGNORECASE)
 
 _SECTIONS = re.compile(r'(?:^|;)((?:"[^"]*"|\\.|[^;"\\])*)')
@@ -36,8 +35,8 @@ _NUMBER = re.compile(
 _LITERALS = re.compile(
     r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|_.|\*.|\[\$(?P<symbol>[^\]-]*)[^\]]*\]|\[[^\]]*\]|(?P<plain>.)'
 )
-# Only English, of which the names of months and days are known (MS-LCID: those that end like 0409),
-# and neither other digits nor another calendar, which longer numbers stand for.
+# Only English (MS-LCID: numbers like 0409), for the names of months and days below. Longer numbers
+# mean other digits or another calendar.
 _DATE_PART = re.compile(
     r'"[^"]*"|\\.|\[\$-[0-9A-F]?[048C]09\]|AM/PM|[ /:,.-]'
     r"|(?:yyyy|yy)(?!y)|m{1,4}(?!m)|d{1,4}(?!d)|hh?(?!h)|ss?(?!s)",
@@ -50,7 +49,7 @@ _DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday"
 
 
 def shown_number(value: float, number_format: str) -> str | None:
-    """Return what is shown for a number, or None where that cannot be told."""
+    """Return the text shown for a number, or None if the file does not determine it."""
     if number_format in {GENERAL, _TEXT}:
         return plain_number(value)
     sections = _sections(number_format)
@@ -67,7 +66,7 @@ def shown_number(value: float, number_format: str) -> str | None:
     match = _NUMBER.fullmatch(section)
     if match is None:
         return None
-    percents = sum(found["plain"] == "%" for found in _LITERALS.finditer(match["after"]))
+    percents = sum(literal["plain"] == "%" for literal in _LITERALS.finditer(match["after"]))
     amount = Decimal(repr(value)).copy_abs().scaleb(2 * percents, _EXACT)
     digits = _digits(amount, match["whole"], match["decimals"])
     sign = "-" if value < 0 and not has_negatives else ""
@@ -75,12 +74,12 @@ def shown_number(value: float, number_format: str) -> str | None:
 
 
 def plain_number(value: float) -> str:
-    """Return a number as the format General shows it in a cell that is wide enough."""
+    """Return a number as the format General shows it in a wide enough cell."""
     return str(int(value)) if value == value // 1 else f"{value:.15g}".upper()
 
 
 def shown_moment(value: datetime | date | time, number_format: str) -> str | None:
-    """Return what is shown for a date or a time, or None where that cannot be told."""
+    """Return the text shown for a date or a time, or None if the file does not determine it."""
     if _BY_SETTINGS.fullmatch(number_format):
         return None
     section = "".join(_sections(number_format)[:1])
@@ -92,7 +91,7 @@ def shown_moment(value: datetime | date | time, number_format: str) -> str | Non
 
 
 def shown_duration(value: timedelta, number_format: str) -> str | None:
-    """Return what is shown for a length of time, or None where that cannot be told."""
+    """Return the text shown for a duration, or None if the file does not determine it."""
     match = _DURATION.fullmatch(number_format)
     if match is None or value < timedelta():
         return None
@@ -107,7 +106,7 @@ def _with_exponent(value: float, decimals: int, digits: int) -> str:
 
 
 def _sections(number_format: str) -> list[str]:
-    """Return the parts between semicolons; none where there is no telling them."""
+    """Return the parts between semicolons; none if the format is malformed."""
     sections: list[str] = _SECTIONS.findall(number_format)
     is_whole = len(number_format) <= _LONGEST and ";".join(sections) == number_format
     return sections if is_whole else []
@@ -147,7 +146,7 @@ def _whole_moment(value: datetime | date | time) -> datetime:
 
 
 def _moment_parts(moment: datetime, parts: list[str]) -> Iterator[str]:
-    """Yield the text of each part; an m next to hours or seconds is minutes."""
+    """Yield the text of each part; an m next to hours or seconds means minutes."""
     noon = any(part.upper() == "AM/PM" for part in parts)
     letters = [part.lower() for part in parts if part[0].lower() in "ymdhs"]
     position = -1

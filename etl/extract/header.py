@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from etl.errors import InputError
 from etl.fields import Field, ResultColumn
-from etl.text import quote
+from etl.text import quote, quoted_together
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-# Matched without case, spaces, punctuation, unseen characters and the variants of Arabic letters.
+# Compared without case, spaces, punctuation, invisible characters and variants of Arabic letters.
 ALIASES: Mapping[Field, tuple[str, ...]] = {
     Field.ID: (
         "id", "client id", "client number", "client no", "customer id", "fatora id",
@@ -43,9 +43,9 @@ _OWN_COLUMNS = {column.header: column for column in ResultColumn}
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The header of a table: its names as they stand, and the column index of each field found.
+    """The header row of a table: its cells, and the column index of each field in it.
 
-    ``clash`` is a field that has a second column, and that column's index.
+    ``clash`` is a field with a second column, and the index of that column.
     """
 
     row: int
@@ -55,12 +55,12 @@ class Header:
 
     @property
     def missing(self) -> list[Field]:
-        """The required fields that no column feeds."""
+        """The required fields without a column."""
         return [field for field in Field if field.required and field not in self.columns]
 
     @property
     def kept(self) -> list[int]:
-        """The indexes of the operator's own columns: all but those of a previous results file."""
+        """The indexes of the operator's own columns, without those of a results file."""
         return [
             index
             for index, name in enumerate(self.names)
@@ -69,7 +69,7 @@ class Header:
 
     @property
     def origin(self) -> tuple[int, int] | None:
-        """The indexes of the columns that name an earlier run's row: its run, and its number."""
+        """The indexes of the two columns that name a row of an earlier run: its run and number."""
         own = {_OWN_COLUMNS.get(name.strip().casefold()): i for i, name in enumerate(self.names)}
         run, row = own.get(ResultColumn.UPDATE_RUN), own.get(ResultColumn.UPDATE_ROW)
         return None if run is None or row is None else (run, row)
@@ -78,43 +78,44 @@ class Header:
         """Check that no field has two columns.
 
         Raises:
-            InputError: one has, and it is not clear which of them to send.
+            InputError: a field has two, and which of them to send is unclear.
         """
         if self.clash is None:
             return
-        field, second = self.clash
+        field, index = self.clash
+        first, second = quoted_together(self.names[self.columns[field]], self.names[index])
         raise InputError(
-            f"two columns hold the {field}: {quote(self.names[self.columns[field]])} and"
-            f" {quote(self.names[second])} (row {self.row}); rename the one that is not to be sent"
+            f"row {self.row} has two columns for {field}: {first} and {second}; rename the one that"
+            " should not be sent"
         )
 
 
 def header_key(name: str) -> str:
-    """Return what two header names have in common that mean the same column."""
+    """Return what all spellings of a header name have in common."""
     folded = unicodedata.normalize("NFKC", name).casefold().translate(_ARABIC_VARIANTS)
     return "".join(char for char in folded if char.isalnum())
 
 
 def known_names(extra: Mapping[Field, Sequence[str]]) -> dict[str, Field]:
-    """Return the field of each header key: the aliases that ship and the configuration's.
+    """Return the field of each header key, for the built-in aliases and the ``extra`` ones.
 
     Raises:
-        ValueError: one of the configuration's has neither letter nor digit, so that it would fit
-            headers that have none, or is another field's.
+        ValueError: an extra alias has no letter or digit, so that it would match blank headers, or
+            it belongs to another field.
     """
     known = {header_key(name): field for field in Field for name in ALIASES[field]}
     for field, names in extra.items():
         for name in names:
             key = header_key(name)
             if not key:
-                raise ValueError(f"the alias {quote(name)} of {field} has no letter or digit")
+                raise ValueError(f"the alias {quote(name)} for {field} has no letter or digit")
             if known.setdefault(key, field) is not field:
-                raise ValueError(f"the alias {quote(name)} of {field} is a name of {known[key]}")
+                raise ValueError(f"the alias {quote(name)} for {field} already means {known[key]}")
     return known
 
 
 def match(row: int, names: Iterable[str], known: Mapping[str, Field]) -> Header:
-    """Return the header that this row would be."""
+    """Return a row as a header, with any fields that its cells name."""
     header = tuple(names)
     columns: dict[Field, int] = {}
     clash: tuple[Field, int] | None = None

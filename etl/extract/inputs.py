@@ -1,4 +1,4 @@
-"""Finding the spreadsheets among what was named on the command line."""
+"""Finding the spreadsheets that the command line names, in folders too."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-_READABLE = WORKBOOKS | {".csv", ".tsv", ".txt"}
-_TO_BE_CONVERTED = frozenset({".xls", ".xlsb", ".ods"})
+_SUPPORTED = (".csv", ".tsv", ".txt", *WORKBOOKS)
+_TO_CONVERT = (".xls", ".xlsb", ".ods")
 
 
 @dataclass(slots=True)
 class Inputs:
     """The files to process, in order, and those of a folder that are still being written.
 
-    ``several`` unless one file was named: a folder may hold any number of them.
+    ``several`` is False only if a single file was named: a folder may have any number of them.
     """
 
     files: list[Path] = field(default_factory=list)
@@ -33,21 +33,21 @@ class Inputs:
 
 
 def find_inputs(named: Sequence[Path], settle: float) -> Inputs:
-    """Return the spreadsheets: a named file as it is, of a named folder those directly in it.
+    """Return the spreadsheets: each named file, and those directly in each named folder.
 
     A file in a folder that changed within the last ``settle`` seconds, or that is being written, is
-    left for the next time; lock files of office programs, dot files and unfinished downloads are
-    passed over.
+    left for the next time. Lock files of office programs, dot files and unfinished downloads are
+    skipped.
     """
     inputs = Inputs(several=len(named) != 1)
     for path in named:
         try:
-            found = sorted(path.iterdir(), key=lambda each: each.name)
-        except OSError:  # no folder, or none that can be read: `require_readable` says which
+            entries = sorted(path.iterdir(), key=lambda entry: entry.name)
+        except OSError:  # a file, or a folder without permission: `require_readable` checks
             inputs.files.append(path)
             continue
         inputs.several = True
-        for file in filter(_is_spreadsheet, found):
+        for file in filter(_is_spreadsheet, entries):
             (inputs.files if _is_at_rest(file, settle) else inputs.unsettled).append(file)
     return inputs
 
@@ -55,7 +55,7 @@ def find_inputs(named: Sequence[Path], settle: float) -> Inputs:
 def _is_at_rest(file: Path, settle: float) -> bool:
     try:
         recent = abs(time.time() - file.stat().st_mtime) < settle
-    except FileNotFoundError:  # it has just been taken away
+    except FileNotFoundError:  # it was removed just now
         return False
     except OSError:  # `require_readable` says why
         return True
@@ -63,14 +63,14 @@ def _is_at_rest(file: Path, settle: float) -> bool:
 
 
 def _is_open_for_writing(file: Path) -> bool:
-    """Ask for a lease, which Linux grants only while nobody has the file open for writing.
+    """Whether Linux refuses a lease on the file because a program has it open for writing.
 
-    It does so for the user's own files on file systems of this machine (fcntl(2)); of any other
-    file it cannot be told, and is taken to be no.
+    Leases work for the user's own files on local file systems (fcntl(2)). Other files count as not
+    open.
     """
     try:
         with file.open("rb") as opened:
-            # Should somebody open it just now, the signal that tells must not end the program.
+            # If a program opens the file just now, the lease's signal must not end this one.
             fcntl.fcntl(opened, fcntl.F_SETSIG, signal.SIGURG)
             fcntl.fcntl(opened, fcntl.F_SETLEASE, fcntl.F_RDLCK)
             fcntl.fcntl(opened, fcntl.F_SETLEASE, fcntl.F_UNLCK)
@@ -80,10 +80,10 @@ def _is_open_for_writing(file: Path) -> bool:
 
 
 def _is_spreadsheet(file: Path) -> bool:
-    """Whether it is one by its name; an unfinished download has an ending of its own."""
+    """Whether the file's name is a spreadsheet's; unfinished downloads have other endings."""
     if file.name.startswith(("~$", ".")):
         return False
-    return file.suffix.lower() in _READABLE | _TO_BE_CONVERTED and _is_file(file)
+    return file.suffix.lower() in _SUPPORTED + _TO_CONVERT and _is_file(file)
 
 
 def _is_file(file: Path) -> bool:
@@ -94,23 +94,28 @@ def _is_file(file: Path) -> bool:
 
 
 def require_readable(file: Path) -> None:
-    """Check that a file is there and is of a kind that the job reads.
+    """Check that a file exists and is of a kind that the job reads.
 
     Raises:
-        InputError: it is not.
+        InputError: it does not exist, is of another kind, or may not be read.
     """
     ending = file.suffix.lower()
     try:
         file.stat()
     except FileNotFoundError:
-        raise InputError("there is no such file") from None
+        raise InputError("there is no such file; check its name and folder") from None
+    except PermissionError:
+        raise InputError("permission denied; give the job's user access to the file") from None
     except OSError as error:
-        raise InputError(f"it cannot be read: {error.strerror}") from None
+        raise InputError(f"the file cannot be read ({error.strerror}); check its path") from None
     if file.is_dir():
-        raise InputError("the folder cannot be read by this user")
+        raise InputError("permission denied; give the job's user access to the folder")
     if not file.is_file():
-        raise InputError("it is no file")
-    if ending in _TO_BE_CONVERTED:
-        raise InputError(f"{ending} files are not read; open it in Excel and save it as .xlsx")
-    if ending not in _READABLE:
-        raise InputError(f"{ending or 'a file without an ending'} is no spreadsheet that is read")
+        raise InputError("not a regular file; give a spreadsheet or a folder")
+    if ending in _TO_CONVERT:
+        raise InputError(f"{ending} is not supported; open the file in Excel and save it as .xlsx")
+    if ending not in _SUPPORTED:
+        endings = " ".join(_SUPPORTED)
+        raise InputError(
+            f"not a supported spreadsheet ({endings}); save it in one of these formats"
+        )

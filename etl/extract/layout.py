@@ -1,4 +1,4 @@
-"""What both readers give: rows of raw cells, and the ways in which a file may be read."""
+"""The rows of raw cells that both readers yield, and the ways to read a file."""
 
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ if TYPE_CHECKING:
     from etl.extract.cells import RawCell
 
 
+EMPTY_FILE = "the file is empty; save or export it again"
+
+
 class RawRow(NamedTuple):
     """A row of the file before its header is known.
 
-    ``line`` is the physical line on which it begins, where the file has lines. ``whole`` is False
-    for a last line without an end: it may have been cut. ``hidden``: a person does not see it.
-    ``uncalculated`` are the indexes of cells whose formula has no value, ``merged`` the ranges of
-    indexes that are part of merged cells.
+    ``line`` is the line of a CSV on which the row begins. ``whole`` is False for a last line
+    without a line end, which may be cut off. ``hidden``: the spreadsheet program does not show the
+    row. ``uncalculated`` has the indexes of cells whose formula has no value, ``merged`` the ranges
+    of indexes that belong to merged cells.
     """
 
     row: int
@@ -32,18 +35,18 @@ class RawRow(NamedTuple):
 
     @property
     def delimited(self) -> bool:
-        """Whether the row says where it ends; that of a workbook goes on with blank cells."""
+        """Whether the row has an end, as in a CSV; blank cells follow a workbook's row."""
         return self.line is not None
 
     def fault_at(self, index: int) -> Code | None:
-        """Return what is wrong with a cell whatever its text is."""
+        """Return the fault of a cell that does not depend on its text."""
         if self.merged and any(index in columns for columns in self.merged):
             return Code.CELL_MERGED
         return Code.CELL_ERROR if index in self.uncalculated else None
 
     @property
     def place(self) -> str:
-        """Where the row stands, for messages."""
+        """The position of the row, for messages."""
         return f"row {self.row}" if self.line is None else f"line {self.line}"
 
 
@@ -55,7 +58,8 @@ def _left_to_right() -> bool:
 class Layout:
     """One way to read a file: a delimiter of a CSV, a sheet of a workbook.
 
-    ``rows`` starts anew; ``right_to_left`` tells whether the first column is the rightmost.
+    ``rows`` reads from the start each time. ``right_to_left`` returns whether the sheet shows its
+    first column at the right.
     """
 
     name: str

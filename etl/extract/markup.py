@@ -1,20 +1,20 @@
-"""The XML of a workbook's parts, as all that read it do: streaming by, and wary."""
+"""Parsing the XML of a workbook's parts as a stream, without trusting it."""
 
 from __future__ import annotations
 
 from xml.parsers import expat
 
-CHUNK = 1 << 16  # bytes that are read together
+CHUNK = 1 << 16  # bytes to read at a time
 
 
 class MalformedError(ValueError):
-    """The XML is not what a spreadsheet program writes there."""
+    """The XML differs from what a spreadsheet program writes."""
 
 
 def new_parser() -> expat.XMLParserType:
-    """Return a parser that gives a text in one piece.
+    """Return a parser that hands over each text in one piece.
 
-    It refuses a document type, by which a small part could unfold to fill the memory.
+    It refuses a document type, whose entities could expand until they fill the memory.
     """
     parser = expat.ParserCreate()
     parser.buffer_text = True
@@ -23,7 +23,7 @@ def new_parser() -> expat.XMLParserType:
 
 
 def is_true(value: str | None) -> bool:
-    """Whether an attribute says so: XML Schema part 2, 3.2.2 (boolean)."""
+    """Whether an attribute is true: XML Schema part 2, 3.2.2 (boolean)."""
     return value in {"1", "true"}
 
 

@@ -1,8 +1,8 @@
-"""Reading the rows of one sheet from its XML, as it streams by.
+"""Reading the rows of one sheet from its XML as a stream.
 
-openpyxl tells neither merged nor never-calculated cells apart in its streaming mode, and takes half
-a minute for a sheet whose million rows are formatted and blank. Source of the elements: ECMA-376
-part 1, 18.3.1.
+In its streaming mode openpyxl recognises neither merged nor uncalculated cells, and takes half a
+minute for a sheet with a million formatted, blank rows. Source of the elements: ECMA-376 part 1,
+18.3.1.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _MERGED = re.compile(
 )
 _MOST_MERGED = 200_000
 _MOST_MERGED_AT_ONCE = 200
-_LONGEST_MERGED = 200  # bytes of such an element, at the most
+_LONGEST_MERGED = 200  # bytes of such an element
 _LONGEST_CELL = 1 << 20  # characters, escaped; Excel holds 32,767
 _LONGEST_ROW = 1 << 22
 
-# A cell that has a format alone: a sheet may have millions, and each costs expat two calls. Text
-# cannot look like one, unless it stands in a section that is marked to be text.
+# A cell with only a format. A sheet may have millions, and expat makes two calls for each. Text
+# cannot look like one, except inside a CDATA section.
 _VALUELESS = re.compile(rb'<c r="[A-Z]{1,3}[0-9]{1,7}"(?: s="[0-9]{1,5}")?/>')
-_MARKED_TEXT = b"<![CDATA["
+_CDATA = b"<![CDATA["
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,53 +47,53 @@ class Merged:
 
 
 def merged_ranges(xml: IO[bytes]) -> list[Merged]:
-    """Return the merged ranges of a sheet in the order of their rows; its XML has them last."""
-    found = []
+    """Return the merged ranges of a sheet, sorted by row; in the XML they follow the rows."""
+    ranges = []
     rest = b""
     while chunk := xml.read(CHUNK):
         block = rest + chunk
         end = 0
         for match in _MERGED.finditer(block):
-            found.append(_merged(match[1].decode()))
+            ranges.append(_merged(match[1].decode()))
             end = match.end()
-        if len(found) > _MOST_MERGED:
-            raise MalformedError("more merged ranges than a list has")
+        if len(ranges) > _MOST_MERGED:
+            raise MalformedError("too many merged ranges for a client list")
         rest = block[max(end, len(block) - _LONGEST_MERGED) :]
-    return sorted(found, key=lambda merged: merged.first_row)
+    return sorted(ranges, key=lambda merged: merged.first_row)
 
 
 def is_right_to_left(xml: IO[bytes]) -> bool:
-    """Whether the first column of a sheet is the rightmost; its XML says so before the rows.
+    """Whether a sheet shows its first column at the right; the XML has this above the rows.
 
     Raises:
-        MalformedError, ExpatError: it is not the XML of a sheet.
+        MalformedError, ExpatError: this is not the XML of a sheet.
     """
     parser = new_parser()
-    found = False
+    right_to_left = False
     above_rows = True
 
     def start(name: str, attributes: dict[str, str]) -> None:
-        nonlocal above_rows, found
+        nonlocal above_rows, right_to_left
         tag = name.rpartition(":")[2]
         above_rows = above_rows and tag != "sheetData"
         if above_rows and tag == "sheetView":
-            found = found or is_true(attributes.get("rightToLeft"))
+            right_to_left = right_to_left or is_true(attributes.get("rightToLeft"))
 
     parser.StartElementHandler = start
     while above_rows and (chunk := xml.read(CHUNK)):
         parser.Parse(chunk)
-    return found
+    return right_to_left
 
 
 def read_rows(
     xml: IO[bytes], typed: Callable[[str, str, int], RawCell], merged: Sequence[Merged]
 ) -> Iterator[RawRow]:
-    """Yield the rows that the sheet's XML has.
+    """Yield the rows of a sheet.
 
-    ``typed`` turns a cell's value, type and style, as the XML has them, into a cell.
+    ``typed`` makes a cell of the value, type and style in the XML.
 
     Raises:
-        MalformedError, ExpatError: it is not the XML of a sheet.
+        MalformedError, ExpatError: this is not the XML of a sheet.
     """
     parser = _SheetParser(typed)
     waiting = list(reversed(merged))
@@ -107,7 +107,7 @@ def read_rows(
                 active.append(waiting.pop())
             active = [each for each in active if each.last_row >= row.row]
             if len(active) > _MOST_MERGED_AT_ONCE:
-                raise MalformedError("merged ranges upon merged ranges")
+                raise MalformedError("too many merged ranges in one row")
             columns = [each.columns for each in active]
             until = min((each.last_row for each in active), default=MOST_ROWS)
         yield row._replace(merged=columns) if columns else row
@@ -119,7 +119,7 @@ def _merged(reference: str) -> Merged:
 
 
 def _position(reference: str) -> tuple[int, int]:
-    """Return the row, from 1, and the column's index of a cell such as B7."""
+    """Return the row, counted from 1, and the column index of a reference such as B7."""
     match = _REFERENCE.fullmatch(reference)
     if match is None:
         raise MalformedError(reference)
@@ -133,7 +133,7 @@ def _position(reference: str) -> tuple[int, int]:
 
 
 class _SheetParser:
-    """Collects rows while expat reads."""
+    """Collects rows while expat parses."""
 
     def __init__(self, typed: Callable[[str, str, int], RawCell]) -> None:
         self._typed = typed
@@ -156,20 +156,20 @@ class _SheetParser:
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._characters
-        has_marked_text, before = False, b""
+        has_cdata, before = False, b""
         while chunk := xml.read(CHUNK):
-            if b"\0" in chunk:  # where UTF-16 is, neither merged nor valueless cells would be found
+            if b"\0" in chunk:  # UTF-16, in which merged and valueless cells would be missed
                 raise MalformedError("XML that is not UTF-8")
-            has_marked_text = has_marked_text or _MARKED_TEXT in before + chunk
-            before = chunk[-len(_MARKED_TEXT) :]
-            parser.Parse(chunk if has_marked_text else _VALUELESS.sub(b"", chunk))
+            has_cdata = has_cdata or _CDATA in before + chunk
+            before = chunk[-len(_CDATA) :]
+            parser.Parse(chunk if has_cdata else _VALUELESS.sub(b"", chunk))
             yield from self._done
             self._done.clear()
         parser.Parse(b"", True)  # noqa: FBT003 - expat takes it by position only
         yield from self._done
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        if name == "c":  # of a large sheet nearly all is cells
+        if name == "c":  # first, because most elements are cells
             self._cell = attributes
             return
         tag = name.rpartition(":")[2]
@@ -183,7 +183,7 @@ class _SheetParser:
                 self._valued = True
             elif tag == "f":
                 self._formula = True
-            elif tag == "rPh":  # how the text is read aloud, not what stands there
+            elif tag == "rPh":  # how the text is pronounced, not the text itself
                 self._phonetic = True
 
     def _end(self, name: str) -> None:
@@ -200,7 +200,7 @@ class _SheetParser:
         if self._collects:
             self._text += text
             if len(self._text) > _LONGEST_CELL:
-                raise MalformedError("a text that is longer than any cell's")
+                raise MalformedError("a text that is too long for a cell")
 
     def _begin_row(self, attributes: dict[str, str]) -> None:
         number = int(attributes.get("r", self._number + 1))
@@ -228,30 +228,30 @@ class _SheetParser:
                 self._typed(self._text, cell.get("t", "n"), int(cell.get("s", 0))),
             )
         elif self._formula and not (cell.get("t") == "str" and self._valued):
-            self._uncalculated.append(self._column(cell))  # a formula that was never calculated
+            self._uncalculated.append(self._column(cell))  # a formula without a result
         self._text, self._formula, self._valued = "", False, False
 
     def _column(self, cell: dict[str, str]) -> int:
-        """Return the index of its column: by its reference, or counted where none has one."""
+        """Return a cell's column index: from its reference, or counted if no cell has one."""
         is_referenced = "r" in cell
         if self._is_referenced is None:
             self._is_referenced = is_referenced
         if self._is_referenced is not is_referenced:
-            raise MalformedError("some cells have a reference, and some have none")
+            raise MalformedError("some cells have a reference and others do not")
         if not is_referenced:
             return self._count - 1
         row, column = _position(cell["r"])
         if row != self._number:
-            raise MalformedError(f"a cell of row {row} stands in row {self._number}")
+            raise MalformedError(f"row {self._number} has a cell of row {row}")
         return column
 
     def _put(self, column: int, cell: RawCell) -> None:
         missing = column - len(self._cells)
         if missing < 0:
-            raise MalformedError(f"column {column + 1} stands twice")
+            raise MalformedError(f"column {column + 1} is there twice or out of order")
         if isinstance(cell, str):
             self._length += len(cell)
             if self._length > _LONGEST_ROW:
-                raise MalformedError("a row that is longer than any list's")
+                raise MalformedError("a row that is too long for a client list")
         self._cells.extend([""] * missing)
         self._cells.append(cell)

@@ -1,4 +1,4 @@
-"""The texts that the cells of a workbook share, in little more memory than they have characters."""
+"""The shared texts of a workbook's cells, kept in about as many bytes as they have characters."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _LONGEST = 1 << 20  # bytes of a text, escaped; Excel holds 32,767 characters
 class SharedStrings:
     """The shared texts by their number: ECMA-376 part 1, 18.4.
 
-    As Python texts a million of them would cost some 60 bytes each beside their characters.
+    As Python strings each of a million would need some 60 bytes besides its characters.
     """
 
     def __init__(self) -> None:
-        """Begin without any text."""
+        """Create the list without any text."""
         self._bytes = bytearray()
         self._ends = array("I")
         self._collects = False
@@ -30,10 +30,10 @@ class SharedStrings:
         return self._bytes[start : self._ends[number]].decode()
 
     def read(self, xml: IO[bytes]) -> None:
-        """Read the part that holds them.
+        """Read the part of the workbook that has the texts.
 
         Raises:
-            MalformedError, ExpatError: it is damaged, or made to fill the memory.
+            MalformedError, ExpatError: the part is damaged, or made to fill the memory.
         """
         parser = new_parser()
         parser.StartElementHandler = self._start
@@ -47,7 +47,7 @@ class SharedStrings:
         tag = name.rpartition(":")[2]
         if tag == "t":
             self._collects = not self._phonetic
-        elif tag == "rPh":  # how the text is read aloud, not what stands there
+        elif tag == "rPh":  # how the text is pronounced, not the text itself
             self._phonetic = True
 
     def _end(self, name: str) -> None:
@@ -55,7 +55,7 @@ class SharedStrings:
         if tag == "si":
             start = self._ends[-1] if self._ends else 0
             if len(self._bytes) - start > _LONGEST:
-                raise MalformedError("a text that is longer than any cell's")
+                raise MalformedError("a text that is too long for a cell")
             self._ends.append(len(self._bytes))
         elif tag == "t":
             self._collects = False

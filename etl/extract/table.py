@@ -1,4 +1,4 @@
-"""Opening a spreadsheet, whatever its format, as one table of text."""
+"""Opening a spreadsheet of any format as one table of text."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from etl.extract import csvfile
 from etl.extract.cells import CellText, to_text
 from etl.extract.header import Header, known_names, match
 from etl.files import WORKBOOKS
-from etl.rows import Origin, Record
-from etl.text import is_blank, quote, strip_edges, unguard_formula
+from etl.rows import Change, Origin, Record
+from etl.text import is_blank, quote, quoted_together, strip_edges, unguard_formula
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -25,12 +25,19 @@ if TYPE_CHECKING:
     from etl.fields import Field
 
 _ROW_NUMBER = re.compile(r"[1-9][0-9]{0,9}")
-_HEADER_WITHIN = 30  # rows: a title, a date, a logo's empty cells; no more stands above a header
+_HEADER_WITHIN = 30  # rows; above a header are a title, a date, the empty cells of a logo
+_SEVERAL_SHEETS = (
+    "several sheets have the required columns: {}; hide the ones that should not be sent, or choose"
+    " one with --sheet"
+)
+_SEVERAL_DELIMITERS = (
+    "several delimiters lead to the required columns: {}; save the file in Excel as “CSV UTF-8”"
+)
 
 
 @dataclass(slots=True)
 class Tally:
-    """What was passed over or is worth telling; complete once all records have been read."""
+    """The number of blank and of hidden rows, complete once all records have been read."""
 
     blank_rows: int = 0
     hidden_rows: int = 0
@@ -38,11 +45,11 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A spreadsheet's rows under one header.
+    """The rows of a spreadsheet under one header.
 
-    ``names`` are the operator's own columns, ``columns`` the index of each field among them,
-    ``sheet`` the sheet's name, None for a CSV. ``records`` can be read once.
-    ``right_to_left``: a person sees the first column as the rightmost.
+    ``names`` are the headers of the operator's own columns, ``columns`` is the index of each field
+    among them. ``sheet`` is the name of the sheet, None for a CSV. ``records`` can be read once.
+    ``right_to_left``: the sheet shows its first column at the right.
     """
 
     names: tuple[str, ...]
@@ -61,24 +68,25 @@ def open_table(
     encoding: str | None = None,
     aliases: Mapping[Field, Sequence[str]] | None = None,
 ) -> Iterator[Table]:
-    """Open a spreadsheet; its format follows from the ending of its name.
+    """Open a spreadsheet, whose name's ending decides its format.
 
     Raises:
-        InputError: here or while the records are read: the file cannot be read with certainty.
+        InputError: the file cannot be read with certainty; also while the records are read.
     """
     known = known_names(aliases or {})
     if path.suffix.lower() in WORKBOOKS:
-        # Only here: openpyxl takes memory and time that a CSV need not wait for.
+        # Imported here, because a CSV does not need the memory and time that openpyxl takes.
         from etl.extract import workbook  # noqa: PLC0415
 
         with workbook.layouts(path, sheet) as layouts:
-            yield _table(layouts, known)
+            yield _table(layouts, known, _SEVERAL_SHEETS)
     else:
-        yield replace(_table(csvfile.layouts(path, encoding), known), sheet=None)
+        layouts = csvfile.layouts(path, encoding)
+        yield replace(_table(layouts, known, _SEVERAL_DELIMITERS), sheet=None)
 
 
-def _table(layouts: Sequence[Layout], known: Mapping[str, Field]) -> Table:
-    layout, header = _choose(layouts, known)
+def _table(layouts: Sequence[Layout], known: Mapping[str, Field], several: str) -> Table:
+    layout, header = _choose(layouts, known, several)
     place = {index: new for new, index in enumerate(header.kept)}
     tally = Tally()
     return Table(
@@ -91,9 +99,11 @@ def _table(layouts: Sequence[Layout], known: Mapping[str, Field]) -> Table:
     )
 
 
-def _choose(layouts: Sequence[Layout], known: Mapping[str, Field]) -> tuple[Layout, Header]:
-    """Return the one layout that has the required columns."""
-    found: list[tuple[Layout, Header]] = []
+def _choose(
+    layouts: Sequence[Layout], known: Mapping[str, Field], several: str
+) -> tuple[Layout, Header]:
+    """Return the one layout with the required columns; ``several`` is the error if more have."""
+    complete: list[tuple[Layout, Header]] = []
     best: Header | None = None
     failure: InputError | None = None
     for layout in layouts:
@@ -103,22 +113,22 @@ def _choose(layouts: Sequence[Layout], known: Mapping[str, Field]) -> tuple[Layo
             failure = failure or error
             continue
         if header is not None and not header.missing:
-            found.append((layout, header))
+            complete.append((layout, header))
         elif header is not None and (best is None or len(header.names) > len(best.names)):
             best = header
-    if len(found) > 1:
-        names = ", ".join(repr(layout.name) for layout, _ in found)
-        raise InputError(f"several sheets have the columns: {names}; pick one with --sheet")
-    if found:
-        found[0][1].require_distinct()
-        return found[0]
+    if len(complete) > 1:
+        names = quoted_together(*(layout.name for layout, _ in complete))
+        raise InputError(several.format(", ".join(names)))
+    if complete:
+        complete[0][1].require_distinct()
+        return complete[0]
     if failure is not None and (best is None or len(best.names) == 1):
         raise failure
-    raise InputError(_nothing_found(best))
+    raise InputError(_no_columns(best))
 
 
 def _find_header(layout: Layout, known: Mapping[str, Field]) -> Header | None:
-    """Return the first row that has all required columns, else the most header-like one."""
+    """Return the first row with all required columns, else the one with the most fields."""
     best: Header | None = None
     for raw in islice(layout.rows(), _HEADER_WITHIN):
         texts = [to_text(cell, None).text for cell in raw.cells]
@@ -132,14 +142,17 @@ def _find_header(layout: Layout, known: Mapping[str, Field]) -> Header | None:
     return best
 
 
-def _nothing_found(best: Header | None) -> str:
+def _no_columns(best: Header | None) -> str:
     if best is None:
-        return "the file has no rows"
+        return (
+            f"the first {_HEADER_WITHIN} rows are blank; put the column headers, at least id and"
+            " email, in the first row"
+        )
     missing = " and ".join(best.missing)
-    headers = ", ".join(quote(name) for name in best.names)
+    headers = ", ".join(quoted_together(*best.names))
     return (
-        f"no column for {missing}; the headers found in row {best.row} are {headers};"
-        " rename a column, or add its name to the aliases in the configuration"
+        f"no column for {missing} among the headers in row {best.row}: {headers}; rename a column,"
+        " or add its name to the aliases in the configuration"
     )
 
 
@@ -147,24 +160,24 @@ def _records(layout: Layout, header: Header, tally: Tally) -> Iterator[Record]:
     fields = {index: field for field, index in header.columns.items()}
     kept = [(index, fields.get(index)) for index in header.kept]
     origin = header.origin
-    before, untold = header.row, 0
+    before, omitted = header.row, 0
     for raw in layout.rows():
         if raw.row <= header.row:
             continue
-        untold += raw.row - before - 1  # a workbook need not tell of a blank row
+        omitted += raw.row - before - 1  # a workbook may omit blank rows
         before = raw.row
         record = None if _is_bare(raw) else _record(raw, len(header.names), kept)
         if record is None or (all(map(is_blank, record.cells)) and not raw.uncalculated):
             tally.blank_rows += 1
             continue
-        tally.blank_rows += untold
-        untold = 0
+        tally.blank_rows += omitted
+        omitted = 0
         tally.hidden_rows += raw.hidden
         yield record if origin is None else replace(record, origin=_origin(raw, *origin))
 
 
 def _is_bare(raw: RawRow) -> bool:
-    """Whether nothing stands in the row: a sheet may have a million such rows below its last."""
+    """Whether the row has no text, as a million formatted rows below the last one may have."""
     if raw.uncalculated or not raw.whole:
         return False
     return all(isinstance(cell, str) and is_blank(cell) for cell in raw.cells)
@@ -173,16 +186,19 @@ def _is_bare(raw: RawRow) -> bool:
 def _record(raw: RawRow, width: int, kept: Sequence[tuple[int, Field | None]]) -> Record:
     cut = len(raw.cells) < width
     if cut and not raw.whole:
-        raise InputError(f"{raw.place}: the last record is cut short; ask for the file once more")
+        raise InputError(f"{raw.place}, the last one, is incomplete; export or copy the file again")
     for cell in raw.cells[width:]:
         text = to_text(cell, None).text
         if not is_blank(text):
-            raise InputError(f"{raw.place}: {quote(text)} stands in a column without a header")
-    if raw.delimited and not cut:  # a CSV's cells are mere text, of which there is no more to tell
+            raise InputError(
+                f"{raw.place} has a value ({quote(text)}) beyond the last header; delete it, or add"
+                " a header above it"
+            )
+    if raw.delimited and not cut:  # a CSV's cells are text, without marks and changes
         return Record(raw.row, tuple(unguard_formula(str(raw.cells[index])) for index, _ in kept))
     cells: list[str] = []
     marks: dict[int, Code] = {}
-    changes: dict[int, str] = {}
+    changes: dict[int, Change] = {}
     for index, feeds in kept:
         text, fault, change = _cell_text(raw, index, feeds)
         if feeds is not None and fault is not None:
@@ -194,7 +210,7 @@ def _record(raw: RawRow, width: int, kept: Sequence[tuple[int, Field | None]]) -
 
 
 def _origin(raw: RawRow, run_at: int, row_at: int) -> Origin | None:
-    """Return the row of an earlier run that this one says it corrects."""
+    """Return the row of an earlier run that this row names and so corrects."""
     if max(run_at, row_at) >= len(raw.cells):
         return None
     run, row = (strip_edges(to_text(raw.cells[index], None).text) for index in (run_at, row_at))
@@ -203,9 +219,9 @@ def _origin(raw: RawRow, run_at: int, row_at: int) -> Origin | None:
 
 def _cell_text(raw: RawRow, index: int, field: Field | None) -> CellText:
     if index < len(raw.cells):
-        found = to_text(raw.cells[index], field)
+        cell = to_text(raw.cells[index], field)
     else:
         cut_off = field is not None and field.required and raw.delimited
-        found = CellText("", Code.ROW_MALFORMED if cut_off else None)
+        cell = CellText("", Code.ROW_MALFORMED if cut_off else None)
     fault = raw.fault_at(index)
-    return found if fault is None else found._replace(fault=fault)
+    return cell if fault is None else cell._replace(fault=fault)

@@ -1,9 +1,9 @@
-"""Opening a workbook: what it is, that it is no bomb, and the sheets that a person sees.
+"""Opening a workbook: checking what it is and its size, and finding its visible sheets.
 
-What is small is read whole: the list of sheets and the number formats. The texts and the rows, of
-which there may be a million, stream by: ``strings`` and ``sheet`` read them. openpyxl helps with
-dates and formats; as a whole it would refuse a workbook for an odd colour, and does not see a sheet
-of one that Excel saved as Strict.
+Small parts are read at once: the list of sheets and the number formats. The texts and the rows, of
+which there may be a million, are streamed by ``strings`` and ``sheet``. openpyxl only helps with
+dates and formats: it would refuse a workbook for an odd colour, and finds no sheet in one that
+Excel saved as Strict Open XML.
 """
 
 from __future__ import annotations
@@ -31,13 +31,14 @@ from openpyxl.xml.functions import fromstring
 from etl.errors import InputError
 from etl.extract.cells import TypedCell, unescaped
 from etl.extract.formats import GENERAL
-from etl.extract.layout import Layout
+from etl.extract.layout import EMPTY_FILE, Layout
 from etl.extract.markup import is_true
 from etl.extract.sheet import is_right_to_left, merged_ranges, read_rows
 from etl.extract.strings import SharedStrings
+from etl.text import quoted_together
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime, time, timedelta
     from pathlib import Path
     from xml.etree.ElementTree import Element
@@ -56,7 +57,7 @@ _LARGEST_OTHER = 16 * _MEBIBYTE
 _LOCKED = 1  # the flag bit of an encrypted part; PKWARE APPNOTE, 4.4.4
 _LARGEST_RATIO = 200  # unpacked to packed; real workbooks have 5 to 50
 
-_TRIPPED_OVER = (
+_DAMAGE_ERRORS = (
     ArithmeticError,
     AttributeError,
     EOFError,
@@ -76,55 +77,67 @@ _TRIPPED_OVER = (
 _NUMBER = re.compile(r"-?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?")
 _BOOLEANS = {"0": False, "1": True, "false": False, "true": True}
 _NO_STYLES = "<styleSheet/>"
-_LOCKED_AWAY = "the workbook has a password; take it off in Excel (File, Info)"
-_DAMAGED = "the workbook is damaged; open it in Excel, look at it, and save it again as .xlsx"
+_ENCRYPTED_WORKBOOK = (
+    "the workbook has a password; remove it in Excel (File, Info, Protect Workbook)"
+)
+_DAMAGED = "the workbook is damaged; open it in Excel, check it, and save it again as .xlsx"
 
 
 @contextmanager
 def layouts(path: Path, sheet: str | None) -> Iterator[list[Layout]]:
-    """Give the sheets that a person sees, or the one named, while the workbook is open.
+    """Give the visible sheets, or the one of this name, while the workbook is open.
 
     Raises:
-        InputError: it is no workbook, it is damaged or a bomb, or has no visible sheet of the name.
+        InputError: the file is not a workbook, is damaged or far too large when unpacked, or has no
+            such visible sheet.
     """
     _require_workbook(path)
     with path.open("rb") as file:
         with _damage_in_one_sentence():
             package = _Package(file)
-            shown = list(package.visible_sheets())
-        chosen = [(name, part) for name, part in shown if sheet in {None, name}]
+            visible = list(package.visible_sheets())
+        chosen = [(name, part) for name, part in visible if sheet in {None, name}]
         if not chosen:
-            names = ", ".join(repr(name) for name, _ in shown) or "none that is visible"
-            wanted = f"sheet {sheet!r}" if sheet is not None else "visible sheet"
-            raise InputError(f"there is no {wanted}; the file has {names}")
+            raise InputError(_no_sheet(sheet, [name for name, _ in visible]))
         yield [
             Layout(name, partial(package.rows, part), partial(package.is_right_to_left, part))
             for name, part in chosen
         ]
 
 
+def _no_sheet(wanted: str | None, visible: Sequence[str]) -> str:
+    """Return the sentence for a workbook without visible sheets, or without the one wanted."""
+    if wanted is None or not visible:
+        return "the workbook has no visible sheet; unhide the sheet with the clients in Excel"
+    named, *others = quoted_together(wanted, *visible)
+    return (
+        f"there is no visible sheet {named}, only {', '.join(others)}; rename or unhide the sheet,"
+        " or choose another with --sheet"
+    )
+
+
 def _require_workbook(path: Path) -> None:
-    """Check by its first bytes that a file is what its name says."""
+    """Check by the first bytes of a file that it is a workbook, as its name says."""
     with path.open("rb") as file:
         start = file.read(512)
         if start.startswith(_OLD_EXCEL):
             if _ENCRYPTED in start + file.read():
-                raise InputError(_LOCKED_AWAY)
-            raise InputError("it is an .xls file whatever its name; save it in Excel as .xlsx")
+                raise InputError(_ENCRYPTED_WORKBOOK)
+            raise InputError("an old .xls workbook; open it in Excel and save it as .xlsx")
     if not start:
-        raise InputError("the file is empty")
+        raise InputError(EMPTY_FILE)
     if start.startswith(_ZIP):
         return
     if start.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        raise InputError("it is a web page whatever its name; open it in Excel, save it as .xlsx")
-    raise InputError("it is no workbook; if it is a text file, let its name end in .csv")
+        raise InputError("a web page, not an Excel workbook; open it in Excel and save it as .xlsx")
+    raise InputError("not an Excel workbook; if it is a text file, rename it to end in .csv")
 
 
 class _Package:
-    """The parts of an open workbook, found by their relations (ECMA-376 part 2, 6.5)."""
+    """The parts of an open workbook, found by their relationships (ECMA-376 part 2, 6.5)."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        """Read the parts that are small, once it is sure that they are."""
+        """Read the small parts, each after a check of its size."""
         self._archive = zipfile.ZipFile(file)
         (book,) = _parts(self._relations("").values(), "officeDocument")
         self._workbook = self._tree(book)
@@ -139,7 +152,7 @@ class _Package:
                 self._texts.read(xml)
 
     def visible_sheets(self) -> Iterator[tuple[str, str]]:
-        """Yield the name and the part of each sheet of cells that a person sees."""
+        """Yield the name and the part of each visible sheet that has cells."""
         for sheet in self._workbook.findall("{*}sheets/"):
             (number,) = (value for key, value in sheet.items() if key.endswith("}id"))
             for part in _parts([self._related[number]], "worksheet"):
@@ -147,7 +160,7 @@ class _Package:
                     yield sheet.attrib["name"], part
 
     def _relations(self, part: str) -> dict[str, tuple[str, str]]:
-        """Return the type and the target of each relation of a part, by its id."""
+        """Return the type and the target of each relationship of a part, by its id."""
         folder, name = posixpath.split(part)
         tree = self._tree(posixpath.join(folder, "_rels", f"{name}.rels"))
         return {
@@ -164,18 +177,18 @@ class _Package:
             return tree
 
     def _open(self, part: str, largest: int) -> IO[bytes]:
-        """Open a part, once it is sure that it cannot fill the memory or take the night.
+        """Open a part after a check that it cannot fill the memory or take hours.
 
-        zipfile itself makes sure that no part unpacks to more than it declares.
+        zipfile itself ensures that no part unpacks to more bytes than it declares.
         """
         facts = self._archive.getinfo(part)
         if facts.flag_bits & _LOCKED:
-            raise InputError(_LOCKED_AWAY)
+            raise InputError(_ENCRYPTED_WORKBOOK)
         most = max(_MEBIBYTE, min(largest, _LARGEST_RATIO * facts.compress_size))
         if facts.file_size > most:
             raise InputError(
-                f"the workbook unpacks to {facts.file_size / _MEBIBYTE:.0f} MiB, more than a"
-                " client list has; delete what is not needed, or save it as 'CSV UTF-8'"
+                f"the workbook unpacks to {facts.file_size / _MEBIBYTE:,.0f} MiB, too much for a"
+                " client list; delete what is not needed, or save it as “CSV UTF-8”"
             )
         return self._archive.open(part)
 
@@ -188,12 +201,12 @@ class _Package:
                 yield from read_rows(xml, self._cell, merged)
 
     def is_right_to_left(self, part: str) -> bool:
-        """Whether the first column of a sheet is the rightmost."""
+        """Whether a sheet shows its first column at the right."""
         with _damage_in_one_sentence(), self._open(part, _LARGEST_SHEET) as xml:
             return is_right_to_left(xml)
 
     def _cell(self, text: str, kind: str, style: int) -> RawCell:
-        """Return the cell that has this value, type (ECMA-376 part 1, 18.18.11) and style."""
+        """Return the cell with this value, type (ECMA-376 part 1, 18.18.11) and style."""
         if kind == "s":
             return unescaped(self._texts[int(text)])
         if kind in {"inlineStr", "str", "e"}:
@@ -203,15 +216,15 @@ class _Package:
         number_format = self._formats[style] if self._formats else GENERAL
         if kind == "d":
             return TypedCell(from_ISO8601(text), number_format)  # type: ignore[no-untyped-call]
-        if not _NUMBER.fullmatch(text):  # Python would read 1_0 and nan, too
+        if not _NUMBER.fullmatch(text):  # Python also reads 1_0 and nan
             raise ValueError("not a number")
         number = int(text) if text.isdigit() else float(text)
         moment = self._moment(number, number_format)
         return TypedCell(number if moment is None else moment, number_format)
 
     def _moment(self, number: float, number_format: str) -> datetime | time | timedelta | None:
-        """Return the date or time that a number stands for, if its format makes it one."""
-        if not is_date_format(number_format) or number <= 0:  # Excel has no day before the first
+        """Return the date or time that a number means, if its format makes it one."""
+        if not is_date_format(number_format) or number <= 0:  # Excel has no dates before day 1
             return None
         is_duration = is_timedelta_format(number_format)
         try:
@@ -235,14 +248,14 @@ class _Package:
 
 
 def _parts(relations: Iterable[tuple[str, str]], kind: str) -> list[str]:
-    """Return the parts of one kind, whichever of the two namespaces the workbook is written in."""
+    """Return the parts of one kind, in either of the two namespaces of workbooks."""
     return [target for type_, target in relations if type_.endswith(f"/{kind}")]
 
 
 @contextmanager
 def _damage_in_one_sentence() -> Iterator[None]:
-    """Whatever the libraries trip over in a damaged file, operations read the same sentence."""
+    """Raise the same sentence for every error of a library in a damaged workbook."""
     try:
         yield
-    except _TRIPPED_OVER:
+    except _DAMAGE_ERRORS:
         raise InputError(_DAMAGED) from None

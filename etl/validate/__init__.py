@@ -1,5 +1,5 @@
-"""From rows of text to rows that may be sent, and what is wrong with the others.
+"""From rows of text to rows that may be sent, and the faults of the others.
 
-``clean`` says what is sent for a cell, ``schema`` is the pandera contract of a client, ``checking``
-puts the two together; ``duplicates`` judges the file as a whole.
+``clean`` returns the value that is sent for a cell, ``schema`` is the pandera contract of a client,
+and ``checking`` applies both to each row. ``duplicates`` is about rows that share an id.
 """

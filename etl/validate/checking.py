@@ -1,4 +1,4 @@
-"""Validating a table's records, a chunk at a time."""
+"""Validating the records of a table, a chunk at a time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from etl.fields import Field
 from etl.rows import CheckedRow, Fault, Record
-from etl.text import quote, quoted_together
+from etl.text import quoted_together
 from etl.validate.clean import change_of, clean
 from etl.validate.schema import ClientSchema
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from etl.codes import Code
+    from etl.rows import Change
 
 _MOST_ROWS = 5_000  # of a chunk
 _MOST_CHARACTERS = 4_000_000
@@ -24,10 +25,10 @@ _MOST_CHARACTERS = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class ColumnRules:
-    """Where the fields stand in the file, and what the configuration says of each.
+    """The columns of the file, and the settings for each field.
 
-    ``names`` are the headers, ``columns`` the index of each field among them; ``cleared`` are the
-    fields for which a blank cell empties the stored value.
+    ``names`` are the headers, ``columns`` is the index of each field among them. ``cleared`` are
+    the fields for which a blank cell empties the stored value.
     """
 
     names: tuple[str, ...]
@@ -37,10 +38,10 @@ class ColumnRules:
 
 
 def check_records(records: Iterable[Record], rules: ColumnRules) -> Iterator[CheckedRow]:
-    """Yield each record with all that is wrong with it, in the order of the file.
+    """Yield each record with all its faults, in the order of the file.
 
     Raises:
-        InconsistentError: the schema is not in force.
+        InconsistentError: the schema let a bad row pass.
     """
     schema = ClientSchema(rules.max_lengths)
     for chunk in _chunks(records):
@@ -48,7 +49,7 @@ def check_records(records: Iterable[Record], rules: ColumnRules) -> Iterator[Che
 
 
 def _chunks(records: Iterable[Record]) -> Iterator[list[Record]]:
-    """Yield the records in lists that make a frame worth its while, but can be held."""
+    """Yield the records in lists that are long enough for a frame, and small enough for memory."""
     chunk: list[Record] = []
     characters = 0
     for record in records:
@@ -74,19 +75,19 @@ def _check_chunk(
         index=[record.row for record in chunk],
         dtype=str,
     )
-    found = schema.faults(frame)
-    faulty = {row for row, _ in found}
+    faults = schema.faults(frame)
+    faulty = {row for row, _ in faults}
     for record, *texts in zip(chunk, *columns.values(), strict=True):
-        codes = _codes(record, found, rules) if record.marks or record.row in faulty else {}
+        codes = _codes(record, faults, rules) if record.marks or record.row in faulty else {}
         yield _checked(record, dict(zip(columns, texts, strict=True)), codes, rules)
 
 
 def _codes(
-    record: Record, found: Mapping[tuple[int, Field], Code], rules: ColumnRules
+    record: Record, faults: Mapping[tuple[int, Field], Code], rules: ColumnRules
 ) -> dict[Field, Code]:
-    """Return what is wrong with each field of a record: its mark comes first."""
+    """Return the code of each faulty field of a record; a mark comes before the schema's code."""
     codes = {
-        field: record.marks.get(index) or found.get((record.row, field))
+        field: record.marks.get(index) or faults.get((record.row, field))
         for field, index in rules.columns.items()
     }
     return {field: code for field, code in codes.items() if code is not None}
@@ -109,13 +110,18 @@ def _checked(
 
 
 def _warnings(record: Record, values: Mapping[Field, str], rules: ColumnRules) -> Iterator[str]:
-    """Yield what was changed on the way from the cell to the body."""
+    """Yield a warning for each change on the way from the cells to the body."""
     for field, index in rules.columns.items():
         cell = record.cells[index]
         cleaned = None if values[field] == cell else change_of(cell, field)
         for change in (record.changes.get(index), cleaned):
             if change is not None:
-                yield f"Column {quote(rules.names[index])}: {change}"
+                yield _warning(rules.names[index], change)
+
+
+def _warning(name: str, change: Change) -> str:
+    column, *values = quoted_together(name, *change.quoted)
+    return f"Column {column}: {change.words.format(*values)}"
 
 
 def _fault(code: Code, record: Record, rules: ColumnRules, field: Field) -> Fault:

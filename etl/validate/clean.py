@@ -1,13 +1,14 @@
-"""What is sent for a cell: its text, but for what nobody sees or means at the ends of an id."""
+"""The value that is sent for a cell: its text, in a few fields without what nobody means."""
 
 from __future__ import annotations
 
 import re
 
 from etl.fields import Field
-from etl.text import is_blank, quote, strip_edges
+from etl.rows import Change
+from etl.text import is_blank, strip_edges
 
-# Fields that are looked up or dialled; in names, addresses and notes everything stays as it stands.
+# Fields that are looked up or dialled. Names, addresses and notes are sent unchanged.
 _STRIPPED = frozenset({Field.ID, Field.EMAIL, Field.PHONE})
 _DIGITS_MAPPED = frozenset({Field.ID, Field.PHONE})
 
@@ -22,7 +23,7 @@ _WHOLE = re.compile(r"([0-9]+)(?:\.0+)?")
 
 
 def clean(text: str, field: Field) -> str:
-    """Return what is validated and sent for a cell of this field; an empty text if it is blank."""
+    """Return the value that is validated and sent for a cell; a blank cell has an empty one."""
     if is_blank(text):
         return ""
     if field not in _STRIPPED:
@@ -33,16 +34,16 @@ def clean(text: str, field: Field) -> str:
     return trimmed
 
 
-def change_of(text: str, field: Field) -> str | None:
-    """Return what a reader should know of that `clean` changes in a cell, if there is anything."""
+def change_of(text: str, field: Field) -> Change | None:
+    """Return the change by `clean` that operations should know, if there is one."""
     if is_blank(text) or field not in _STRIPPED:
         return None
     trimmed = strip_edges(text)
     mapped = _mapped(trimmed, field)
     if mapped != trimmed:
-        return f"the digits of {quote(trimmed)} were mapped to {quote(mapped)}"
+        return Change("the digits in {} were converted to {}", (trimmed, mapped))
     if trimmed != text.strip():
-        return "unseen characters at the ends were taken off"
+        return Change("invisible characters at the ends were removed")
     return None
 
 

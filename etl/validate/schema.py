@@ -1,8 +1,8 @@
 """The pandera contract of a client: columns of text, each with the checks that it must pass.
 
-Nothing is coerced: with coercion one bad id takes the checks of every other row with it, and 1024.7
-becomes somebody else's number. Each check has the name of the code that a failure gets, and a blank
-cell passes all but the check for a missing value.
+Nothing is coerced: with coercion one bad id would disable the checks of all other rows, and 1024.7
+would become another client's number. Each check is named after the code of its failure. A blank
+cell passes every check except the one for a missing value.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ _INTEGER = re.compile(r"-?[0-9]+")
 _ROUNDED = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?E\+[0-9]+")  # as Excel shows a long number
 _LONGEST_EMAIL = 254  # RFC 5321, 4.5.3.1.3: a path has 256 octets, the angle brackets included
 _PLAIN_LOCAL_PART = re.compile(r"(?!.{65})[A-Za-z0-9_-]+(?:[.+][A-Za-z0-9_-]+)*")
-# ECMA-376 part 1, 18.17.3 (error constants), and those that Excel has got since.
+# ECMA-376 part 1, 18.17.3 (error constants), and those that newer versions of Excel have.
 _CELL_ERRORS = re.compile(
     r"#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|GETTING_DATA|SPILL!|CALC!|FIELD!|BLOCKED!)"
 )
-# Control characters but for tabs and line breaks, halves of pairs, what stands for what was lost.
+# Control characters except tabs and line breaks, single surrogates, the replacement character.
 _DAMAGE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
 
 
@@ -53,7 +53,7 @@ def _is_not_rounded(text: str) -> bool:
     return not _ROUNDED.fullmatch(text)
 
 
-def _has_only_seen_characters(text: str) -> bool:
+def _has_no_invisible_characters(text: str) -> bool:
     return text.isascii() or not any(unicodedata.category(char) == "Cf" for char in text)
 
 
@@ -78,7 +78,7 @@ def _is_email(text: str) -> bool:
 
 @lru_cache(1_000)
 def _is_domain(domain: str) -> bool:
-    """Whether mail can be sent to this domain: most clients share a few."""
+    """Whether an address may have this domain; cached, because clients share a few."""
     return domain.isascii() and _is_valid(f"a@{domain}")
 
 
@@ -90,7 +90,7 @@ def _is_valid(email: str) -> bool:
     return True
 
 
-# In the order of precedence: a cell is reported for the first check that it fails.
+# In order of precedence: a cell gets the code of the first check that it fails.
 _EVERY_FIELD: list[tuple[Code, Check]] = [
     (Code.CELL_ERROR, _is_no_cell_error),
     (Code.TEXT_DAMAGED, _is_intact),
@@ -102,18 +102,18 @@ _OWN: Mapping[Field, list[tuple[Code, Check]]] = {
         (Code.ID_OUT_OF_RANGE, _is_in_range),
     ],
     Field.EMAIL: [
-        (Code.EMAIL_INVALID, _has_only_seen_characters),
+        (Code.EMAIL_INVALID, _has_no_invisible_characters),
         (Code.EMAIL_INVALID, _is_email),
     ],
     Field.PHONE: [
         (Code.TEXT_DAMAGED, _is_not_rounded),
-        (Code.TEXT_DAMAGED, _has_only_seen_characters),
+        (Code.TEXT_DAMAGED, _has_no_invisible_characters),
     ],
 }
 _MISSING = {Field.ID: Code.ID_MISSING, Field.EMAIL: Code.EMAIL_MISSING}
 
-# A row that must fail in every column, with the code that each must get. It is validated with every
-# chunk: if it ever passes, the schema is not in force.
+# A row that must fail in every column, and the code that each must get. It is validated with every
+# chunk, to prove that the schema is in force.
 _CANARY_ROW = -1
 _CANARY = {
     Field.ID: ("1024.7", Code.ID_NOT_INTEGER),
@@ -126,10 +126,10 @@ _CANARY = {
 
 
 class ClientSchema:
-    """The rules for a client, in force whatever the environment says of pandera."""
+    """The rules for a client, which no environment variable of pandera can disable."""
 
     def __init__(self, max_lengths: Mapping[Field, int]) -> None:
-        """Make the schema; ``max_lengths`` are in characters."""
+        """Create the schema; ``max_lengths`` are in characters."""
         self._schema = pa.DataFrameSchema(
             {
                 field: pa.Column(str, list(_checks(field, max_lengths.get(field))))
@@ -140,22 +140,22 @@ class ClientSchema:
         )
 
     def faults(self, frame: pd.DataFrame) -> dict[tuple[int, Field], Code]:
-        """Return the first fault of each cell that has one, by row number and field.
+        """Return the code of each faulty cell, by row number and field.
 
         ``frame`` has a column of text for each field and the row numbers as its index.
 
         Raises:
-            InconsistentError: the schema let a row pass that must fail, or reports a fault without
-                its row: no row can be trusted to have been checked.
+            InconsistentError: the schema let the canary row pass, or reported a fault without its
+                row, so that no row can count as checked.
         """
         watched = pd.concat([frame, _canary_frame()])
-        found: dict[tuple[int, Field], Code] = {}
+        faults: dict[tuple[int, Field], Code] = {}
         for row, field, code in self._failures(watched):
-            found.setdefault((row, field), code)
+            faults.setdefault((row, field), code)
         for field, (_, code) in _CANARY.items():
-            if found.pop((_CANARY_ROW, field), None) is not code:
+            if faults.pop((_CANARY_ROW, field), None) is not code:
                 raise InconsistentError(f"validation is not in force: a bad {field} passed")
-        return found
+        return faults
 
     def _failures(self, frame: pd.DataFrame) -> Iterator[tuple[int, Field, Code]]:
         try:

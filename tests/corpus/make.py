@@ -1,8 +1,8 @@
 """Makes the corpus again: ``python tests/corpus/make.py [text raw openpyxl xlsxwriter ...]``.
 
-The files are kept as they once were made, since the programs that write them change; making them
-again is for adding one, or for a new version of a program. What each is expected to hold is in
-``expected.json``, which is written by hand. All clients are invented.
+The files are committed, because the programs that write them change. Run this only to add a file,
+or for a new version of a program. The expected content of each file is in ``expected.json``, which
+is written by hand. All clients are invented.
 """
 
 # ruff: noqa: E501 - XML has no good place for a line break
@@ -102,14 +102,14 @@ def text() -> None:
 
 
 def _compound_file(stream: str) -> bytes:
-    """Return what the first sectors of an OLE2 file with such a stream look like (MS-CFB, 2.2)."""
+    """Return the first sectors of an OLE2 file with such a stream (MS-CFB, 2.2)."""
     header = bytes.fromhex("d0cf11e0a1b11ae1") + bytes(16) + bytes.fromhex("3e000300feff0900")
     entries = [each.encode("utf-16-le").ljust(128, b"\0") for each in ("Root Entry", stream)]
     return header.ljust(512, b"\xff") + b"".join(entries).ljust(512, b"\0")
 
 
 def raw() -> None:
-    """Workbooks that no program writes, or that only some do, of XML."""
+    """Workbooks of handwritten XML that no program writes, or only a few."""
     head = _row(1, "id", "email", "name", "phone", "notes", "Branch")
     mail = "sara@example.com"
     _raw("uncalculated", head
@@ -189,7 +189,7 @@ def raw() -> None:
 
 
 def _damaged_lzma() -> None:
-    """A workbook whose sheet is packed in an unusual way, and damaged."""
+    """A workbook whose sheet is compressed in an unusual way, and damaged."""
     made = io.BytesIO()
     with (
         zipfile.ZipFile(HERE / "raw-errors.xlsx") as source,
@@ -238,7 +238,7 @@ def _raw(  # noqa: PLR0913 - what is odd about each workbook
     prefixed: bool = False,
     strict: bool = False,
 ) -> None:
-    """Save a workbook with these rows; its styles 1, 2 … have these number formats."""
+    """Save a workbook with these rows; its styles 1, 2, … have these number formats."""
     codes = [each.replace('"', "&quot;") for each in formats or []]
     types = f'<Types xmlns="{_PACKAGE}/content-types">'
     types += '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
@@ -288,7 +288,7 @@ def _prefixed(xml: str) -> str:
 
 
 def by_openpyxl() -> None:
-    """Workbooks by openpyxl, which calculates nothing."""
+    """Workbooks by openpyxl, which does not calculate formulas."""
     book = openpyxl.Workbook()
     sheet = book.active
     assert sheet is not None
