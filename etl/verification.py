@@ -108,20 +108,22 @@ def _findings(folder: RunFolder) -> Iterator[Finding]:
         return
     if folder.manifest.read_bytes() != manifest.as_bytes():
         yield _MANIFEST, "modified since the run"
-    elif manifest.run != folder.run:
+        return
+    if manifest.run != folder.run:
         yield _MANIFEST, f"belongs to run {manifest.run}, not to this folder"
-    elif manifest.sealed is None and manifest.pruned:
-        yield _MANIFEST, "the pruning was interrupted; run fatora-clients prune again"
-    elif manifest.sealed is None:
-        yield _MANIFEST, "the run has not finished; if it was interrupted, run its file again"
-    else:
-        yield from _wrong_contents(folder, manifest)
-
-
-def _wrong_contents(folder: RunFolder, manifest: Manifest) -> Iterator[Finding]:
+        return
     for version in manifest.earlier:
         for name in version.modified:
             yield name, "modified before the run was resumed or pruned"
+    if manifest.sealed is not None:
+        yield from _wrong_contents(folder, manifest)
+    elif manifest.pruned:
+        yield _MANIFEST, "the pruning was interrupted; run fatora-clients prune again"
+    else:
+        yield _MANIFEST, "the run has not finished; if it was interrupted, run its file again"
+
+
+def _wrong_contents(folder: RunFolder, manifest: Manifest) -> Iterator[Finding]:
     try:
         wrong = list(_wrong_files(folder, manifest))
         # Where a file is wrong, what follows would only say the same in other words.

@@ -263,6 +263,95 @@ def test_the_seal_to_keep_elsewhere_is_printed(
     assert last == f"Newest seal: run {resumed.run}, SHA-256 {told}"
 
 
+def test_what_is_found_can_be_read_by_a_program(
+    runs: RunsFolder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As one JSON object, and nothing else."""
+    newest, resumed, _ = runs.all()
+    newest.log.unlink()
+    assert run(["verify", "--all", "--json", "--runs-dir", str(runs.path)]) == 1
+    seal = {"run": resumed.run, "sha256": Manifest.read(resumed.manifest).sha256}
+    assert json.loads(capfd.readouterr().out) == {
+        "runs": [each.run for each in runs.all()],
+        "problems": [{"run": newest.run, "file": "run.log", "problem": "missing"}],
+        "newest_seal": seal,
+        "exit_code": 1,
+    }
+    assert run(["verify", resumed.run, "--json", "--runs-dir", str(runs.path)]) == 0
+    told = json.loads(capfd.readouterr().out)
+    assert told == {"runs": [resumed.run], "problems": [], "newest_seal": None, "exit_code": 0}
+
+
+@pytest.mark.parametrize("option", ["--all", "latest"])
+@pytest.mark.parametrize("name", ["missing", "empty", "file"])
+def test_where_there_are_no_runs_nothing_is_intact(
+    tmp_path: Path, name: str, option: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A slip in --runs-dir must not look as if all was well."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    assert run(["verify", option, "--runs-dir", str(tmp_path / name)]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "there " in err
+    assert str(tmp_path / name) in err
+
+
+@pytest.mark.parametrize("which", range(3))
+def test_a_run_without_its_manifest_is_named(runs: RunsFolder, which: int) -> None:
+    """It had one from its beginning; also where it was the last to be sealed."""
+    folder = runs.all()[which]
+    folder.manifest.unlink()
+    assert problems(runs) == [f"{folder.run}: manifest.json: missing"]
+
+
+@pytest.mark.parametrize("is_pruned", [False, True])
+def test_a_folder_that_was_renamed_or_copied_is_named(
+    runs: RunsFolder,
+    is_pruned: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It holds the run of another id, also where no results say so any longer."""
+    if is_pruned:
+        monkeypatch.setattr("etl.retention.datetime", later(401))
+        assert run(["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)]) == 0
+    folder = runs.all()[0]
+    other = runs.path / f"{folder.run}-copy"
+    shutil.copytree(folder.path, other)
+    found = f"{other.name}: manifest.json: belongs to run {folder.run}, not to this folder"
+    assert problems(runs) == [found]
+    shutil.rmtree(folder.path)
+    assert problems(runs) == [found]
+
+
+def test_a_damaged_manifest_is_one_problem(runs: RunsFolder) -> None:
+    """The run is not gone, and no other run is to blame."""
+    folder = runs.all()[-1]
+    folder.manifest.write_text("{}", encoding="utf-8")
+    assert problems(runs) == [f"{folder.run}: manifest.json: damaged"]
+
+
+def test_a_manifest_that_was_not_written_to_its_end_is_no_problem(runs: RunsFolder) -> None:
+    """A resume that was killed at its very start leaves one beside the sealed one."""
+    (runs.all()[0].path / ".manifest.json.new").write_text("{", encoding="utf-8")
+    assert problems(runs) == []
+
+
+def test_what_was_modified_before_a_resume_is_still_found(tmp_path: Path, sandbox: Sandbox) -> None:
+    """Sealing the run again does not hide it; nor does a folder in its folder stop that."""
+    one = job(sandbox.url, tmp_path / "runs", sandbox.api_key)
+    source = write_xlsx(tmp_path / "1.xlsx", [*TABLE, ("3", "later@example.com")])
+    update(source, replace(one, limit=1))
+    (folder,) = RunsFolder(tmp_path / "runs").all()
+    folder.log.write_text("forged\n", encoding="utf-8")
+    (folder.path / "more").mkdir()
+    update(source, one)
+    assert said(folder) == [
+        "run.log: modified before the run was resumed or pruned",
+        "more: not written by the run",
+    ]
+
+
 @pytest.mark.parametrize("arguments", [["verify"], ["verify", "--all", "latest"], ["verify", "19"]])
 def test_runs_to_verify_must_be_named(runs: RunsFolder, arguments: list[str]) -> None:
     """Or all of them; one that is not there is wrong usage."""
@@ -328,6 +417,62 @@ def test_a_damaged_run_does_not_hide_the_others(
     out, err = capfd.readouterr()
     assert [name.run in out for name in (newest, damaged, oldest)] == [True, False, True]
     assert f"the manifest of run {damaged.run} is damaged" in err
+
+
+def test_what_was_modified_before_the_pruning_is_still_found(
+    runs: RunsFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what is kept; files that somebody added go with the others."""
+    folder = runs.all()[1]
+    folder.log.write_text("forged\n", encoding="utf-8")
+    (folder.path / "more").mkdir()
+    monkeypatch.setattr("etl.retention.datetime", later(401))
+    assert run(["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)]) == 0
+    assert problems(runs) == [
+        f"{folder.run}: run.log: modified before the run was resumed or pruned"
+    ]
+
+
+def test_a_run_whose_manifest_was_modified_is_not_pruned(
+    runs: RunsFolder, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Its seal would vouch for what it never said; the others are pruned."""
+    newest, modified, oldest = runs.all()
+    text = modified.manifest.read_text(encoding="utf-8")
+    modified.manifest.write_text(text.replace('"rows": 4', '"rows": 5'), encoding="utf-8")
+    monkeypatch.setattr("etl.retention.datetime", later(401))
+    assert run(["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)]) == 1
+    out, err = capfd.readouterr()
+    assert "2 runs pruned." in out
+    assert f"the manifest of run {modified.run} was modified after it was sealed" in err
+    assert [each.results(".csv").exists() for each in (newest, modified, oldest)] == [
+        False,
+        True,
+        False,
+    ]
+    assert problems(runs) == [f"{modified.run}: manifest.json: modified since the run"]
+
+
+def test_a_pruning_that_was_killed_is_said_and_finished(
+    runs: RunsFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever it was; nothing else is wrong meanwhile."""
+    pruning = ["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)]
+    monkeypatch.setattr("etl.retention.datetime", later(401))
+    folder = runs.all()[-1]
+
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr("etl.runs.journal.Journal.forget_persons", fail)
+        assert run(pruning) != 0
+    assert problems(runs) == [
+        f"{folder.run}: manifest.json: the pruning was interrupted; run fatora-clients prune again"
+    ]
+    assert run(pruning) == 0
+    assert problems(runs) == []
+    assert not folder.results(".csv").exists()
 
 
 def test_young_runs_are_not_pruned(runs: RunsFolder, monkeypatch: pytest.MonkeyPatch) -> None:
