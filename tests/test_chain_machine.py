@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from pydantic import SecretStr
 
 from etl.console import Silence
@@ -121,6 +121,22 @@ class Chain(RuleBasedStateMachine):
             write_csv(self.folder / f"{number}.csv", [("id", "email"), *rows])
 
     # What people do
+
+    @initialize()
+    def leave_rows(self) -> None:
+        """Have a run that stopped early, which most of what can go wrong begins with."""
+        self.update(
+            file=0,
+            options={},
+            port=8000,
+            limit=1,
+            is_interrupted=False,
+            again=False,
+            is_absolute=False,
+            wants_copy=False,
+            killed_at=None,
+            seconds=0,
+        )
 
     @rule(
         file=st.integers(0, len(TABLES) - 1),
@@ -370,7 +386,7 @@ def _rewrite(path: Path, **changes: object) -> None:
 
 # Shrinking takes minutes; the steps of a failure are few enough to be read as they are.
 Chain.TestCase.settings = settings(
-    max_examples=20,
+    max_examples=30,
     stateful_step_count=12,
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],

@@ -207,12 +207,12 @@ class Manifest:
     @property
     def sha256(self) -> str:
         """Its own SHA-256: of its JSON without that entry, keys sorted, no white space."""
-        text = json.dumps(self._facts(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return _sha256(self._facts())
 
     def as_bytes(self) -> bytes:
         """Return the content of the file."""
-        facts = {**self._facts(), "sha256": self.sha256}
+        facts = self._facts()
+        facts["sha256"] = _sha256(facts)
         text = json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
         # A file's name may not be valid UTF-8; a backslash and its number is JSON for it.
         return text.encode(errors="backslashreplace")
@@ -320,6 +320,11 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sha256(facts: Mapping[str, Any]) -> str:
+    text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _seal(facts: Mapping[str, str] | None) -> Seal | None:
