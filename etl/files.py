@@ -38,6 +38,11 @@ def create(path: Path) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_FILE))
 
 
+def unfinished_name(name: str) -> str:
+    """Return the name under which `replacing` writes a file of this name."""
+    return f".{name}{_UNFINISHED}"
+
+
 def unfinished_in(folder: Path) -> list[Path]:
     """Return the files that `replacing` left unfinished because the program was killed."""
     return list(folder.glob(f".*{_UNFINISHED}"))
@@ -71,7 +76,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _new_file(path: Path) -> Path:
-    new = path.with_name(f".{path.name}{_UNFINISHED}")
+    new = path.with_name(unfinished_name(path.name))
     new.unlink(missing_ok=True)
     create(new)
     return new

@@ -299,7 +299,7 @@ def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summ
     if job.results:
         require_fitting(job.results, manifest.rows)
     api, settings = job.settings.api.url, job.settings.told()
-    manifest = manifest.begin_session(job.invocation, api, settings)
+    manifest = manifest.reopened(folder).begin_session(job.invocation, api, settings)
     runs = RunsFolder(job.settings.runs.dir)
     folder.clear_unfinished()
     manifest.write(folder.manifest)

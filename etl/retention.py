@@ -1,14 +1,18 @@
-"""Removing the personal data of old runs, so that what is left still proves what was done."""
+"""Removing the personal data of old runs, so that what is left is still an audit trail."""
 
 from __future__ import annotations
 
+import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from etl.errors import InconsistentError
 from etl.rows import Status, rows_left
 from etl.runs.chain import newest
 from etl.runs.journal import Journal
+from etl.runs.manifest import Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,14 +20,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from etl.runs.folder import RunFolder, RunsFolder
-    from etl.runs.manifest import Manifest
-
-_KEPT = frozenset({"manifest.json", "journal.sqlite3", "run.log"})
 
 
 @dataclass(frozen=True, slots=True)
 class OldRun:
-    """A run whose personal data may go; ``unfinished`` says that rows of it are still left."""
+    """A run whose personal data may be removed; ``unfinished`` says that it has rows left."""
 
     folder: RunFolder
     manifest: Manifest
@@ -32,38 +33,56 @@ class OldRun:
     @property
     def personal(self) -> list[Path]:
         """The files that are removed; the journal is kept, without its cells."""
-        return sorted(file for file in self.folder.path.iterdir() if file.name not in _KEPT)
+        kept = {self.folder.manifest, self.folder.journal, self.folder.log}
+        return sorted(file for file in self.folder.path.iterdir() if file not in kept)
 
 
 def runs_older_than(age: timedelta, runs: RunsFolder) -> Iterator[OldRun]:
-    """Yield the runs that ended so long ago and hold personal data, the oldest first."""
-    for manifest in sorted(runs.manifests(), key=lambda each: each.run):
-        last = manifest.sessions[-1] if manifest.sessions else None
-        ended = last and datetime.fromisoformat(last.ended or last.begun)
-        if ended and manifest.pruned is None and datetime.now(UTC) - ended > age:
-            yield OldRun(runs.find(manifest.run), manifest, _has_rows_left(manifest))
+    """Yield the runs that ended so long ago and hold personal data, the oldest first.
+
+    A run whose manifest is damaged is left to `verify`.
+    """
+    for folder in reversed(runs.all()):
+        with suppress(InconsistentError):
+            manifest = Manifest.read(folder.manifest)
+            if _holds_personal_data(manifest) and _is_older_than(age, manifest):
+                yield OldRun(folder, manifest, _has_rows_left(manifest))
+
+
+def _holds_personal_data(manifest: Manifest) -> bool:
+    return manifest.pruned is None or manifest.sealed is None
+
+
+def _is_older_than(age: timedelta, manifest: Manifest) -> bool:
+    if not manifest.sessions:
+        return False
+    last = manifest.sessions[-1]
+    return datetime.now(UTC) - datetime.fromisoformat(last.ended or last.begun) > age
 
 
 def _has_rows_left(manifest: Manifest) -> bool:
-    """Whether running the file again would send rows, whose values must therefore stay."""
+    """Whether running the file again would send rows, whose values must therefore be kept."""
     counts = {Status(status): count for status, count in manifest.counts.items()}
-    return manifest.sealed is None or rows_left(counts) > 0
+    return manifest.exit_code is None or rows_left(counts) > 0
 
 
 def prune(old: OldRun, runs: RunsFolder) -> None:
-    """Remove the personal data of a run; killed on the way, it can be done again.
+    """Remove the personal data of a run.
 
-    The runs folder must be held. The manifest is written last: until then `verify` tells what is
-    missing.
+    The runs folder must be held. A pruning that is killed leaves the manifest open: `verify` says
+    so, and pruning again finishes it.
+
+    Raises:
+        InconsistentError: the manifest was modified after it was sealed; nothing was removed.
     """
     folder, manifest = old.folder, old.manifest
+    if manifest.pruned is None:
+        removed = {name: sha for name, sha in manifest.files.items() if name != folder.log.name}
+        manifest = manifest.reopened(folder).begin_pruning(removed)
+        manifest.write(folder.manifest)
     with Journal(folder.journal) as journal:
         journal.forget_persons()
         journal.finish()
     for file in old.personal:
-        file.unlink()
-    kept = folder.hashes()
-    removed = {name: digest for name, digest in manifest.files.items() if kept.get(name) != digest}
-    manifest = manifest.prune(removed)
-    others = [each for each in runs.manifests() if each.run != manifest.run]
-    manifest.seal(newest([*others, manifest]), kept).write(folder.manifest)
+        shutil.rmtree(file) if file.is_dir() else file.unlink()
+    manifest.seal(newest(runs.manifests()), folder.hashes()).write(folder.manifest)

@@ -1,74 +1,151 @@
-"""Proving that a run's files are as they were written, and that no run of the chain is missing.
+"""Checking that the files of runs are intact, and that no run of the chain is missing.
 
 Everything is computed anew: the hashes, the counts, the results from the journal, the rows from the
-input. What this proves, and what it cannot, stands in the README.
+input. The documentation says what this proves, and what it cannot.
 """
 
 from __future__ import annotations
 
 import csv
 import sqlite3
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from etl.errors import FatoraClientsError, InconsistentError
+from etl.errors import ConfigError, FatoraClientsError, InconsistentError
 from etl.extract.table import open_table
+from etl.files import unfinished_name
 from etl.report.tables import results_table
 from etl.runs.chain import breaks, newest
+from etl.runs.folder import is_run_id
 from etl.runs.manifest import Manifest, sha256_of
 from etl.runs.reader import JournalReader
 from etl.text import guard_formula
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import TypeAlias
 
     from etl.runs.folder import RunFolder, RunsFolder
     from etl.runs.manifest import Seal
 
+    Finding: TypeAlias = tuple[str, str]  # a file's name, and what is wrong with it
 
-def problems_of(folder: RunFolder) -> Iterator[str]:
-    """Yield whatever does not hold of a run, a sentence each."""
+_MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one file of a run; printed, it is a line."""
+
+    run: str
+    file: str
+    problem: str
+
+    def __str__(self) -> str:
+        """Return the line."""
+        return f"{self.run}: {self.file}: {self.problem}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The runs that were verified and what is wrong with them.
+
+    ``newest_seal`` is that at the end of the chain, None where the chain was not verified.
+    """
+
+    runs: list[str]
+    problems: list[Problem]
+    newest_seal: Seal | None = None
+
+
+def verify(folders: list[RunFolder]) -> Verification:
+    """Verify runs, each by itself."""
+    problems = [problem for folder in folders for problem in problems_of(folder)]
+    return Verification([folder.run for folder in folders], problems)
+
+
+def verify_all(runs: RunsFolder) -> Verification:
+    """Verify every run, and the chain that they form.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    if not runs.path.is_dir():
+        raise ConfigError(f"there is no runs folder {runs.path}")
+    found = verify(runs.all())
+    problems = [*_without_manifest(runs), *found.problems]
+    if not (found.runs or problems):
+        raise ConfigError(f"there are no runs in {runs.path}")
+    manifests = list(runs.manifests())
+    damaged = {each.run for each in problems if each.file == _MANIFEST}
+    problems += [
+        Problem(run, _MANIFEST, problem)
+        for run, problem in breaks(manifests).items()
+        if run not in damaged
+    ]
+    return Verification(found.runs, problems, newest(manifests))
+
+
+def _without_manifest(runs: RunsFolder) -> Iterator[Problem]:
+    """Yield the folders of runs that are none without their manifest; each began with one."""
+    for path in sorted(runs.path.iterdir()):
+        if is_run_id(path.name) and not runs.folder(path.name).manifest.is_file():
+            yield Problem(path.name, _MANIFEST, "missing")
+
+
+def problems_of(folder: RunFolder) -> Iterator[Problem]:
+    """Yield what is wrong with a run."""
+    for file, problem in _findings(folder):
+        yield Problem(folder.run, file, problem)
+
+
+def _findings(folder: RunFolder) -> Iterator[Finding]:
     try:
         manifest = Manifest.read(folder.manifest)
     except InconsistentError:
-        yield "manifest.json: it is damaged"
+        yield _MANIFEST, "damaged"
         return
     if folder.manifest.read_bytes() != manifest.as_bytes():
-        yield "manifest.json: it is not as it was written"
+        yield _MANIFEST, "modified since the run"
         return
-    if manifest.sealed is None:
-        yield "manifest.json: the run has no end yet; run its file again"
+    if manifest.run != folder.run:
+        yield _MANIFEST, f"belongs to run {manifest.run}, not to this folder"
         return
+    for version in manifest.earlier:
+        for name in version.modified:
+            yield name, "modified before the run was resumed or pruned"
+    if manifest.sealed is not None:
+        yield from _wrong_contents(folder, manifest)
+    elif manifest.pruned:
+        yield _MANIFEST, "the pruning was interrupted; run fatora-clients prune again"
+    else:
+        yield _MANIFEST, "the run has not finished; if it was interrupted, run its file again"
+
+
+def _wrong_contents(folder: RunFolder, manifest: Manifest) -> Iterator[Finding]:
     try:
         wrong = list(_wrong_files(folder, manifest))
         # Where a file is wrong, what follows would only say the same in other words.
         yield from wrong or _contradictions(folder, manifest)
     except (KeyError, TypeError, AttributeError, ValueError):
-        yield "manifest.json: it is not what this program writes"
+        yield _MANIFEST, "not what this program writes"
 
 
-def problems_of_chain(runs: RunsFolder) -> Iterator[str]:
-    """Yield whatever is wrong with the chain of all runs, a sentence each."""
-    yield from breaks(runs.manifests())
-
-
-def end_of_chain(runs: RunsFolder) -> Seal | None:
-    """Return the seal that only a copy kept elsewhere can vouch for, if there is any."""
-    return newest(runs.manifests())
-
-
-def _wrong_files(folder: RunFolder, manifest: Manifest) -> Iterator[str]:
-    found = {file.name: file for file in folder.path.iterdir() if file != folder.manifest}
+def _wrong_files(folder: RunFolder, manifest: Manifest) -> Iterator[Finding]:
+    # A resume or a pruning that was killed at its very start leaves a new manifest unfinished.
+    passed_over = {_MANIFEST, unfinished_name(_MANIFEST)}
+    found = {file.name: file for file in folder.path.iterdir() if file.name not in passed_over}
     for name in sorted(found.keys() | manifest.files.keys()):
         if name not in found:
-            yield f"{name}: it is missing"
+            yield name, "missing"
         elif name not in manifest.files:
-            yield f"{name}: it was not written by the run"
-        elif not found[name].is_file() or sha256_of(found[name]) != manifest.files[name]:
-            yield f"{name}: it is not as it was written"
+            yield name, "not written by the run"
+        elif not manifest.covers(found[name]):
+            yield name, "modified since the run"
 
 
-def _contradictions(folder: RunFolder, manifest: Manifest) -> Iterator[str]:
+def _contradictions(folder: RunFolder, manifest: Manifest) -> Iterator[Finding]:
     try:
         with JournalReader(folder.journal) as journal:
             yield from _wrong_counts(journal, manifest)
@@ -77,38 +154,38 @@ def _contradictions(folder: RunFolder, manifest: Manifest) -> Iterator[str]:
                 yield from _exchanged_input(folder, manifest)
                 yield from _wrong_rows(folder, journal, manifest)
     except (sqlite3.Error, InconsistentError):
-        yield "journal.sqlite3: it cannot be read"
+        yield folder.journal.name, "cannot be read"
 
 
-def _wrong_counts(journal: JournalReader, manifest: Manifest) -> Iterator[str]:
+def _wrong_counts(journal: JournalReader, manifest: Manifest) -> Iterator[Finding]:
     counts = {str(status): count for status, count in journal.counts().items()}
     if counts != manifest.counts or sum(counts.values()) != manifest.rows:
-        yield "manifest.json: its counts are not those of journal.sqlite3"
+        yield _MANIFEST, "counts differ from journal.sqlite3"
     attempts = journal.attempt_counts()
     if sum(times * rows for times, rows in attempts.items()) != journal.attempts_made():
-        yield "journal.sqlite3: not each attempt of its rows is on record"
+        yield "journal.sqlite3", "attempts are missing"
 
 
-def _wrong_results(folder: RunFolder, journal: JournalReader) -> Iterator[str]:
+def _wrong_results(folder: RunFolder, journal: JournalReader) -> Iterator[Finding]:
     table = results_table(journal.staged().names, journal.rows(), folder.run)
     with folder.results(".csv").open(encoding="utf-8-sig", newline="") as file:
         written = csv.reader(file)
         if next(written, None) != [guard_formula(name) for name in table.header]:
-            yield "results.csv: its header is not that of journal.sqlite3"
+            yield folder.results(".csv").name, "header differs from journal.sqlite3"
             return
         for row, cells in zip_longest(table.rows, written):
             if row is None or cells != [guard_formula(cell) for cell in row]:
-                yield "results.csv: its rows are not those of journal.sqlite3"
+                yield folder.results(".csv").name, "rows differ from journal.sqlite3"
                 return
 
 
-def _exchanged_input(folder: RunFolder, manifest: Manifest) -> Iterator[str]:
+def _exchanged_input(folder: RunFolder, manifest: Manifest) -> Iterator[Finding]:
     same = sha256_of(folder.input) == manifest.input.sha256
     if not same or folder.input.stat().st_size != manifest.input.size:
-        yield f"{folder.input.name}: it is not the file that operations sent"
+        yield folder.input.name, "not the file that was submitted"
 
 
-def _wrong_rows(folder: RunFolder, journal: JournalReader, manifest: Manifest) -> Iterator[str]:
+def _wrong_rows(folder: RunFolder, journal: JournalReader, manifest: Manifest) -> Iterator[Finding]:
     asked = manifest.input
     try:
         with open_table(
@@ -117,7 +194,7 @@ def _wrong_rows(folder: RunFolder, journal: JournalReader, manifest: Manifest) -
             for record, row in zip_longest(table.records, journal.rows()):
                 same = record and row and (record.row, *record.cells) == (row.row, *row.cells)
                 if not same:
-                    yield "journal.sqlite3: its rows are not those of the input"
+                    yield folder.journal.name, "rows differ from the input"
                     return
     except FatoraClientsError:
-        yield f"{folder.input.name}: it cannot be read any more"
+        yield folder.input.name, "cannot be read"

@@ -125,7 +125,7 @@ def test_all_faults_of_a_row_are_reported_together() -> None:
     assert " ".join(fault.text for fault in faults) == (
         "The client number is not a whole number (column “Client ID”: “x”)."
         " The e-mail address is missing (column “E-mail”)."
-        " The cell contains an Excel error, such as #N/A (column “Name”: “#N/A”)."
+        " The cell contains an Excel error (such as #N/A) (column “Name”: “#N/A”)."
         " Excel changed this value and the original is lost (column “Phone”: “9E+11”)."
     )
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,9 +14,20 @@ from etl import __version__
 from etl.errors import ExitCode, InconsistentError
 from etl.fields import Field
 from etl.outcome import Totals
-from etl.runs.manifest import InputFacts, Invocation, Manifest, Seal, Session, sha256_of
+from etl.runs.folder import RunFolder
+from etl.runs.manifest import (
+    InputFacts,
+    Invocation,
+    Manifest,
+    Seal,
+    Session,
+    Version,
+    sha256_of,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import tzinfo
     from pathlib import Path
 
 BEGUN, ENDED = "2026-01-01T00:00:00.000+00:00", "2026-01-01T00:05:00.000+00:00"
@@ -146,19 +157,102 @@ def test_only_the_latest_session_ends(stopped: str | None) -> None:
     assert ended.sessions[1].seconds is not None
 
 
-def test_a_seal_that_a_manifest_had_is_kept_in_mind() -> None:
-    """A run that goes on is sealed anew, after whatever was sealed meanwhile."""
-    first = MANIFEST.seal(None, {})
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    """The folder of the run, with a journal and a log."""
+    made = RunFolder(tmp_path)
+    made.journal.write_bytes(b"journal")
+    made.log.write_bytes(b"log")
+    return made
+
+
+def test_a_seal_that_a_manifest_had_is_kept(folder: RunFolder) -> None:
+    """A run that goes on is sealed again, after whatever was sealed meanwhile."""
+    first = MANIFEST.seal(None, folder.hashes())
     other = Seal("20260102T000000.000Z-def456", "ef" * 32)
     second = (
-        first.begin_session(INVOCATION, API, {})
+        first.reopened(folder)
+        .begin_session(INVOCATION, API, {})
         .end_session(None, Totals(), ExitCode.DONE)
         .seal(other, {"results.csv": "12"})
     )
-    (version,) = second.earlier
-    assert (version.sha256, version.previous) == (first.sha256, None)
+    assert second.earlier == (Version(first.sha256, None),)
     assert second.previous == other
     assert second.sealed is not None
+    assert second.sealed_as == second.sha256
+
+
+def test_a_sealed_manifest_reads_back_as_it_was_written(path: Path) -> None:
+    """With the seal, which is the hash that the file holds."""
+    sealed = MANIFEST.seal(Seal("20260102T000000.000Z-def456", "ef" * 32), {"run.log": "ab" * 32})
+    sealed.write(path)
+    assert Manifest.read(path) == sealed
+    assert json.loads(path.read_bytes())["sha256"] == sealed.sealed_as
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda manifest: manifest.begin_session(INVOCATION, API, {}),
+        lambda manifest: manifest.end_session(None, Totals(), ExitCode.DONE),
+        lambda manifest: manifest.begin_pruning({}),
+        lambda manifest: manifest.seal(None, {}),
+    ],
+    ids=["begin a session", "end a session", "prune", "seal"],
+)
+def test_a_sealed_manifest_is_not_changed(
+    change: Callable[[Manifest], Manifest], folder: RunFolder
+) -> None:
+    """It is reopened first, which keeps its seal, or nothing comes of it."""
+    sealed = MANIFEST.seal(None, {})
+    with pytest.raises(InconsistentError, match="is sealed"):
+        change(sealed)
+    assert change(sealed.reopened(folder)).earlier[0].sha256 == sealed.sha256
+
+
+@pytest.mark.parametrize("changes", [{"settings": {}}, {"rows": 4}, {"api": "https://other/v1"}])
+def test_a_manifest_that_was_changed_while_sealed_is_neither_written_nor_reopened(
+    changes: dict[str, Any], folder: RunFolder
+) -> None:
+    """Else a seal would be kept that it never had, and untouched runs would look modified."""
+    changed = replace(MANIFEST.seal(None, {}), **changes)
+    with pytest.raises(InconsistentError, match="was modified after it was sealed"):
+        changed.write(folder.manifest)
+    with pytest.raises(InconsistentError, match="was modified after it was sealed"):
+        changed.reopened(folder)
+    assert not folder.manifest.exists()
+
+
+def test_an_open_manifest_is_open(folder: RunFolder) -> None:
+    """A run that was killed before its seal goes on without another version."""
+    assert MANIFEST.reopened(folder) == MANIFEST
+
+
+@pytest.mark.parametrize("name", ["journal.sqlite3", "run.log"])
+def test_a_file_that_was_modified_before_a_run_goes_on_is_recorded(
+    name: str, folder: RunFolder
+) -> None:
+    """The next seal covers it as it is then, and would hide that."""
+    sealed = MANIFEST.seal(None, folder.hashes())
+    (folder.path / name).write_bytes(b"forged")
+    (version,) = sealed.reopened(folder).earlier
+    assert version.modified == (name,)
+    (folder.path / name).unlink()
+    (version,) = sealed.reopened(folder).earlier
+    assert version.modified == (name,)
+
+
+def test_a_session_lasts_no_less_than_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock may be set back while it goes on."""
+    begun = MANIFEST.begin_session(INVOCATION, API, {})
+
+    class Earlier(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime(2026, 1, 1, tzinfo=tz)
+
+    monkeypatch.setattr("etl.runs.manifest.datetime", Earlier)
+    assert begun.end_session(None, Totals(), ExitCode.DONE).sessions[-1].seconds == 0
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from etl.pipeline import update
 from etl.runs.folder import RunFolder, RunsFolder
 from etl.runs.manifest import Manifest
 from etl.sandbox.server import Sandbox
-from etl.verification import problems_of, problems_of_chain
+from etl.verification import problems_of, verify_all
 from jobs import job
 from spreadsheets import write_xlsx
 
@@ -44,7 +44,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made")
     runs = folder / "runs"
     with Sandbox() as sandbox:
-        one = job(sandbox.url, runs, sandbox.api_key)
+        one = replace(job(sandbox.url, runs, sandbox.api_key), account="sandbox")
         update(write_xlsx(folder / "1.xlsx", TABLE), one)
         second = write_xlsx(folder / "2.xlsx", [*TABLE, ("3", "a@example.com")])
         update(second, replace(one, limit=1))
@@ -62,10 +62,12 @@ def runs(made: Path, tmp_path: Path) -> RunsFolder:
 
 def problems(runs: RunsFolder) -> list[str]:
     """All that is found."""
-    return [
-        *(problem for folder in runs.all() for problem in problems_of(folder)),
-        *problems_of_chain(runs),
-    ]
+    return [str(problem) for problem in verify_all(runs).problems]
+
+
+def said(folder: RunFolder) -> list[str]:
+    """What is found in one run, without its id."""
+    return [f"{each.file}: {each.problem}" for each in problems_of(folder)]
 
 
 def forged(folder: RunFolder, change: Callable[[Manifest], Manifest]) -> None:
@@ -73,6 +75,13 @@ def forged(folder: RunFolder, change: Callable[[Manifest], Manifest]) -> None:
     manifest = change(Manifest.read(folder.manifest))
     manifest = replace(manifest, files=folder.hashes())
     folder.manifest.write_bytes(manifest.as_bytes())
+
+
+def resume(folder: RunFolder) -> None:
+    """Do what a session does first, and no more, as if it was killed."""
+    manifest = Manifest.read(folder.manifest)
+    invocation = manifest.sessions[0].invocation
+    manifest.reopened(folder).begin_session(invocation, manifest.api, {}).write(folder.manifest)
 
 
 def test_runs_that_nobody_touched_hold(runs: RunsFolder) -> None:
@@ -120,7 +129,7 @@ def test_a_flipped_bit_is_found_wherever_it_is(runs: RunsFolder, name: str) -> N
         path.write_bytes(changed)
         found = list(problems_of(folder))
         assert found, f"byte {place} of {name} was changed and nobody noticed"
-        assert found[0].startswith(f"{name}:")
+        assert (found[0].run, found[0].file) == (folder.run, name)
     path.write_bytes(whole)
     assert problems(runs) == []
 
@@ -131,9 +140,9 @@ def test_a_file_that_is_gone_is_named(runs: RunsFolder, name: str) -> None:
     folder = runs.all()[-1]
     path = folder.path / name
     path.write_bytes(path.read_bytes()[:-1])
-    assert list(problems_of(folder)) == [f"{name}: it is not as it was written"]
+    assert said(folder) == [f"{name}: modified since the run"]
     path.unlink()
-    assert list(problems_of(folder)) == [f"{name}: it is missing"]
+    assert said(folder) == [f"{name}: missing"]
 
 
 def test_a_file_that_was_added_is_named(runs: RunsFolder) -> None:
@@ -141,9 +150,9 @@ def test_a_file_that_was_added_is_named(runs: RunsFolder) -> None:
     folder = runs.all()[-1]
     (folder.path / "results (corrected).csv").touch()
     (folder.path / "more").mkdir()
-    assert [problem.split(":")[0] for problem in problems_of(folder)] == [
-        "more",
-        "results (corrected).csv",
+    assert said(folder) == [
+        "more: not written by the run",
+        "results (corrected).csv: not written by the run",
     ]
 
 
@@ -154,7 +163,7 @@ def test_results_in_another_order_are_found_though_the_hashes_are_right(runs: Ru
     header, first, second, *rest = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([header, second, first, *rest]))
     forged(folder, lambda manifest: manifest)
-    assert "results.csv: its rows are not those of journal.sqlite3" in problems(runs)
+    assert said(folder) == ["results.csv: rows differ from journal.sqlite3"]
 
 
 def test_an_input_that_was_exchanged_is_found_though_the_hashes_are_right(
@@ -165,17 +174,18 @@ def test_an_input_that_was_exchanged_is_found_though_the_hashes_are_right(
     other = write_xlsx(tmp_path / "other.xlsx", [TABLE[0], ("1", "eve@example.com"), *TABLE[2:]])
     folder.input.write_bytes(other.read_bytes())
     forged(folder, lambda manifest: manifest)
-    found = problems(runs)
-    assert "journal.sqlite3: its rows are not those of the input" in found
-    assert "input.xlsx: it is not the file that operations sent" in found
+    assert said(folder) == [
+        "input.xlsx: not the file that was submitted",
+        "journal.sqlite3: rows differ from the input",
+    ]
 
 
 @pytest.mark.parametrize(
     ("statement", "found"),
     [
-        ("UPDATE rows SET status = 'SUCCESS' WHERE row = 3", "its counts are not those"),
-        ("DELETE FROM attempts", "not each attempt of its rows is on record"),
-        ("UPDATE rows SET cells = json_set(cells, '$[2]', 'Eve') WHERE row = 2", "its rows are"),
+        ("UPDATE rows SET status = 'SUCCESS' WHERE row = 3", "counts differ"),
+        ("DELETE FROM attempts", "attempts are missing"),
+        ("UPDATE rows SET cells = json_set(cells, '$[2]', 'Eve') WHERE row = 2", "rows differ"),
     ],
 )
 def test_a_journal_that_was_written_to_is_found_though_the_hashes_are_right(
@@ -186,7 +196,7 @@ def test_a_journal_that_was_written_to_is_found_though_the_hashes_are_right(
     with contextlib.closing(sqlite3.connect(folder.journal)) as db, db:
         db.execute(statement)
     forged(folder, lambda manifest: manifest)
-    assert any(found in problem for problem in problems_of(folder))
+    assert any(found in problem for problem in said(folder))
 
 
 @pytest.mark.parametrize(
@@ -207,7 +217,7 @@ def test_a_forged_manifest_breaks_the_chain(runs: RunsFolder, which: int) -> Non
     """All but the newest seal are named by the next one: here that of the run in the middle."""
     folder = runs.all()[which]
     forged(folder, lambda manifest: replace(manifest, program="another"))
-    assert list(problems_of(folder)) == []
+    assert said(folder) == []
     assert bool(problems(runs)) == (which != 1)
 
 
@@ -216,19 +226,21 @@ def test_a_run_that_is_gone_is_named(runs: RunsFolder, which: int) -> None:
     """The one that was sealed after it says so."""
     folder = runs.all()[which]
     shutil.rmtree(folder.path)
-    assert any(problem.startswith(f"{folder.run}: this run is gone") for problem in problems(runs))
+    (problem,) = problems(runs)
+    assert problem.startswith(f"{folder.run}: manifest.json: missing, but run ")
 
 
 def test_a_run_without_an_end_does_not_hold(runs: RunsFolder) -> None:
     """It was killed, or goes on."""
     folder = runs.all()[0]
-    manifest = Manifest.read(folder.manifest)
-    manifest.begin_session(manifest.sessions[0].invocation, manifest.api, {}).write(folder.manifest)
-    assert "has no end yet" in " ".join(problems_of(folder))
+    resume(folder)
+    assert said(folder) == [
+        "manifest.json: the run has not finished; if it was interrupted, run its file again"
+    ]
     assert run(["verify", folder.run, "--runs-dir", str(runs.path)]) == 1
 
 
-def test_what_is_wrong_is_told_by_run_and_file(
+def test_problems_are_named_by_run_and_file(
     runs: RunsFolder, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """With exit code 1."""
@@ -236,11 +248,11 @@ def test_what_is_wrong_is_told_by_run_and_file(
     folder.log.write_text("forged\n", encoding="utf-8")
     assert run(["verify", "--all", "--runs-dir", str(runs.path)]) == 1
     out = capfd.readouterr().out
-    assert f"{folder.run}: run.log: it is not as it was written\n" in out
+    assert f"{folder.run}: run.log: modified since the run\n" in out
     assert "3 runs verified: 1 problem found." in out
 
 
-def test_the_hash_to_keep_elsewhere_is_told(
+def test_the_seal_to_keep_elsewhere_is_printed(
     runs: RunsFolder, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """It is the manifest's that was sealed last, which is not the newest run's."""
@@ -248,7 +260,96 @@ def test_the_hash_to_keep_elsewhere_is_told(
     resumed = runs.all()[1]
     told = json.loads(resumed.manifest.read_text(encoding="utf-8"))["sha256"]
     last = capfd.readouterr().out.splitlines()[-1]
-    assert last == f"The newest manifest is that of run {resumed.run}: SHA-256 {told}"
+    assert last == f"Newest seal: run {resumed.run}, SHA-256 {told}"
+
+
+def test_what_is_found_can_be_read_by_a_program(
+    runs: RunsFolder, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As one JSON object, and nothing else."""
+    newest, resumed, _ = runs.all()
+    newest.log.unlink()
+    assert run(["verify", "--all", "--json", "--runs-dir", str(runs.path)]) == 1
+    seal = {"run": resumed.run, "sha256": Manifest.read(resumed.manifest).sha256}
+    assert json.loads(capfd.readouterr().out) == {
+        "runs": [each.run for each in runs.all()],
+        "problems": [{"run": newest.run, "file": "run.log", "problem": "missing"}],
+        "newest_seal": seal,
+        "exit_code": 1,
+    }
+    assert run(["verify", resumed.run, "--json", "--runs-dir", str(runs.path)]) == 0
+    told = json.loads(capfd.readouterr().out)
+    assert told == {"runs": [resumed.run], "problems": [], "newest_seal": None, "exit_code": 0}
+
+
+@pytest.mark.parametrize("option", ["--all", "latest"])
+@pytest.mark.parametrize("name", ["missing", "empty", "file"])
+def test_where_there_are_no_runs_nothing_is_intact(
+    tmp_path: Path, name: str, option: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A slip in --runs-dir must not look as if all was well."""
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    assert run(["verify", option, "--runs-dir", str(tmp_path / name)]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "there " in err
+    assert str(tmp_path / name) in err
+
+
+@pytest.mark.parametrize("which", range(3))
+def test_a_run_without_its_manifest_is_named(runs: RunsFolder, which: int) -> None:
+    """It had one from its beginning; also where it was the last to be sealed."""
+    folder = runs.all()[which]
+    folder.manifest.unlink()
+    assert problems(runs) == [f"{folder.run}: manifest.json: missing"]
+
+
+@pytest.mark.parametrize("is_pruned", [False, True])
+def test_a_folder_that_was_renamed_or_copied_is_named(
+    runs: RunsFolder,
+    is_pruned: bool,  # noqa: FBT001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It holds the run of another id, also where no results say so any longer."""
+    if is_pruned:
+        monkeypatch.setattr("etl.retention.datetime", later(401))
+        assert run(["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)]) == 0
+    folder = runs.all()[0]
+    other = runs.path / f"{folder.run}-copy"
+    shutil.copytree(folder.path, other)
+    found = f"{other.name}: manifest.json: belongs to run {folder.run}, not to this folder"
+    assert problems(runs) == [found]
+    shutil.rmtree(folder.path)
+    assert problems(runs) == [found]
+
+
+def test_a_damaged_manifest_is_one_problem(runs: RunsFolder) -> None:
+    """The run is not gone, and no other run is to blame."""
+    folder = runs.all()[-1]
+    folder.manifest.write_text("{}", encoding="utf-8")
+    assert problems(runs) == [f"{folder.run}: manifest.json: damaged"]
+
+
+def test_a_manifest_that_was_not_written_to_its_end_is_no_problem(runs: RunsFolder) -> None:
+    """A resume that was killed at its very start leaves one beside the sealed one."""
+    (runs.all()[0].path / ".manifest.json.new").write_text("{", encoding="utf-8")
+    assert problems(runs) == []
+
+
+def test_what_was_modified_before_a_resume_is_still_found(tmp_path: Path, sandbox: Sandbox) -> None:
+    """Sealing the run again does not hide it; nor does a folder in its folder stop that."""
+    one = job(sandbox.url, tmp_path / "runs", sandbox.api_key)
+    source = write_xlsx(tmp_path / "1.xlsx", [*TABLE, ("3", "later@example.com")])
+    update(source, replace(one, limit=1))
+    (folder,) = RunsFolder(tmp_path / "runs").all()
+    folder.log.write_text("forged\n", encoding="utf-8")
+    (folder.path / "more").mkdir()
+    update(source, one)
+    assert said(folder) == [
+        "run.log: modified before the run was resumed or pruned",
+        "more: not written by the run",
+    ]
 
 
 @pytest.mark.parametrize("arguments", [["verify"], ["verify", "--all", "latest"], ["verify", "19"]])
@@ -303,7 +404,7 @@ def test_pruned_results_are_not_written_anew(
     assert "were pruned" in capfd.readouterr().err
     assert not results.exists()
     assert run(again) == 0
-    assert "Nothing new to do" in capfd.readouterr().out
+    assert "Already processed on" in capfd.readouterr().out
 
 
 def test_a_damaged_run_does_not_hide_the_others(
@@ -316,6 +417,62 @@ def test_a_damaged_run_does_not_hide_the_others(
     out, err = capfd.readouterr()
     assert [name.run in out for name in (newest, damaged, oldest)] == [True, False, True]
     assert f"the manifest of run {damaged.run} is damaged" in err
+
+
+def test_what_was_modified_before_the_pruning_is_still_found(
+    runs: RunsFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of what is kept; files that somebody added go with the others."""
+    folder = runs.all()[1]
+    folder.log.write_text("forged\n", encoding="utf-8")
+    (folder.path / "more").mkdir()
+    monkeypatch.setattr("etl.retention.datetime", later(401))
+    assert run(["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)]) == 0
+    assert problems(runs) == [
+        f"{folder.run}: run.log: modified before the run was resumed or pruned"
+    ]
+
+
+def test_a_run_whose_manifest_was_modified_is_not_pruned(
+    runs: RunsFolder, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Its seal would vouch for what it never said; the others are pruned."""
+    newest, modified, oldest = runs.all()
+    text = modified.manifest.read_text(encoding="utf-8")
+    modified.manifest.write_text(text.replace('"rows": 4', '"rows": 5'), encoding="utf-8")
+    monkeypatch.setattr("etl.retention.datetime", later(401))
+    assert run(["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)]) == 1
+    out, err = capfd.readouterr()
+    assert "2 runs pruned." in out
+    assert f"the manifest of run {modified.run} was modified after it was sealed" in err
+    assert [each.results(".csv").exists() for each in (newest, modified, oldest)] == [
+        False,
+        True,
+        False,
+    ]
+    assert problems(runs) == [f"{modified.run}: manifest.json: modified since the run"]
+
+
+def test_a_pruning_that_was_killed_is_said_and_finished(
+    runs: RunsFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever it was; nothing else is wrong meanwhile."""
+    pruning = ["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)]
+    monkeypatch.setattr("etl.retention.datetime", later(401))
+    folder = runs.all()[-1]
+
+    def fail(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr("etl.runs.journal.Journal.forget_persons", fail)
+        assert run(pruning) != 0
+    assert problems(runs) == [
+        f"{folder.run}: manifest.json: the pruning was interrupted; run fatora-clients prune again"
+    ]
+    assert run(pruning) == 0
+    assert problems(runs) == []
+    assert not folder.results(".csv").exists()
 
 
 def test_young_runs_are_not_pruned(runs: RunsFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -354,8 +511,7 @@ def test_a_run_without_an_end_is_not_pruned(
 ) -> None:
     """It could not be resumed any more."""
     folder = runs.all()[0]
-    manifest = Manifest.read(folder.manifest)
-    manifest.begin_session(manifest.sessions[0].invocation, manifest.api, {}).write(folder.manifest)
+    resume(folder)
     monkeypatch.setattr("etl.retention.datetime", later(401))
     assert run(["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)]) == 0
     assert folder.input.exists()
@@ -370,15 +526,16 @@ def test_an_age_that_is_none_is_refused(runs: RunsFolder, age: str) -> None:
 def test_manifests_are_what_the_schema_says(
     runs: RunsFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a run that ended, of one that goes on, and of one that was pruned."""
+    """Of a run that ended, of one that was pruned, and of one that goes on."""
     schema = json.loads(files("etl.runs").joinpath("manifest.schema.json").read_text("utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
     folder = runs.all()[0]
     finished = Manifest.read(folder.manifest)
     monkeypatch.setattr("etl.retention.datetime", later(401))
     run(["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)])
-    begun = finished.begin_session(finished.sessions[0].invocation, finished.api, {})
-    for manifest in (finished, begun, Manifest.read(folder.manifest)):
+    pruned = Manifest.read(folder.manifest)
+    resume(folder)
+    for manifest in (finished, pruned, Manifest.read(folder.manifest)):
         jsonschema.validate(json.loads(manifest.as_bytes()), schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**json.loads(finished.as_bytes()), "token": "invented"}, schema)

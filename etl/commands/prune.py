@@ -11,14 +11,17 @@ import click
 from etl import console
 from etl.commands import options
 from etl.commands.options import settings_of
-from etl.errors import ExitCode
+from etl.errors import ExitCode, InconsistentError
 from etl.retention import prune, runs_older_than
 from etl.runs.folder import RunsFolder
 from etl.runs.lock import locked
 from etl.text import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
+
+    from etl.retention import OldRun
 
 _AGE = re.compile(r"([1-9][0-9]{0,4})d")
 
@@ -26,7 +29,7 @@ _AGE = re.compile(r"([1-9][0-9]{0,4})d")
 def _checked_age(_context: click.Context, _parameter: click.Parameter, value: str) -> timedelta:
     age = _AGE.fullmatch(value)
     if age is None:
-        raise click.BadParameter("it must be a number of days, such as 400d")
+        raise click.BadParameter("give a number of days, such as 400d")
     return timedelta(days=int(age[1]))
 
 
@@ -36,9 +39,9 @@ def _checked_age(_context: click.Context, _parameter: click.Parameter, value: st
     metavar="DAYS",
     required=True,
     callback=_checked_age,
-    help="The age of the runs to prune, in days, such as 400d.",
+    help="Minimum age of the runs to prune, in days, such as 400d.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @options.config
 @options.runs_dir
 def command(
@@ -46,8 +49,11 @@ def command(
 ) -> ExitCode:
     """Remove the personal data of old runs: input, results, rework, report and journal cells.
 
-    The manifests stay, with the counts and a record of the pruning, and so do the statuses, codes
-    and times of the rows: the chain still verifies. It shows what it will do, and asks.
+    The manifests are kept, with the counts and a record of the pruning, and so are the statuses,
+    codes and times of the rows: the runs still verify. Runs with rows left are not pruned. What
+    will be removed is listed first, and you are asked to confirm.
+
+    Exit codes: 0 pruned or nothing to prune, 1 a modified run was not pruned, 4 not confirmed.
     """
     runs = RunsFolder(settings_of(config, runs__dir=runs_dir).runs.dir)
     runs.prepare()
@@ -55,15 +61,26 @@ def command(
         found = list(runs_older_than(older_than, runs))
         for old in found:
             names = ["the journal's cells", *(file.name for file in old.personal)]
-            what = "has rows left, and is kept" if old.unfinished else ", ".join(names)
+            what = "kept, because it has rows left" if old.unfinished else ", ".join(names)
             console.say(f"{old.folder.run}  {old.manifest.input.name}: {what}")
         chosen = [old for old in found if not old.unfinished]
         if not chosen:
             console.say("Nothing to prune.")
             return ExitCode.DONE
-        if not yes and not click.confirm(f"Remove this of {counted(len(chosen), 'run')}?"):
+        question = f"Remove the personal data of {counted(len(chosen), 'run')}?"
+        if not yes and not click.confirm(question):
             return ExitCode.STOPPED
-        for old in chosen:
+        return _prune(chosen, runs)
+
+
+def _prune(chosen: Iterable[OldRun], runs: RunsFolder) -> ExitCode:
+    pruned, exit_code = 0, ExitCode.DONE
+    for old in chosen:
+        try:
             prune(old, runs)
-        console.say(f"{counted(len(chosen), 'run')} pruned.")
-    return ExitCode.DONE
+            pruned += 1
+        except InconsistentError as error:
+            console.complain(f"fatora-clients: {error}; it was not pruned")
+            exit_code = ExitCode.NOT_ALL_UPDATED
+    console.say(f"{counted(pruned, 'run')} pruned.")
+    return exit_code

@@ -1,13 +1,13 @@
 """The chain of all runs: each manifest names the one that was sealed before it.
 
-A manifest is sealed again when its run is resumed or pruned; the seal that it had stays a link, for
-which its later versions vouch. So whatever was sealed is named by what was sealed next, but for the
-newest: to know that this one is as it was takes a copy of its hash that is kept elsewhere.
+A run that is resumed or pruned is sealed again. Its new manifest lists the seals that it had, and
+they stay links of the chain. So every seal is named by the next one, except the newest: whether
+that one was replaced can be seen only by comparing it with a copy that is kept elsewhere.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from etl.runs.manifest import Seal
 
@@ -16,37 +16,58 @@ if TYPE_CHECKING:
 
     from etl.runs.manifest import Manifest
 
+    Links: TypeAlias = Mapping[Seal, Seal | None]  # each seal, and what was sealed before it
+
 
 def newest(manifests: Iterable[Manifest]) -> Seal | None:
-    """Return the seal that the next one is to name: the one that none names yet."""
-    return max(_unnamed(dict(_links(manifests))), key=lambda seal: seal.run, default=None)
+    """Return the seal that the next one is to name: the one that none names yet.
 
-
-def breaks(manifests: Iterable[Manifest]) -> Iterator[str]:
-    """Yield what is wrong with the chain, a sentence each."""
+    Where the chain is broken there may be several: then the one that was sealed after what is lost,
+    and of these the one with the most seals before it.
+    """
     links = dict(_links(manifests))
-    runs = {seal.run for seal in links}
+    unnamed = links.keys() - set(links.values())
+    return max(unnamed, key=lambda seal: _rank(_line(links, seal), links), default=None)
+
+
+def breaks(manifests: Iterable[Manifest]) -> dict[str, str]:
+    """Return the runs whose manifests break the chain, each with what is wrong."""
+    manifests = list(manifests)
+    links = dict(_links(manifests))
+    runs = {manifest.run for manifest in manifests}
+    found = {}
     for seal, previous in links.items():
-        if previous is None or previous in links:
-            continue
-        if previous.run in runs:
-            yield f"{previous.run}: its manifest is not the one that {seal.run} was sealed after"
-        else:
-            yield f"{previous.run}: this run is gone; {seal.run} was sealed after it"
-    for seal in sorted(_unnamed(links), key=lambda seal: seal.run)[:-1]:
-        yield f"{seal.run}: nothing was sealed after its manifest as it is now"
-    if sum(previous is None for previous in links.values()) > 1:
-        yield "several runs say that they are the first"
+        if previous is not None and previous not in links:
+            lost = "modified since" if previous.run in runs else "missing, but"
+            found[previous.run] = f"{lost} run {seal.run} was sealed after it"
+    # Without what is lost, others are not linked either: they are not to blame.
+    return found or _not_linked(links, newest(manifests))
+
+
+def _not_linked(links: Links, last: Seal | None) -> dict[str, str]:
+    line = _line(links, last)
+    found = {seal.run: "not linked to the other runs" for seal in links.keys() - set(line)}
+    if line and links[line[-1]] is not None:
+        found[line[-1].run] = "the chain has no first run"
+    return found
 
 
 def _links(manifests: Iterable[Manifest]) -> Iterator[tuple[Seal, Seal | None]]:
-    """Yield every seal there was, and what it came after."""
     for each in manifests:
         for version in each.earlier:
             yield Seal(each.run, version.sha256), version.previous
-        if each.sealed:
-            yield Seal(each.run, each.sha256), each.previous
+        if each.sealed_as:
+            yield Seal(each.run, each.sealed_as), each.previous
 
 
-def _unnamed(links: Mapping[Seal, Seal | None]) -> set[Seal]:
-    return set(links) - set(links.values())
+def _line(links: Links, last: Seal | None) -> list[Seal]:
+    """Return the seals from the last one back to the first, or to where the chain is broken."""
+    line: dict[Seal, None] = {}
+    while last is not None and last in links and last not in line:
+        line[last] = None
+        last = links[last]
+    return list(line)
+
+
+def _rank(line: list[Seal], links: Links) -> tuple[bool, int, str]:
+    return links[line[-1]] is not None, len(line), line[0].run

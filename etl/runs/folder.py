@@ -117,7 +117,7 @@ class RunFolder:
         return {
             file.name: sha256_of(file)
             for file in sorted(self.path.iterdir())
-            if file != self.manifest
+            if file.is_file() and file != self.manifest
         }
 
 

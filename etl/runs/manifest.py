@@ -1,7 +1,8 @@
 """The manifest: what a run was, who made it and when, and the hash of every file it left.
 
 It is sealed at the end of each session, and then names the manifest that was sealed before it, of
-whichever run: so all runs form a chain (``etl.runs.chain``). ``manifest.schema.json`` describes it.
+whichever run: so all runs form a chain (``etl.runs.chain``). A sealed manifest does not change: to
+resume or prune its run it is reopened, which keeps its seal. ``manifest.schema.json`` describes it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from etl.errors import ExitCode
+    from etl.runs.folder import RunFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class Invocation:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One go at a run: the first, or a resume.
+    """One invocation of the program that worked on a run: the first, or a resume.
 
     Times are UTC, ISO 8601; ``begun_local`` is with the offset that this machine had. ``stopped``
     says why it ended early; ``seconds`` is how long it took.
@@ -86,7 +88,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """A manifest as it was sealed: of which run, and its SHA-256."""
+    """What identifies a sealed manifest: its run, and its SHA-256."""
 
     run: str
     sha256: str
@@ -94,15 +96,20 @@ class Seal:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A manifest of the same run that was sealed before: its SHA-256, and what it came after."""
+    """A manifest that the same run had before it was reopened.
+
+    ``sha256`` is its seal and ``previous`` what was sealed before it. ``modified`` are the files
+    that had been changed by another hand when the run was reopened, and that its next seal covers.
+    """
 
     sha256: str
     previous: Seal | None
+    modified: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Pruning:
-    """That the personal data of a run was removed: when, by whom, and the hashes of the files."""
+    """When and by whom the personal data of a run was removed, and the hashes of those files."""
 
     time: str
     user: str
@@ -117,10 +124,12 @@ class Manifest:
     ``api`` is the address of the API, ``account`` whose clients they are, ``sandbox`` whether the
     API was this program's own. ``reworks`` are the runs whose rows this one corrects;
     ``stored_differently`` counts updated rows with which the API confirmed other values.
-    ``settings`` maps each setting of the latest session, without
-    any secret, to its value and where that came from; ``files`` maps every other file of the folder
-    to its SHA-256. ``sealed`` is when (UTC), ``previous`` what was sealed before, in any run, and
-    ``earlier`` are the seals that this manifest had before the run was resumed or pruned.
+    ``settings`` maps each setting of the latest session, without any secret, to its value and where
+    that came from; ``files`` maps every other file of the folder to its SHA-256.
+
+    ``sealed`` is when it was sealed (UTC), None while it is open; ``sealed_as`` the SHA-256 that it
+    was sealed with, which the file calls ``sha256``. ``previous`` is what was sealed before, in any
+    run, and ``earlier`` are the manifests that this run had before it was resumed or pruned.
     """
 
     run: str
@@ -142,6 +151,7 @@ class Manifest:
     program: str = f"fatora-clients {__version__}"
     pruned: Pruning | None = None
     sealed: str | None = None
+    sealed_as: str | None = None
     previous: Seal | None = None
     earlier: tuple[Version, ...] = ()
 
@@ -161,11 +171,12 @@ class Manifest:
 
     @classmethod
     def _of(cls, facts: dict[str, Any]) -> Self:
-        del facts["sha256"]
+        sha256 = str(facts.pop("sha256"))
+        facts["sealed_as"] = sha256 if facts["sealed"] else None
         aliases = {Field(name): others for name, others in facts["input"]["aliases"].items()}
         facts["input"] = InputFacts(**{**facts["input"], "aliases": aliases})
         sent = {Field(name): header for name, header in facts["columns"]["sent"].items()}
-        facts["columns"] = Columns(sent, facts["columns"]["not_sent"])
+        facts["columns"] = Columns(sent, tuple(facts["columns"]["not_sent"]))
         facts["reworks"] = tuple(facts["reworks"])
         facts["sessions"] = tuple(
             Session(**{**each, "invocation": Invocation(**each["invocation"])})
@@ -174,7 +185,8 @@ class Manifest:
         facts["pruned"] = facts["pruned"] and Pruning(**facts["pruned"])
         facts["previous"] = _seal(facts["previous"])
         facts["earlier"] = tuple(
-            Version(str(each["sha256"]), _seal(each["previous"])) for each in facts["earlier"]
+            Version(str(each["sha256"]), _seal(each["previous"]), tuple(each["modified"]))
+            for each in facts["earlier"]
         )
         return cls(**facts)
 
@@ -195,30 +207,61 @@ class Manifest:
     @property
     def sha256(self) -> str:
         """Its own SHA-256: of its JSON without that entry, keys sorted, no white space."""
-        text = json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        return _sha256(self._facts())
 
     def as_bytes(self) -> bytes:
-        """Return what stands in the file."""
-        facts = {**asdict(self), "sha256": self.sha256}
+        """Return the content of the file."""
+        facts = self._facts()
+        facts["sha256"] = _sha256(facts)
         text = json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
-        # A file's name may hold what is no UTF-8; a backslash and its number is JSON for it.
+        # A file's name may not be valid UTF-8; a backslash and its number is JSON for it.
         return text.encode(errors="backslashreplace")
 
+    def _facts(self) -> dict[str, Any]:
+        facts = asdict(self)
+        del facts["sealed_as"]
+        return facts
+
     def write(self, path: Path) -> None:
-        """Write the manifest."""
+        """Write the manifest.
+
+        Raises:
+            InconsistentError: it was changed after it was sealed.
+        """
+        self._require_as_sealed()
         with replacing(path) as new:
             new.write_bytes(self.as_bytes())
 
+    def reopened(self, folder: RunFolder) -> Self:
+        """Return the manifest open for changes, with the seal that it had among the earlier ones.
+
+        This is the only way to change a sealed manifest. The run goes on with its journal and its
+        log, which the next seal will cover: had they been modified, that is recorded.
+
+        Raises:
+            InconsistentError: the manifest was changed after it was sealed.
+        """
+        self._require_as_sealed()
+        if self.sealed_as is None:
+            return self
+        modified = tuple(
+            file.name for file in (folder.journal, folder.log) if not self.covers(file)
+        )
+        version = Version(self.sealed_as, self.previous, modified)
+        return replace(
+            self, sealed=None, sealed_as=None, previous=None, earlier=(*self.earlier, version)
+        )
+
     def begin_session(self, invocation: Invocation, api: str, settings: Mapping[str, Any]) -> Self:
-        """Return the manifest of a run that goes on now, by this user on this host."""
+        """Return the manifest of a run on which a session starts now, by this user on this host."""
+        self._require_open()
         now = datetime.now(UTC)
         local = now.astimezone().isoformat(timespec="seconds")
         session = Session(
             utc_time(now.timestamp()), local, _user(), socket.gethostname(), invocation
         )
         return replace(
-            self.unsealed(),
+            self,
             api=api,
             settings=settings,
             sessions=(*self.sessions, session),
@@ -229,10 +272,14 @@ class Manifest:
 
     def end_session(self, stopped: str | None, totals: Totals, exit_code: ExitCode) -> Self:
         """Return the manifest with its latest session ended, and why if that was early."""
+        self._require_open()
         *earlier, latest = self.sessions
         now = datetime.now(UTC)
-        seconds = round((now - datetime.fromisoformat(latest.begun)).total_seconds(), 3)
-        ended = replace(latest, ended=utc_time(now.timestamp()), seconds=seconds, stopped=stopped)
+        # A clock may be set back meanwhile.
+        seconds = max((now - datetime.fromisoformat(latest.begun)).total_seconds(), 0)
+        ended = replace(
+            latest, ended=utc_time(now.timestamp()), seconds=round(seconds, 3), stopped=stopped
+        )
         return replace(
             self,
             sessions=(*earlier, ended),
@@ -241,30 +288,43 @@ class Manifest:
             exit_code=int(exit_code),
         )
 
-    def unsealed(self) -> Self:
-        """Return the manifest as it may be changed, with the seal that it had among the earlier.
-
-        Nothing may be changed before: the seal is the hash of the manifest as it was sealed.
-        """
-        if self.sealed is None:
-            return self
-        version = Version(self.sha256, self.previous)
-        return replace(self, sealed=None, previous=None, earlier=(*self.earlier, version))
+    def begin_pruning(self, removed: Mapping[str, str]) -> Self:
+        """Return the manifest of a run whose files with these hashes are removed or emptied now."""
+        self._require_open()
+        pruning = Pruning(utc_time(time.time()), _user(), socket.gethostname(), removed)
+        return replace(self, pruned=pruning)
 
     def seal(self, previous: Seal | None, files: Mapping[str, str]) -> Self:
-        """Return the manifest of a run whose files are as they will stay."""
-        return replace(self, files=files, sealed=utc_time(time.time()), previous=previous)
+        """Return the manifest of a run whose files are final, sealed after ``previous``."""
+        self._require_open()
+        sealed = replace(self, files=files, sealed=utc_time(time.time()), previous=previous)
+        return replace(sealed, sealed_as=sealed.sha256)
 
-    def prune(self, removed: Mapping[str, str]) -> Self:
-        """Return the manifest of a run whose files with these hashes are removed or emptied."""
-        pruning = Pruning(utc_time(time.time()), _user(), socket.gethostname(), removed)
-        return replace(self.unsealed(), pruned=pruning)
+    def covers(self, file: Path) -> bool:
+        """Whether the file is what it was when the manifest was sealed."""
+        return file.is_file() and sha256_of(file) == self.files.get(file.name)
+
+    def _require_open(self) -> None:
+        if self.sealed is not None:
+            raise InconsistentError(f"the manifest of run {self.run} is sealed")
+
+    def _require_as_sealed(self) -> None:
+        if self.sealed is not None and self.sealed_as != self.sha256:
+            raise InconsistentError(
+                f"the manifest of run {self.run} was modified after it was sealed:"
+                " see fatora-clients verify"
+            )
 
 
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sha256(facts: Mapping[str, Any]) -> str:
+    text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _seal(facts: Mapping[str, str] | None) -> Seal | None:

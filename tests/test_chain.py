@@ -1,0 +1,123 @@
+"""The chain of all runs: what people do keeps it whole, and what another hand does breaks it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from etl.cli import run
+from etl.runs.chain import breaks, newest
+from etl.runs.manifest import InputFacts, Manifest, Seal, Version
+from etl.sandbox.server import Sandbox
+from spreadsheets import write_csv
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        ("--rate", "500"),
+        ("--attempts", "2"),
+        ("--runs-dir", "{folder}/runs"),
+        ("--api-url", "{other}"),
+        ("--config", "job.toml"),
+    ],
+    ids=lambda changed: changed[0],
+)
+def test_a_run_that_is_resumed_with_another_option_still_verifies(
+    changed: tuple[str, str],
+    sandbox: Sandbox,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Another run was sealed meanwhile, after the manifest that the resumed one had."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FATORA_API_KEY", sandbox.api_key)
+    (tmp_path / "job.toml").write_text("[load]\nstop_after = 7\n", encoding="utf-8")
+    rows = [("id", "email"), *((str(n), f"new-{n}@example.com") for n in range(1, 4))]
+    first, second = write_csv(tmp_path / "1.csv", rows), write_csv(tmp_path / "2.csv", rows[:2])
+    with Sandbox() as other:
+        option, value = changed[0], changed[1].format(folder=tmp_path, other=other.url)
+        sending = ["update", "--quiet", "--api-url", sandbox.url]
+        assert run([*sending, "--limit", "1", str(first)]) == 4
+        assert run([*sending, str(second)]) == 0
+        assert run([*sending, option, value, str(first)]) == 0
+    assert len([*(tmp_path / "runs").glob("2*")]) == 2
+    code = run(["verify", "--all"])
+    assert code == 0, capfd.readouterr().out
+
+
+def sealed(run: str, previous: Seal | None, *earlier: Version) -> Manifest:
+    """A manifest that was sealed after another."""
+    facts = InputFacts("clients.csv", 10, "ab" * 32)
+    return Manifest(run, "https://api.example.com/v1", facts, 1, 0, 0, earlier=earlier).seal(
+        previous, {}
+    )
+
+
+def seal_of(manifest: Manifest) -> Seal:
+    """The seal that it has."""
+    return Seal(manifest.run, manifest.sha256)
+
+
+def line_of(*runs: str) -> list[Manifest]:
+    """Manifests of these runs, sealed one after the other."""
+    made: list[Manifest] = []
+    for each in runs:
+        made.append(sealed(each, seal_of(made[-1]) if made else None))
+    return made
+
+
+def test_the_order_of_sealing_counts_and_not_that_of_the_ids() -> None:
+    """A clock may be set back, and a run resumed after a later one."""
+    made = line_of("3", "1", "2")
+    assert breaks(made) == {}
+    assert newest(made) == seal_of(made[-1])
+
+
+def test_there_may_be_no_seal_yet() -> None:
+    """The first run of all is the first of the chain."""
+    assert newest([]) is None
+    assert breaks([]) == {}
+
+
+def test_a_run_that_is_gone_is_named_and_no_other() -> None:
+    """What it was sealed after is not named by any run now, through no fault of its own."""
+    first, _, third, fourth = line_of("1", "2", "3", "4")
+    assert breaks([first, third, fourth]) == {"2": "missing, but run 3 was sealed after it"}
+
+
+@pytest.mark.parametrize("lost", range(4))
+def test_after_a_loss_the_chain_goes_on_where_it_ended(lost: int) -> None:
+    """So that nothing is wrong once what was lost is put back from a backup."""
+    made = line_of("5", "2", "3", "1", "4")
+    left = [each for each in made if each is not made[lost]]
+    end = newest(left)
+    assert end == seal_of(made[-1])
+    assert breaks([*made, sealed("6", end)]) == {}
+
+
+def test_a_run_that_was_slipped_in_is_named() -> None:
+    """Only one seal follows another."""
+    made = line_of("1", "2", "3")
+    forged = sealed("9", seal_of(made[0]))
+    assert breaks([*made, forged]) == {"9": "not linked to the other runs"}
+    assert newest([*made, forged]) == seal_of(made[-1])
+
+
+def test_a_second_first_run_is_named() -> None:
+    """There is one chain."""
+    made = line_of("1", "2")
+    assert breaks([*made, sealed("9", None)]) == {"9": "not linked to the other runs"}
+
+
+def test_a_chain_that_bites_its_tail_is_broken() -> None:
+    """Its seals cannot be forged so, but what a manifest says of its earlier ones can."""
+    one = sealed("1", None)
+    two = sealed("2", seal_of(one))
+    circle = sealed("1", seal_of(two), Version(one.sha256, seal_of(two)))
+    assert breaks([circle, two]) == {"1": "the chain has no first run"}
