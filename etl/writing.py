@@ -124,7 +124,7 @@ def write_files(
     """
     rework = _write_tables(folder, journal, origin_of(folder, manifest, reworked))
     with replacing(folder.report) as new:
-        write_report(new, _report_of(journal, manifest, rework, reworked))
+        write_report(new, _report_of(folder, journal, manifest, reworked))
     return rework
 
 
@@ -148,13 +148,11 @@ def _rework(folder: RunFolder) -> Path:
 
 
 def _report_of(
-    journal: JournalReader,
-    manifest: Manifest,
-    rework: Path | None,
-    reworked: Sequence[OpenRows],
+    folder: RunFolder, journal: JournalReader, manifest: Manifest, reworked: Sequence[OpenRows]
 ) -> RunReport:
     totals, staged = journal.totals(sandbox=manifest.sandbox), journal.staged()
     source, stopped = manifest.input, manifest.sessions[-1].stopped
+    rework = _rework(folder).name
     sendings = journal.sendings([session.begun for session in manifest.sessions])
     return RunReport(
         run=manifest.run,
@@ -166,12 +164,13 @@ def _report_of(
         sheet=staged.sheet,
         totals=totals,
         exit_code=manifest.exit_code or ExitCode.DONE,
-        sentence=sentence_of(totals, stopped, rework.name if rework else ""),
+        sentence=sentence_of(totals, stopped, rework),
         reworked=reworked,
         sessions=[
             Session(each.begun, each.ended, each.user, each.host, each.stopped)
             for each in manifest.sessions
         ],
+        settings=manifest.settings,
         codes=journal.code_counts(),
         seconds=sum(sending.ms for sending in sendings) / 1000,
         stretches=_stretches(journal, sendings[-MOST_STRETCHES:]),
@@ -181,7 +180,8 @@ def _report_of(
         names=staged.names,
         columns=staged.columns,
         not_updated=journal.rows(statuses=NOT_UPDATED, limit=MOST_SHOWN),
-        rework=rework.name if rework else None,
+        results=folder.results(".xlsx" if folder.is_workbook else ".csv").name,
+        rework=rework if totals.to_fix else None,
     )
 
 
