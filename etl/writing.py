@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from etl.errors import ConfigError, ExitCode, InconsistentError
@@ -16,10 +17,11 @@ from etl.report.tables import results_table, rework_table
 from etl.rows import NOT_UPDATED, TO_FIX, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from etl.outcome import OpenRows, Totals
+    from etl.rows import ReportRow
     from etl.runs.folder import RunFolder
     from etl.runs.manifest import Manifest
     from etl.runs.reader import JournalReader, Sending, Staged
@@ -179,9 +181,17 @@ def _report_of(
         attempts=journal.attempt_counts(),
         names=staged.names,
         columns=staged.columns,
-        not_updated=journal.rows(statuses=NOT_UPDATED, limit=MOST_SHOWN),
+        not_updated=_rows_to_fix_first(journal),
         results=folder.results(".xlsx" if folder.is_workbook else ".csv").name,
         rework=rework if totals.to_fix else None,
+    )
+
+
+def _rows_to_fix_first(journal: JournalReader) -> Iterator[ReportRow]:
+    """Return the rows that were not updated, so that none to fix is behind many that were left."""
+    others = [status for status in NOT_UPDATED if status not in TO_FIX]
+    return chain.from_iterable(
+        journal.rows(statuses=statuses, limit=MOST_SHOWN) for statuses in (TO_FIX, others)
     )
 
 
