@@ -34,7 +34,7 @@ QUIET = (
 )
 HOSTILE = "</style></script><script>document.title='run'</script><img src=x onerror=alert(1)>"
 LONG = "w" * 400
-ARABIC = "البريد الإلكتروني"
+ARABIC = "رقم العميل"
 MANY = 350
 
 # Left and right of a sentence's first word, of each value that it quotes, and of its full stop.
@@ -124,9 +124,9 @@ def huge_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def arabic_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The page of a run of an Arabic file."""
     path = tmp_path_factory.mktemp("arabic") / "report.html"
-    header, value = quoted_together(ARABIC, "sara@")
-    text = f"The e-mail address is not valid (column {header}: {value})."
-    row = replace(INVALID, faults=(Fault(Code.EMAIL_INVALID, text),))
+    header, value = quoted_together(ARABIC, "12.000")
+    text = f"The client number is not a whole number (column {header}: {value})."
+    row = replace(INVALID, faults=(Fault(Code.ID_NOT_INTEGER, text),))
     stretch = Stretch(BEGUN, ENDED, 10.0, [{Status.SUCCESS: 9}] * 40)
     write_report(path, report_of([row], updated=1, sentence=text, stretches=[stretch]))
     return path

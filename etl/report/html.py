@@ -152,6 +152,7 @@ _FILTERS = (
     words.open_rows,
     words.parts,
     words.percent,
+    words.setting,
     words.span,
     words.utc,
     words.verdict,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -100,6 +101,11 @@ def seen(text: str) -> str:
     if text.isprintable():
         return text
     return "\n".join(map(visible, text.replace("\r\n", "\n").split("\n")))
+
+
+def setting(value: object) -> str:
+    """Return a setting's value as the configuration file has it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def span(seconds: float) -> str:

@@ -42,15 +42,14 @@
     byId("next").disabled = from + perPage >= chosen.length;
   };
 
-  const textOf = (row) => {
-    const { row: number, status, http, error, fix, warning, codes, name, id, email, cells } = row;
-    return fold([number, status, http, error.join(""), fix, warning.join(""), codes, name, id, email, ...cells].join("\n"));
-  };
+  const codesOf = (row) => row.codes.split("; ");
+  const textOf = ({ error, warning, ...rest }) =>
+    fold([error.join(""), warning.join(""), ...Object.values(rest).flat()].join("\n"));
 
   const choose = () => {
     const words = fold(search.value).split(/\s+/).filter(Boolean);
     const status = statuses.querySelector(":checked").value;
-    const has = (row, word) => (row.text ??= textOf(row)).includes(word);
+    const has = (row, word) => (row.text ??= textOf(row)).includes(word); // made when first needed
     chosen = rows.filter((row) => (!status || row.status === status)
       && (!reason.value || codesOf(row).includes(reason.value))
       && words.every((word) => has(row, word)));
@@ -112,7 +111,6 @@
     setTimeout(() => { button.firstChild.data = "Copy"; byId("copied").textContent = ""; }, 2000);
   };
 
-  const codesOf = (row) => row.codes.split("; ");
   const countBy = (values) => values.reduce((counts, value) => counts.set(value, (counts.get(value) || 0) + 1), new Map());
   const choice = (value, count) => {
     const label = document.createElement("label");
