@@ -1,4 +1,4 @@
-"""Making the page of a run, and reading what stands in it."""
+"""Making the page of a run, and reading what is in it."""
 
 from __future__ import annotations
 

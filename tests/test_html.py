@@ -91,7 +91,7 @@ def test_hostile_text_is_text(path: Path, text: str) -> None:
 
 
 def source(name: str) -> str:
-    """Return a part of the page as it stands in the program."""
+    """Return a part of the page as it is in the program."""
     folder = Path(html.__file__).parent / "templates"
     return (folder / name).read_text(encoding="utf-8")
 
@@ -114,7 +114,7 @@ def test_unseen_characters_are_written_out(path: Path) -> None:
 
 
 def test_lines_of_a_cell_stay_lines(path: Path) -> None:
-    """A line break is no stray character: people make them."""
+    """A line break is not a stray character: people make them."""
     page = page_of(path, report_of([REJECTED]))
     assert "two\nlines</bdi>" in page.source
 
@@ -144,7 +144,7 @@ def test_page_refers_to_nothing_outside_itself(path: Path) -> None:
 
 
 def test_policy_lets_only_the_own_style_and_script_in(path: Path) -> None:
-    """The hashes are those of what stands in the page, and nothing else is allowed."""
+    """The hashes are those of the style and script in the page, and nothing else is allowed."""
     page = page_of(path, report_of([INVALID]))
     (policy,) = (m["content"] or "" for m in page.tags("meta") if "http-equiv" in m)
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
@@ -177,7 +177,7 @@ def test_ids_are_unique(path: Path) -> None:
     assert len(ids) == len(set(ids))
 
 
-def test_every_picture_is_told_in_words(path: Path) -> None:
+def test_every_picture_is_described_in_words(path: Path) -> None:
     """A picture has a title and a description, or is there for the eye alone."""
     page = page_of(path, report_of([INVALID], updated=1))
     pictures = [each for each in page.tags("svg") if each.get("role") == "img"]
@@ -193,7 +193,7 @@ def test_every_picture_is_told_in_words(path: Path) -> None:
 
 @pytest.fixture
 def in_qatar() -> Iterator[None]:
-    """Let the machine stand in Qatar for a while."""
+    """Move the machine to Qatar for a while."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TZ", "<+03>-3")
         time.tzset()
@@ -375,7 +375,7 @@ def test_what_a_sentence_quotes_cannot_turn_it_around(path: Path) -> None:
 def test_row_shows_whose_it_is_and_what_to_do(path: Path) -> None:
     """Number, status, code, error, fix, and the cells by which people know the client."""
     page = page_of(path, report_of([INVALID]))
-    for told in (
+    for text in (
         "2",
         "سارة",
         "x7",
@@ -385,12 +385,12 @@ def test_row_shows_whose_it_is_and_what_to_do(path: Path) -> None:
         INVALID.error,
         INVALID.fix,
     ):
-        assert told in page.texts
+        assert text in page.texts
     assert {"VIP", *NAMES} <= set(page.texts)
 
 
 def test_each_cell_has_a_direction_of_its_own(path: Path) -> None:
-    """Arabic and English stand side by side, and neither turns the other around."""
+    """Arabic and English are side by side, and neither turns the other around."""
     source = page_of(path, report_of([INVALID])).source
     for cell in (*INVALID.cells, *NAMES):
         assert re.search(rf'<bdi dir="auto"[^>]*>{re.escape(cell)}</bdi>', source)
@@ -473,20 +473,20 @@ def test_share_is_all_or_nothing_only_where_that_is_so(
 
 
 def test_sessions_that_do_not_fit_the_picture_are_counted(path: Path) -> None:
-    """A picture of a hundred resumes would show nothing; that some are left out is said."""
+    """A picture of a hundred resumes would show nothing, so the page counts those left out."""
     words = "earlier sessions are not shown."
     assert f"3 {words}" in page_of(path, report_of(updated=1, earlier=3)).text
     assert words not in page_of(path, report_of(updated=1)).text
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"),
+    ("seconds", "text"),
     [(0.04, "40 ms"), (1.24, "1.2 s"), (59.6, "1 min"), (185, "3 min 5 s"), (90_000, "1 d 1 h")],
 )
-def test_length_of_time_is_told_in_its_largest_units(path: Path, seconds: float, told: str) -> None:
+def test_length_of_time_is_in_its_largest_units(path: Path, seconds: float, text: str) -> None:
     """Nobody needs the seconds of a day."""
     page = page_of(path, report_of(updated=1, seconds=seconds))
-    assert page.texts[page.texts.index("Time spent sending") + 1] == told
+    assert page.texts[page.texts.index("Time spent sending") + 1] == text
 
 
 def counts_of(page: Page) -> dict[Status, int]:
