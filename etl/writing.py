@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from etl.errors import ConfigError, ExitCode, InconsistentError
@@ -16,10 +17,11 @@ from etl.report.tables import results_table, rework_table
 from etl.rows import NOT_UPDATED, TO_FIX, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from etl.outcome import OpenRows, Totals
+    from etl.rows import ReportRow
     from etl.runs.folder import RunFolder
     from etl.runs.manifest import Manifest
     from etl.runs.reader import JournalReader, Sending, Staged
@@ -124,7 +126,7 @@ def write_files(
     """
     rework = _write_tables(folder, journal, origin_of(folder, manifest, reworked))
     with replacing(folder.report) as new:
-        write_report(new, _report_of(journal, manifest, rework, reworked))
+        write_report(new, _report_of(folder, journal, manifest, reworked))
     return rework
 
 
@@ -148,13 +150,11 @@ def _rework(folder: RunFolder) -> Path:
 
 
 def _report_of(
-    journal: JournalReader,
-    manifest: Manifest,
-    rework: Path | None,
-    reworked: Sequence[OpenRows],
+    folder: RunFolder, journal: JournalReader, manifest: Manifest, reworked: Sequence[OpenRows]
 ) -> RunReport:
     totals, staged = journal.totals(sandbox=manifest.sandbox), journal.staged()
     source, stopped = manifest.input, manifest.sessions[-1].stopped
+    rework = _rework(folder).name
     sendings = journal.sendings([session.begun for session in manifest.sessions])
     return RunReport(
         run=manifest.run,
@@ -166,12 +166,13 @@ def _report_of(
         sheet=staged.sheet,
         totals=totals,
         exit_code=manifest.exit_code or ExitCode.DONE,
-        sentence=sentence_of(totals, stopped, rework.name if rework else ""),
+        sentence=sentence_of(totals, stopped, rework),
         reworked=reworked,
         sessions=[
             Session(each.begun, each.ended, each.user, each.host, each.stopped)
             for each in manifest.sessions
         ],
+        settings=manifest.settings,
         codes=journal.code_counts(),
         seconds=sum(sending.ms for sending in sendings) / 1000,
         stretches=_stretches(journal, sendings[-MOST_STRETCHES:]),
@@ -180,8 +181,17 @@ def _report_of(
         attempts=journal.attempt_counts(),
         names=staged.names,
         columns=staged.columns,
-        not_updated=journal.rows(statuses=NOT_UPDATED, limit=MOST_SHOWN),
-        rework=rework.name if rework else None,
+        not_updated=_rows_to_fix_first(journal),
+        results=folder.results(".xlsx" if folder.is_workbook else ".csv").name,
+        rework=rework if totals.to_fix else None,
+    )
+
+
+def _rows_to_fix_first(journal: JournalReader) -> Iterator[ReportRow]:
+    """Return the rows that were not updated, so that none to fix is behind many that were left."""
+    others = [status for status in NOT_UPDATED if status not in TO_FIX]
+    return chain.from_iterable(
+        journal.rows(statuses=statuses, limit=MOST_SHOWN) for statuses in (TO_FIX, others)
     )
 
 

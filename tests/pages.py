@@ -1,7 +1,9 @@
-"""Making the page of a run, and reading what stands in it."""
+"""Making the page of a run, and reading what is in it."""
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
@@ -25,7 +27,9 @@ INVALID = ReportRow(
     cells=("x7", "sara@", "سارة", "VIP"),
     client_id=None,
     status=Status.INVALID,
-    faults=(Fault(Code.EMAIL_INVALID, "E-mail `sara@`: the e-mail address is not valid"),),
+    faults=(
+        Fault(Code.EMAIL_INVALID, "The e-mail address is not valid (column “E-mail”: “sara@”)."),
+    ),
     warning="",
     http_status=None,
     attempts=0,
@@ -38,7 +42,7 @@ REJECTED = replace(
     cells=("1025", "omar@example.com", "Omar", "two\r\nlines"),
     client_id=1025,
     status=Status.REJECTED,
-    faults=(Fault(Code.API_CONFLICT, "the API answered 409: another client has this e-mail"),),
+    faults=(Fault(Code.API_CONFLICT, "Fatora answered HTTP 409: another client has this e-mail."),),
     http_status=409,
     attempts=2,
     time=ENDED,
@@ -48,13 +52,6 @@ REJECTED = replace(
 
 def report_of(left: Sequence[ReportRow] = (), updated: int = 0, **facts: Any) -> RunReport:  # noqa: ANN401
     """Return what there is to report of a run that left these rows and updated some others."""
-    counts = dict.fromkeys(Status, 0) | {Status.SUCCESS: updated}
-    codes: dict[Code, int] = {}
-    for row in left:
-        counts[row.status] += 1
-        for fault in row.faults:
-            codes[fault.code] = codes.get(fault.code, 0) + 1
-    sent = {field: NAMES[index] for field, index in COLUMNS.items()}
     report = RunReport(
         run="20260105T220000.000Z-abcdef",
         program="fatora-clients 0.1.0",
@@ -63,11 +60,12 @@ def report_of(left: Sequence[ReportRow] = (), updated: int = 0, **facts: Any) ->
         input_size=12_345,
         input_sha256="5e" * 32,
         sheet=None,
-        totals=Totals(updated + len(left), 0, 0, counts, sent, ["Notes"]),
+        totals=totals_of(left, updated),
         exit_code=1 if left else 0,
-        sentence="Some rows were not updated." if left else "Everything was updated.",
+        sentence="Some rows were not updated." if left else "All rows were updated.",
         sessions=(Session(BEGUN, ENDED, "cron", "vault", None),),
-        codes=codes,
+        settings={"load.workers": {"value": 8, "from": "default"}},
+        codes=Counter(code for row in left for code in {fault.code for fault in row.faults}),
         seconds=10.0,
         earlier=0,
         stretches=(Stretch(BEGUN, ENDED, 10.0, [{Status.SUCCESS: 4}, {}, {Status.FAILED: 1}]),),
@@ -76,14 +74,27 @@ def report_of(left: Sequence[ReportRow] = (), updated: int = 0, **facts: Any) ->
         names=NAMES,
         columns=COLUMNS,
         not_updated=iter(left),
+        results="results.csv",
         rework="rework.csv" if left else None,
     )
     return replace(report, **facts)
 
 
+def totals_of(left: Sequence[ReportRow] = (), updated: int = 0, **changes: Any) -> Totals:  # noqa: ANN401
+    """Return the totals of such a run."""
+    counts = dict.fromkeys(Status, 0) | Counter(row.status for row in left)
+    counts[Status.SUCCESS] = updated
+    sent = {field: NAMES[index] for field, index in COLUMNS.items()}
+    totals = Totals(updated + len(left), counts=counts, sent=sent, not_sent=["Notes"])
+    return replace(totals, **changes)
+
+
 @dataclass
 class Page(HTMLParser):
-    """What a browser makes of a page: its elements with their attributes, and its text."""
+    """What a browser makes of a page: its elements with their attributes, and its text.
+
+    ``sources`` are the texts of the style, the script, and the rows that the script shows.
+    """
 
     source: str
     elements: list[tuple[str, dict[str, str | None]]] = field(default_factory=list)
@@ -98,23 +109,29 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Take in an element."""
         self.elements.append((tag, dict(attrs)))
-        self._inside = tag
+        self._inside = "entries" if ("id", "entries") in attrs else tag
 
     def handle_data(self, data: str) -> None:
-        """Take in text, that of the style and the script apart."""
-        if self._inside in {"style", "script"}:
+        """Take in text, that of the style, the script and its rows apart."""
+        if self._inside in {"style", "script", "entries"}:
             self.sources[self._inside] = self.sources.get(self._inside, "") + data
         elif data.strip():
             self.texts.append(" ".join(data.split()))
 
     def handle_endtag(self, tag: str) -> None:
-        """Leave the style or the script."""
-        if tag == self._inside:
+        """Leave the style or a script."""
+        if tag in {"style", "script"}:
             self._inside = ""
 
     def tags(self, name: str) -> list[dict[str, str | None]]:
         """Return the attributes of each element of this name."""
         return [attributes for tag, attributes in self.elements if tag == name]
+
+    @property
+    def entries(self) -> list[dict[str, Any]]:
+        """The rows that the script shows."""
+        entries: list[dict[str, Any]] = json.loads(self.sources["entries"])
+        return entries
 
     @property
     def text(self) -> str:

@@ -1,4 +1,4 @@
-"""The shapes of the charts stand within the chart, and are as large as what they stand for."""
+"""The shapes of the charts are within the chart, and as large as what they show."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_time_is_divided_into_columns_alike(
 
 
 def test_columns_are_as_high_as_attempts_a_second() -> None:
-    """The statuses stand upon one another, and the scale is a round number above the highest."""
+    """The statuses are stacked, and the scale is a round number above the highest column."""
     chart = time_chart([stretch(4, {Status.SUCCESS: 6, Status.FAILED: 2}, {}, {Status.FAILED: 4})])
     assert [mark.text for mark in chart.upwards] == ["3/s", "6/s"]
     per_attempt = (BOTTOM - TOP) / 6 * 3 / 4
@@ -106,7 +106,7 @@ def test_times_of_day_do_not_cover_one_another() -> None:
     ],
 )
 def test_every_attempt_is_in_one_bar(durations: list[tuple[int, int]]) -> None:
-    """Whatever the lengths are, the bars hold all, are few, and stand within the chart."""
+    """Whatever the lengths are, the bars hold all, are few, and are within the chart."""
     chart = durations_chart(durations)
     counts = [int(shape.label.split(": ")[1]) for shape in chart.shapes]
     assert sum(counts) == sum(count for _, count in durations)
@@ -118,10 +118,10 @@ def test_every_attempt_is_in_one_bar(durations: list[tuple[int, int]]) -> None:
 
 
 def test_bar_holds_what_took_no_longer_than_it_says() -> None:
-    """The bound itself belongs to its bar; a second and more are told in seconds."""
+    """The bound itself belongs to its bar; a second and more are written in seconds."""
     chart = durations_chart([(100, 1), (101, 2), (1_200, 4)])
-    told = [shape.label for shape in chart.shapes]
-    assert (told[0], told[1], told[-1]) == ("100: 1", "120: 2", "1.2s: 4")
+    labels = [shape.label for shape in chart.shapes]
+    assert (labels[0], labels[1], labels[-1]) == ("100: 1", "120: 2", "1.2s: 4")
 
 
 def test_rows_with_very_many_attempts_share_a_bar() -> None:
@@ -139,9 +139,9 @@ def test_percentile_is_the_time_in_which_that_share_ended() -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "told"),
+    ("number", "text"),
     [(0.5, "0.5"), (950, "950"), (1_200, "1.2k"), (34_000, "34k"), (250_000, "250k"), (5e6, "5M")],
 )
-def test_number_on_a_bar_is_brief(number: float, told: str) -> None:
+def test_number_on_a_bar_is_brief(number: float, text: str) -> None:
     """It has to fit over a bar on a phone."""
-    assert brief(number) == told
+    assert brief(number) == text

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import re
 import time
+import tracemalloc
+from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,12 +17,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from etl.codes import Code
+from etl.errors import ExitCode
+from etl.outcome import OpenRows
 from etl.report import html
-from etl.report.html import MOST_SHOWN, Session
+from etl.report.charts import Stretch
+from etl.report.html import MOST_SHOWN, Session, write_report
 from etl.rows import NOT_UPDATED, Fault, Status
 from etl.runs.folder import RunFolder
 from etl.runs.reader import JournalReader
-from pages import BEGUN, ENDED, INVALID, NAMES, REJECTED, Page, page_of, report_of
+from etl.text import quoted_together, without_isolates
+from pages import BEGUN, ENDED, INVALID, NAMES, REJECTED, Page, page_of, report_of, totals_of
 from spreadsheets import write_csv
 
 if TYPE_CHECKING:
@@ -75,14 +82,16 @@ def test_hostile_text_is_text(path: Path, text: str) -> None:
     )
     page = page_of(path, report)
     assert page.texts.count(" ".join(text.split())) >= 12
-    assert page.sources == {"style": source("style.css"), "script": source("filter.js")}
+    assert page.sources["style"] == source("style.css")
+    assert page.sources["script"] == source("rows.js")
+    assert page.entries[0]["cells"] == [text] * len(NAMES)
     written = {tag for tag, _ in page.elements}
     assert written <= {tag for tag, _ in plain_elements(path)}
     assert [name for _, found in page.elements for name in found if name.startswith("on")] == []
 
 
 def source(name: str) -> str:
-    """Return a part of the page as it stands in the program."""
+    """Return a part of the page as it is in the program."""
     folder = Path(html.__file__).parent / "templates"
     return (folder / name).read_text(encoding="utf-8")
 
@@ -105,7 +114,7 @@ def test_unseen_characters_are_written_out(path: Path) -> None:
 
 
 def test_lines_of_a_cell_stay_lines(path: Path) -> None:
-    """A line break is no stray character: people make them."""
+    """A line break is not a stray character: people make them."""
     page = page_of(path, report_of([REJECTED]))
     assert "two\nlines</bdi>" in page.source
 
@@ -117,7 +126,8 @@ def test_long_text_is_cut_and_many_columns_are_counted(path: Path) -> None:
     page = page_of(path, report_of([row], names=names, columns={}))
     assert "y" * 500 + "…" in page.texts
     assert "y" * 501 not in page.source
-    assert "60 more columns stand in" in page.texts
+    assert "60 more columns in" in page.texts
+    assert "Searches the first 40 of 100 columns." in page.texts
 
 
 def test_page_refers_to_nothing_outside_itself(path: Path) -> None:
@@ -134,13 +144,13 @@ def test_page_refers_to_nothing_outside_itself(path: Path) -> None:
 
 
 def test_policy_lets_only_the_own_style_and_script_in(path: Path) -> None:
-    """The hashes are those of what stands in the page, and nothing else is allowed."""
+    """The hashes are those of the style and script in the page, and nothing else is allowed."""
     page = page_of(path, report_of([INVALID]))
     (policy,) = (m["content"] or "" for m in page.tags("meta") if "http-equiv" in m)
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
     hashes = {
-        name: base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-        for name, text in page.sources.items()
+        name: base64.b64encode(hashlib.sha256(page.sources[name].encode()).digest()).decode()
+        for name in ("style", "script")
     }
     assert rules == {
         "default-src": "'none'",
@@ -167,7 +177,7 @@ def test_ids_are_unique(path: Path) -> None:
     assert len(ids) == len(set(ids))
 
 
-def test_every_picture_is_told_in_words(path: Path) -> None:
+def test_every_picture_is_described_in_words(path: Path) -> None:
     """A picture has a title and a description, or is there for the eye alone."""
     page = page_of(path, report_of([INVALID], updated=1))
     pictures = [each for each in page.tags("svg") if each.get("role") == "img"]
@@ -183,7 +193,7 @@ def test_every_picture_is_told_in_words(path: Path) -> None:
 
 @pytest.fixture
 def in_qatar() -> Iterator[None]:
-    """Let the machine stand in Qatar for a while."""
+    """Move the machine to Qatar for a while."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TZ", "<+03>-3")
         time.tzset()
@@ -193,7 +203,7 @@ def in_qatar() -> Iterator[None]:
 
 @pytest.mark.usefixtures("in_qatar")
 def test_facts_of_the_run_are_there(path: Path) -> None:
-    """What was run, by whom, when here and in UTC, on which file, against which API."""
+    """What was run, by whom, when here and in UTC, on which file, against which API, and how."""
     sessions = (
         Session("2026-01-05T10:00:00.000+00:00", None, "cron", "vault", None),
         Session(
@@ -201,45 +211,171 @@ def test_facts_of_the_run_are_there(path: Path) -> None:
             "2026-01-05T23:02:10.000+00:00",
             "noor",
             "desk",
-            "stopped by SIGTERM",
+            "The run was interrupted (Ctrl-C).",
         ),
     )
-    report = report_of([INVALID], sessions=sessions, sheet="Clients", blank_rows=2, hidden_rows=1)
+    totals = totals_of([INVALID], blank_rows=2, hidden_rows=1)
+    report = report_of([INVALID], sessions=sessions, sheet="Clients", totals=totals)
     text = page_of(path, report).text
-    for told in (
+    for fact in (
         "20260105T220000.000Z-abcdef",
         "fatora-clients 0.1.0",
         "https://api.fatora.io/v1",
         "12,345 bytes",
         "5e" * 32,
         "Clients",
+        "Started",
         "2026-01-05 10:00:00 UTC",
         "(13:00:00 at UTC+03:00)",
+        "Resumed",
         "2026-01-05 23:02:10 UTC",
         "(2026-01-06 02:02:10 at UTC+03:00)",
-        "1, not all updated",
+        "1 (some rows need attention)",
         "cron",
         "desk",
-        "No end is on record: the program was killed.",
-        "stopped by SIGTERM",
-        ", after 1 h 2 min.",
+        "Interrupted (no end recorded).",
+        "The run was interrupted (Ctrl-C).",
+        "Finished in 1 h 2 min,",
+        "load.workers",
         "Some rows were not updated.",
-        "1 row was read, 1 of them hidden; 2 blank rows were passed over.",
+        "1 row, 1 of them hidden; 2 blank rows were skipped.",
     ):
-        assert told in text
+        assert fact in text
 
 
-def test_stand_in_is_not_taken_for_fatora(path: Path) -> None:
-    """A page about the sandbox says so; one about the real API does not."""
-    said = "a stand-in on this machine: nothing reached Fatora"
-    assert said in page_of(path, report_of(api="http://127.0.0.1:8080/v1")).text
-    assert said not in page_of(path, report_of()).text
+@pytest.mark.parametrize(
+    ("exit_code", "verdict"),
+    [
+        (ExitCode.DONE, "Done"),
+        (ExitCode.NOT_ALL_UPDATED, "Action needed"),
+        (ExitCode.STOPPED, "Stopped early"),
+        (ExitCode.INTERNAL, "Internal error"),
+    ],
+)
+def test_header_has_the_date_and_the_verdict(path: Path, exit_code: ExitCode, verdict: str) -> None:
+    """The first line says when the latest session started and whether somebody must act."""
+    night = Session("2026-11-28T02:15:40.000+00:00", None, "cron", "vault", None)
+    report = report_of([INVALID], exit_code=exit_code, sessions=(night,))
+    texts = page_of(path, report).texts
+    place = texts.index("28 November 2026, 02:15 UTC")
+    assert texts[place : place + 4] == [texts[place], "·", verdict, "0 of 1 rows updated"]
+
+
+@pytest.mark.parametrize("exit_code", list(ExitCode))
+def test_every_exit_code_has_words(path: Path, exit_code: ExitCode) -> None:
+    """No page shows a bare number, whatever the run ended with."""
+    texts = page_of(path, report_of(exit_code=exit_code)).texts
+    assert any(text.startswith(f"{exit_code.value} (") for text in texts)
+
+
+def test_only_our_sandbox_is_called_one(path: Path) -> None:
+    """The banner is the sandbox's; another address on this machine may be a tunnel to Fatora."""
+    banner = ["SANDBOX", ": nothing was sent to Fatora."]
+    texts = page_of(path, report_of(totals=totals_of(updated=1, sandbox=True))).texts
+    place = texts.index("SANDBOX")
+    assert texts[place : place + 2] == banner
+    assert place < texts.index("clients.csv")
+    assert texts[0].startswith("SANDBOX: ")
+    tunnel = page_of(path, report_of(api="http://127.0.0.1:8080/v1", updated=1)).text
+    assert "sandbox" not in tunnel.lower()
+
+
+def test_rows_that_were_stored_differently_are_counted_with_the_results(path: Path) -> None:
+    """Updated is not the whole truth where Fatora kept something else."""
+    words = "25 updated, 25 of them stored differently from what was sent."
+    totals = totals_of(updated=25, stored_differently=25)
+    texts = page_of(path, report_of(totals=totals)).texts
+    (place,) = (place for place, text in enumerate(texts) if text.startswith(words))
+    assert texts.index("NOT_SENT") < place < texts.index("Sessions")
+    assert "stored differently" not in page_of(path, report_of(updated=25)).text
+
+
+def test_columns_that_are_sent_and_those_that_are_not_are_named(path: Path) -> None:
+    """Whoever forgot an alias sees that a column stayed behind."""
+    text = page_of(path, report_of(updated=1)).text.replace("\n", "")
+    assert "Sent: id ← “Client ID”, email ← “E-mail”, name ← “الاسم”. Not sent: “Notes”." in text
+
+
+def test_what_is_still_open_of_reworked_files_is_there(path: Path) -> None:
+    """A corrected file's page says what is left to do in the file that it corrects."""
+    reworked = [OpenRows("R1", "monday.xlsx", 3, 2), OpenRows("R2", "sunday.csv", 0, 0)]
+    texts = page_of(path, report_of(updated=1, reworked=reworked)).texts
+    assert (
+        "Still open in “monday.xlsx”: 3 rows to fix and 2 rows to send (run that file again)."
+        in texts
+    )
+    assert "Still open in “sunday.csv”: nothing." in texts
+    assert {"R1", "R2"} <= set(texts)
+
+
+def test_rows_come_before_charts_and_technical_details_are_folded(path: Path) -> None:
+    """People look for rows; pictures, sessions and settings wait behind one click."""
+    page = page_of(path, report_of([INVALID], updated=1))
+    ids = [found.get("id") or "" for _, found in page.elements]
+    assert [each for each in ids if each in {"results", "rows", "technical", "pace-t"}] == [
+        "results",
+        "rows",
+        "technical",
+        "pace-t",
+    ]
+    folded = next(found for tag, found in page.elements if found.get("class") == "technical")
+    assert "open" not in folded
+    places = [page.texts.index(each) for each in ("Sessions", "Requests per second", "Settings")]
+    assert min(places) > page.texts.index("Technical details", page.texts.index("Results") + 3)
+
+
+def test_short_run_has_no_chart_of_its_pace(path: Path) -> None:
+    """Ten seconds are the least of which requests per second say something."""
+    for seconds, pictures in ((9.9, 0), (10, 1)):
+        page = page_of(path, report_of(updated=1, seconds=seconds))
+        assert [found.get("id") for found in page.tags("title")].count("pace-t") == pictures
+        assert page.texts.count("Requests per second") == 2 * pictures
+
+
+def test_time_in_which_the_program_did_not_run_is_hatched(path: Path) -> None:
+    """Between two sessions there is a band, and the key of the chart explains it."""
+    stretches = (Stretch(BEGUN, ENDED, 10.0, [{Status.SUCCESS: 4}]),) * 2
+    page = page_of(path, report_of(updated=1, stretches=stretches))
+    shapes = [found.get("class") for found in page.tags("rect")]
+    assert shapes.count("pause") == 2
+    assert "Not running" in page.texts
+
+
+def test_workbook_s_results_are_in_a_workbook(path: Path) -> None:
+    """The page names the files that people who sent a workbook open."""
+    texts = page_of(path, report_of([INVALID], results="results.xlsx", rework="rework.xlsx")).texts
+    place = texts.index("The rows to fix are in")
+    assert texts[place : place + 5] == [
+        "The rows to fix are in",
+        "rework.xlsx",
+        ", in the same folder. This row is also in",
+        "results.xlsx",
+        ", in the same folder.",
+    ]
+    assert "results.csv" not in texts
+
+
+def test_what_a_sentence_quotes_cannot_turn_it_around(path: Path) -> None:
+    """Our sentences run from left to right; each Arabic value in them has its own direction."""
+    header, value = quoted_together("البريد", "<sara@")
+    text = f"The e-mail address is not valid (column {header}: {value})."
+    row = replace(INVALID, faults=(Fault(Code.EMAIL_INVALID, text),), warning=text)
+    stopped = (Session(BEGUN, ENDED, "cron", "vault", text),)
+    page = page_of(path, report_of([row], sentence=text, sessions=stopped))
+    expected = (
+        "The e-mail address is not valid (column “<bdi>البريد</bdi>”: “<bdi>&lt;sara@</bdi>”)."
+    )
+    assert page.source.count(expected) == 4
+    for place in re.finditer(re.escape(expected), page.source):
+        opening = re.findall(r"<(?:p|div)[^>]*>", page.source[: place.start()])[-1]
+        assert 'dir="ltr"' in opening
+    assert "".join(page.entries[0]["error"]) == without_isolates(text)
 
 
 def test_row_shows_whose_it_is_and_what_to_do(path: Path) -> None:
     """Number, status, code, error, fix, and the cells by which people know the client."""
     page = page_of(path, report_of([INVALID]))
-    for told in (
+    for text in (
         "2",
         "سارة",
         "x7",
@@ -249,12 +385,12 @@ def test_row_shows_whose_it_is_and_what_to_do(path: Path) -> None:
         INVALID.error,
         INVALID.fix,
     ):
-        assert told in page.texts
+        assert text in page.texts
     assert {"VIP", *NAMES} <= set(page.texts)
 
 
 def test_each_cell_has_a_direction_of_its_own(path: Path) -> None:
-    """Arabic and English stand side by side, and neither turns the other around."""
+    """Arabic and English are side by side, and neither turns the other around."""
     source = page_of(path, report_of([INVALID])).source
     for cell in (*INVALID.cells, *NAMES):
         assert re.search(rf'<bdi dir="auto"[^>]*>{re.escape(cell)}</bdi>', source)
@@ -262,11 +398,10 @@ def test_each_cell_has_a_direction_of_its_own(path: Path) -> None:
 
 def test_run_of_no_rows(path: Path) -> None:
     """A file with a header alone has a page, too, without charts of nothing."""
-    report = report_of(stretches=(), durations=[], attempts={}, sentence="There are no rows.")
+    sentence = "The file contains no rows."
+    report = report_of(stretches=(), durations=[], attempts={}, sentence=sentence)
     page = page_of(path, report)
-    assert {"No rows", "There are no rows.", "Nothing was sent.", "0 rows were read."} <= set(
-        page.texts
-    )
+    assert {"No rows", sentence, "Nothing was sent.", "0 rows."} <= set(page.texts)
     assert page.tags("table") == page.tags("script") == []
 
 
@@ -279,14 +414,42 @@ def test_run_that_updated_everything(path: Path) -> None:
 
 
 def test_more_rows_than_fit_say_where_the_rest_is(path: Path) -> None:
-    """The first thousand are shown, and no more are read than that."""
-    rows = [replace(REJECTED, row=number) for number in range(2, 1_502)]
-    report = report_of(rows)
+    """The first 20,000 are in the page, no more are read, and the search itself says so."""
+    rows = (replace(REJECTED, row=number) for number in itertools.count(2))
+    totals = totals_of(rows=1_234_567, counts={**totals_of().counts, Status.REJECTED: 1_234_567})
+    report = report_of(totals=totals, not_updated=rows, codes={Code.API_CONFLICT: 1_234_567})
     page = page_of(path, report)
-    assert len(page.tags("tr")) == 1 + MOST_SHOWN
-    assert page.text.count("The first 1,000 of 1,500 rows are shown here.") == 1
-    assert "results.csv" in page.texts
-    assert next(report.not_updated).row == 2 + MOST_SHOWN
+    assert [each["row"] for each in page.entries] == list(range(2, 20_002))
+    assert next(rows).row == 2 + MOST_SHOWN
+    place = page.texts.index("Searches the first 20,000 of 1,234,567 rows; the others are in")
+    assert page.texts[place + 1] == "results.csv"
+    (search,) = (found for found in page.tags("input"))
+    assert search["aria-describedby"] == "reach"
+
+
+def test_rows_that_all_fit_are_searched_without_a_reservation(path: Path) -> None:
+    """No warning where there is nothing to warn of."""
+    text = page_of(path, report_of([INVALID, REJECTED])).text
+    assert "Searches the first" not in text
+    assert "Scripts are off" not in text
+
+
+def test_page_is_written_row_by_row(path: Path) -> None:
+    """However many rows there are, they are never in memory together."""
+    few, many = (memory_of_a_page(path, rows) for rows in (500, 4_000))
+    assert path.stat().st_size > 1_500_000
+    assert many < few + 100_000
+
+
+def memory_of_a_page(path: Path, rows: int) -> int:
+    """Return the most bytes that were in use while so many rows were written."""
+    left = (replace(REJECTED, row=number) for number in range(rows))
+    report = report_of(totals=totals_of(rows=rows), not_updated=left)
+    tracemalloc.start()
+    write_report(path, report)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return peak
 
 
 @pytest.mark.parametrize(
@@ -304,26 +467,26 @@ def test_share_is_all_or_nothing_only_where_that_is_so(
 ) -> None:
     """One row of a million is not rounded away."""
     counts = dict.fromkeys(Status, 0) | {Status.UNKNOWN: count, Status.SUCCESS: rows - count}
-    page = page_of(path, report_of(updated=1, rows=rows, counts=counts))
+    page = page_of(path, report_of(totals=totals_of(rows=rows, counts=counts)))
     place = page.texts.index("UNKNOWN")
     assert page.texts[place + 2 : place + 4] == [f"{count:,}", share]
 
 
 def test_sessions_that_do_not_fit_the_picture_are_counted(path: Path) -> None:
-    """A picture of a hundred resumes would show nothing; that some are left out is said."""
-    said = "earlier sessions are not in the picture."
-    assert f"3 {said}" in page_of(path, report_of(updated=1, earlier=3)).text
-    assert said not in page_of(path, report_of(updated=1)).text
+    """A picture of a hundred resumes would show nothing, so the page counts those left out."""
+    words = "earlier sessions are not shown."
+    assert f"3 {words}" in page_of(path, report_of(updated=1, earlier=3)).text
+    assert words not in page_of(path, report_of(updated=1)).text
 
 
 @pytest.mark.parametrize(
-    ("seconds", "told"),
+    ("seconds", "text"),
     [(0.04, "40 ms"), (1.24, "1.2 s"), (59.6, "1 min"), (185, "3 min 5 s"), (90_000, "1 d 1 h")],
 )
-def test_length_of_time_is_told_in_its_largest_units(path: Path, seconds: float, told: str) -> None:
+def test_length_of_time_is_in_its_largest_units(path: Path, seconds: float, text: str) -> None:
     """Nobody needs the seconds of a day."""
     page = page_of(path, report_of(updated=1, seconds=seconds))
-    assert page.texts[page.texts.index("Time of sending") + 1] == told
+    assert page.texts[page.texts.index("Time spent sending") + 1] == text
 
 
 def counts_of(page: Page) -> dict[Status, int]:
@@ -342,12 +505,28 @@ def test_page_of_a_run_says_what_its_journal_says(program: Program) -> None:
     page = Page(folder.report.read_text(encoding="utf-8"))
     with JournalReader(folder.journal) as journal:
         assert counts_of(page) == journal.counts()
+        codes = Counter(code for each in page.entries for code in each["codes"].split("; "))
         for code, count in journal.code_counts().items():
+            assert codes[code.name] == count
             place = page.texts.index(code.name)
             assert str(count) in page.texts[place - 5 : place]
-        shown = [found["data-status"] for found in page.tags("tr") if "data-status" in found]
-        assert shown == [row.status for row in journal.rows(statuses=NOT_UPDATED)]
+        shown = [(each["row"], each["status"]) for each in page.entries]
+        left = [(row.row, row.status) for row in journal.rows(statuses=NOT_UPDATED)]
+        assert sorted(shown) == left
     assert "rework.csv" in page.texts
+
+
+def test_rows_to_fix_come_before_the_rows_that_were_left(program: Program) -> None:
+    """After an early stop, what somebody must correct is not behind thousands of unsent rows."""
+    rows = [("id", "email"), *((str(i), f"c{i}@example.com") for i in range(1, 5)), ("x", "")]
+    source = write_csv(program.folder / "clients.csv", rows)
+    assert program.run("update", source, "--limit", 2).returncode == 4
+    page = Page((program.only_run() / "report.html").read_text(encoding="utf-8"))
+    assert [(each["row"], each["status"]) for each in page.entries] == [
+        (6, "INVALID"),
+        (4, "NOT_SENT"),
+        (5, "NOT_SENT"),
+    ]
 
 
 def test_page_of_a_resumed_run_shows_both_sessions(program: Program) -> None:
@@ -362,5 +541,4 @@ def test_page_of_a_resumed_run_shows_both_sessions(program: Program) -> None:
     assert program.run("update", source).returncode == 0
     page = Page(report.read_text(encoding="utf-8"))
     assert "5 of 5 rows updated" in page.texts
-    shapes = [found.get("class") for found in page.tags("rect")]
-    assert shapes.count("pause") == 2  # one of them in the legend
+    assert {"Started", "Resumed"} <= set(page.texts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,15 +12,17 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 from etl.codes import Code
+from etl.outcome import OpenRows
 from etl.report.charts import Stretch
 from etl.report.html import Session, write_report
 from etl.rows import Fault, Status
-from pages import BEGUN, ENDED, INVALID, NAMES, REJECTED, report_of
+from etl.text import quoted_together
+from pages import BEGUN, ENDED, INVALID, NAMES, REJECTED, report_of, totals_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Page, ViewportSize
+    from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
 CHROMIUM = Path("/usr/bin/chromium")
 QUIET = (
@@ -31,7 +34,33 @@ QUIET = (
 )
 HOSTILE = "</style></script><script>document.title='run'</script><img src=x onerror=alert(1)>"
 LONG = "w" * 400
+ARABIC = "رقم العميل"
+MANY = 350
+
+# Left and right of a sentence's first word, of each value that it quotes, and of its full stop.
+PLACES = """e => {
+  const place = (node, from, to) => {
+    const range = new Range();
+    range.setStart(node, from);
+    range.setEnd(node, to);
+    const { left, right } = range.getBoundingClientRect();
+    return [left, right];
+  };
+  const [first, last] = [e.firstChild, e.lastChild];
+  const quoted = [...e.querySelectorAll("bdi")]
+    .map(({ firstChild: text }) => place(text, 0, text.length));
+  return [place(first, 0, 3), ...quoted, place(last, last.length - 1, last.length)];
+}"""
+# The labels of charts that a bar covers.
+COVERED = """figures => figures.flatMap((figure) => {
+  const boxes = (what) => [...figure.querySelectorAll(what)].map((e) => e.getBoundingClientRect());
+  const bars = boxes("svg[role=img] rect");
+  const covers = (bar, text) => text.left < bar.right && bar.left < text.right
+    && text.top < bar.bottom - 1 && bar.top < text.bottom - 4;
+  return boxes("text").filter((text) => text.width && bars.some((bar) => covers(bar, text)));
+})"""
 PHONE: ViewportSize = {"width": 360, "height": 740}
+DESKTOP: ViewportSize = {"width": 1280, "height": 900}
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed")
 
@@ -60,18 +89,52 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     columns = [{Status.SUCCESS: 9, Status.UNKNOWN: 2}, {}, {Status.SUCCESS: 5, Status.REJECTED: 1}]
     stretch = Stretch(BEGUN, ENDED, 10.0, columns)
     sessions = (
-        Session(BEGUN, ENDED, "cron", "vault", "stopped by SIGTERM"),
+        Session(BEGUN, ENDED, "cron", "vault", "The run was stopped (SIGTERM)."),
         Session(BEGUN, None, "cron", LONG, None),
         Session(BEGUN, ENDED, "cron", "vault", None),
     )
     changes: dict[str, Any] = {"sessions": sessions, "stretches": (stretch,) * 3}
-    write_report(path, report_of(rows, updated=30, input_name=LONG, sheet=HOSTILE, **changes))
+    totals = totals_of(rows, updated=30, stored_differently=3, sandbox=True)
+    reworked = [OpenRows("20260104T220000.000Z-fedcba", LONG, 3, 2)]
+    changes |= {"totals": totals, "reworked": reworked, "input_name": LONG, "sheet": HOSTILE}
+    write_report(path, report_of(rows, **changes))
+    return path
+
+
+@pytest.fixture(scope="module")
+def long_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a run that left many rows, the last of which is about Huda."""
+    path = tmp_path_factory.mktemp("many") / "report.html"
+    rows = [replace(REJECTED, row=number) for number in range(2, MANY + 1)]
+    huda = replace(INVALID, row=MANY + 1, cells=("7", "huda@", "Huda", ""))
+    write_report(path, report_of([*rows, huda], updated=1))
+    return path
+
+
+@pytest.fixture(scope="module")
+def huge_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a run that left more rows than a page has."""
+    path = tmp_path_factory.mktemp("huge") / "report.html"
+    rows = (replace(REJECTED, row=number) for number in range(2, 30_000))
+    write_report(path, report_of(totals=totals_of(rows=1_234_567), not_updated=rows))
+    return path
+
+
+@pytest.fixture(scope="module")
+def arabic_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a run of an Arabic file."""
+    path = tmp_path_factory.mktemp("arabic") / "report.html"
+    header, value = quoted_together(ARABIC, "12.000")
+    text = f"The client number is not a whole number (column {header}: {value})."
+    row = replace(INVALID, faults=(Fault(Code.ID_NOT_INTEGER, text),))
+    stretch = Stretch(BEGUN, ENDED, 10.0, [{Status.SUCCESS: 9}] * 40)
+    write_report(path, report_of([row], updated=1, sentence=text, stretches=[stretch]))
     return path
 
 
 @dataclass
 class Visit:
-    """A page that is open, and what was said and asked for since."""
+    """A page that is open, with its messages and requests since."""
 
     page: Page
     said: list[str]
@@ -81,7 +144,7 @@ class Visit:
 @pytest.fixture
 def visit(browser: Browser, report: Path) -> Iterator[Visit]:
     """The report, opened on a desktop."""
-    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+    with browser.new_context(viewport=DESKTOP) as context:
         page = context.new_page()
         found = Visit(page, [], [])
         page.on("console", lambda message: found.said.append(message.text))
@@ -94,8 +157,10 @@ def visit(browser: Browser, report: Path) -> Iterator[Visit]:
 
 def shown_rows(page: Page) -> list[str]:
     """Return the numbers of the rows that can be seen."""
-    rows = page.locator("tbody tr").all()
-    return [row.get_by_role("rowheader").inner_text() for row in rows if row.is_visible()]
+    numbers: list[str] = page.locator("tbody th a").evaluate_all(
+        "links => links.filter((e) => e.checkVisibility()).map((e) => e.textContent)"
+    )
+    return numbers
 
 
 def test_page_loads_nothing_and_complains_of_nothing(visit: Visit, report: Path) -> None:
@@ -107,9 +172,9 @@ def test_page_loads_nothing_and_complains_of_nothing(visit: Visit, report: Path)
 def test_hostile_text_runs_nothing(visit: Visit) -> None:
     """What looks like a program in a cell is there to be read."""
     assert visit.page.get_by_text(HOSTILE, exact=True).count() >= 3
-    assert visit.page.title().startswith("30 of 35 rows updated")
+    assert visit.page.title().startswith("SANDBOX: 30 of 35 rows updated")
     assert visit.page.locator("img").count() == 0
-    assert visit.page.locator("script").count() == 1
+    assert visit.page.locator("script:not([type])").count() == 1
     assert visit.said == []
 
 
@@ -143,7 +208,7 @@ def test_search_finds_rows_by_what_is_in_them(visit: Visit) -> None:
     ]:
         search.fill(text)
         assert shown_rows(page) == rows
-        said = page.get_by_role("status").inner_text()
+        said = page.get_by_role("status").first.inner_text()
         assert said == (f"{len(rows)} of 5 rows" if rows else "None of 5 rows")
 
 
@@ -152,6 +217,7 @@ def test_status_is_picked_with_the_keyboard_alone(visit: Visit) -> None:
     page = visit.page
     page.get_by_role("searchbox").focus()
     page.keyboard.type("omar")
+    page.keyboard.press("Tab")
     page.keyboard.press("Tab")
     page.keyboard.press("ArrowRight")
     page.keyboard.press("ArrowRight")
@@ -165,7 +231,8 @@ def test_reason_leads_to_its_rows(visit: Visit) -> None:
     """From a reason the reader gets to the rows that it befell, with the keyboard too."""
     visit.page.get_by_role("link", name="See the rows of EMAIL_INVALID").press("Enter")
     assert shown_rows(visit.page) == ["2", "5"]
-    assert visit.page.url.endswith("#rows")
+    assert visit.page.get_by_label("Reason").input_value() == "EMAIL_INVALID"
+    assert visit.page.url.endswith("#controls")
 
 
 def test_all_cells_of_a_row_open_with_the_keyboard(visit: Visit) -> None:
@@ -177,13 +244,13 @@ def test_all_cells_of_a_row_open_with_the_keyboard(visit: Visit) -> None:
 
 
 def test_without_scripts_the_page_is_whole(browser: Browser, report: Path) -> None:
-    """Every row is shown, and no control that would do nothing."""
+    """The rows are shown, and no control that would do nothing."""
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
         page.goto(report.as_uri())
         assert shown_rows(page) == ["2", "3", "4", "5", "6"]
         assert page.get_by_role("searchbox").count() == 0
-        assert page.get_by_role("radio").count() == 0
+        assert page.get_by_role("radio").count() == page.get_by_role("button").count() == 0
         page.get_by_text("All cells of row 2").click()
         assert page.get_by_text("VIP", exact=True).is_visible()
 
@@ -200,6 +267,193 @@ def test_page_never_scrolls_sideways(browser: Browser, report: Path, width: int)
         assert max(cell.evaluate(wide) for cell in page.locator("td, .card").all()) <= width
 
 
+def opened(context: BrowserContext, report: Path, anchor: str = "") -> Page:
+    """Return a page that shows a report."""
+    page = context.new_page()
+    page.goto(report.as_uri() + anchor)
+    return page
+
+
+def test_search_finds_a_row_that_is_on_no_shown_page(browser: Browser, long_report: Path) -> None:
+    """The last of many rows is found, and every count is that of all rows."""
+    with browser.new_context(viewport=DESKTOP) as context:
+        page = opened(context, long_report)
+        assert page.get_by_role("status").first.inner_text() == "350 of 350 rows"
+        for name in ("All 350", "REJECTED 349", "INVALID 1"):
+            assert page.get_by_role("radio", name=name, exact=True).count() == 1
+        assert page.locator("option").all_inner_texts() == [
+            "All reasons",
+            "This e-mail or phone belongs to another client (349)",
+            "The e-mail address is not valid (1)",
+        ]
+        page.get_by_role("searchbox").fill("huda")
+        assert shown_rows(page) == ["351"]
+        assert page.get_by_role("status").first.inner_text() == "1 of 350 rows"
+
+
+def test_search_says_where_it_does_not_reach(browser: Browser, huge_report: Path) -> None:
+    """Beyond the rows that the page has, "none" is about those that it has and no others."""
+    with browser.new_context(viewport=DESKTOP) as context:
+        page = opened(context, huge_report)
+        note = "Searches the first 20,000 of 1,234,567 rows; the others are in results.csv."
+        assert page.get_by_text(note).is_visible()
+        page.get_by_role("searchbox").fill("huda")
+        assert page.get_by_role("status").first.inner_text() == "None of the first 20,000 rows"
+
+
+def test_rows_are_turned_page_by_page(browser: Browser, long_report: Path) -> None:
+    """A hundred at a time, to the last and back, with the keyboard; the ends are dead ends."""
+    with browser.new_context(viewport=DESKTOP) as context:
+        page = opened(context, long_report)
+        back, forth = (page.get_by_role("button", name=name) for name in ("Previous", "Next"))
+        assert back.is_disabled()
+        assert shown_rows(page) == [str(row) for row in range(2, 102)]
+        forth.press("Enter")
+        assert shown_rows(page)[0] == "102"
+        assert page.get_by_text("Showing 101–200 of 350").is_visible()
+        assert page.locator("thead").is_visible()
+        for _ in range(2):
+            forth.press("Enter")
+        assert forth.is_disabled()
+        assert shown_rows(page)[-1] == "351"
+        back.press("Enter")
+        assert shown_rows(page)[-1] == "301"
+
+
+@pytest.mark.parametrize("size", [PHONE, DESKTOP])
+def test_link_to_a_row_opens_it_wherever_it_is(
+    browser: Browser, long_report: Path, size: ViewportSize
+) -> None:
+    """On whatever page the row is, and whatever the filters hide, it is shown with its cells."""
+    with browser.new_context(viewport=size) as context:
+        page = opened(context, long_report, "#row-312")
+        assert_open(page, 312)
+        page.get_by_role("searchbox").fill("huda")
+        page.evaluate("location.hash = '#row-40'")
+        assert_open(page, 40)
+        assert page.get_by_role("searchbox").input_value() == ""
+
+
+def assert_open(page: Page, row: int) -> None:
+    """Check that a row can be seen, with all of its cells, and has the focus."""
+    found = page.locator(f"#row-{row}")
+    found.get_by_text("two lines").wait_for()
+    assert found.evaluate("e => document.activeElement === e")
+    top = found.bounding_box()
+    assert top
+    assert 0 <= top["y"] < 700
+
+
+def test_link_to_a_row_that_is_not_there_says_so(browser: Browser, long_report: Path) -> None:
+    """Nobody looks for a row that was updated, or for one that the page does not have."""
+    with browser.new_context() as context:
+        page = opened(context, long_report, "#row-90000")
+        said = page.get_by_role("status").first.inner_text()
+        assert said == "Row 90,000 is not among these 350 rows."
+
+
+def test_row_number_is_a_link_to_the_row(visit: Visit) -> None:
+    """The address that it leads to can be sent to a colleague."""
+    visit.page.locator("tbody").get_by_role("link", name="3", exact=True).click()
+    assert visit.page.url.endswith("report.html#row-3")
+    assert visit.page.locator("#row-3").get_by_text("two lines").is_visible()
+
+
+@pytest.mark.parametrize(
+    "clipboard",
+    [
+        "",
+        "Object.defineProperty(Navigator.prototype, 'clipboard', { value: undefined })",
+        "Clipboard.prototype.writeText = () => Promise.reject(new Error('not allowed'))",
+    ],
+)
+def test_sentence_of_a_row_is_copied(browser: Browser, report: Path, clipboard: str) -> None:
+    """What is wrong and how to fix it, with the file and the row, even without a clipboard API."""
+    with browser.new_context(viewport=DESKTOP) as context:
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        context.add_init_script(clipboard)
+        page = opened(context, report)
+        page.get_by_role("button", name="Copy what is wrong with row 2").press("Enter")
+        page.get_by_text("Copied.", exact=True).wait_for(state="attached")
+        page.get_by_role("searchbox").press("Control+v")
+        copied = page.get_by_role("searchbox").input_value()
+        assert copied == f"{LONG}, row 2: {INVALID.error} {INVALID.fix}"
+
+
+def test_arabic_does_not_turn_a_sentence_around(browser: Browser, arabic_report: Path) -> None:
+    """On the screen, an English sentence goes on to the right of the Arabic that it quotes."""
+    with browser.new_context(viewport=DESKTOP, bypass_csp=True) as context:
+        page = opened(context, arabic_report)
+        page.add_style_tag(content=".verdict, .error { width: max-content; max-width: none; }")
+        for place in (".verdict span", ".error"):
+            start, header, value, end = page.locator(place).evaluate(PLACES)
+            assert start[1] < header[0] < header[1] < value[0] < value[1] < end[0]
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_labels_of_an_axis_are_not_on_its_bars(
+    browser: Browser, arabic_report: Path, width: int
+) -> None:
+    """Every number beside or below a chart can be read."""
+    with browser.new_context(viewport={"width": width, "height": 900}) as context:
+        page = opened(context, arabic_report)
+        page.get_by_role("link", name="Technical details").click()
+        page.locator(".plot").wait_for()
+        assert page.locator(".plot .scale").count() == 2
+        assert page.locator("figure").evaluate_all(COVERED) == []
+
+
+def test_technical_details_open_from_the_navigation(visit: Visit) -> None:
+    """They are folded at first; their link unfolds them, with the keyboard too."""
+    page = visit.page
+    assert not page.get_by_text("Sessions", exact=True).is_visible()
+    page.get_by_role("link", name="Technical details").press("Enter")
+    page.get_by_text("Sessions", exact=True).wait_for()
+
+
+def test_phone_page_is_scrolled_to_its_end(browser: Browser, long_report: Path) -> None:
+    """The end is a few dozen swipes away, however many rows there are."""
+    with browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True) as context:
+        page = opened(context, long_report)
+        assert len(shown_rows(page)) == 25
+        heights = page.evaluate("document.documentElement.scrollHeight / innerHeight")
+        assert heights < 25
+        page.evaluate("scrollTo({ top: 1e9, behavior: 'instant' })")
+        page.wait_for_function(
+            "document.querySelector('footer').getBoundingClientRect().bottom <= innerHeight + 1"
+        )
+
+
+def test_very_many_rows_open_at_once(browser: Browser, huge_report: Path) -> None:
+    """They cost the browser about a second, for few of them are elements of the page."""
+    with browser.new_context(viewport=DESKTOP) as context:
+        page = context.new_page()
+        meter = context.new_cdp_session(page)
+        meter.send("Performance.enable", {"timeDomain": "threadTicks"})
+        page.goto(huge_report.as_uri())
+        metrics = meter.send("Performance.getMetrics")["metrics"]
+        (seconds,) = (each["value"] for each in metrics if each["name"] == "TaskDuration")
+        assert seconds < 4
+        assert page.locator("*").count() < 8_000
+        assert page.get_by_role("radio", name="REJECTED 20,000").count() == 1
+
+
+def test_paper_has_forty_pages_at_most(browser: Browser, tmp_path: Path) -> None:
+    """However many and however long the rows are, and it says that not all are printed."""
+    path = tmp_path / "report.html"
+    fault = Fault(Code.API_REJECTED, "many words " * 100)
+    long = replace(REJECTED, cells=("many words " * 60,) * len(NAMES), faults=(fault,))
+    write_report(path, report_of([replace(long, row=row) for row in range(2, 152)]))
+    with browser.new_context() as context:
+        page = opened(context, path)
+        paper = page.pdf(format="A4")
+        assert 5 < len(re.findall(rb"/Type\s*/Page\b", paper)) <= 40
+        page.emulate_media(media="print")
+        note = "Only the rows that were on the screen are printed, not all 150."
+        assert page.get_by_text(note).is_visible()
+        assert page.get_by_text("Showing 1–100 of 150").is_visible()
+
+
 def test_paper_shows_the_rows_in_ink_on_white(browser: Browser, report: Path) -> None:
     """Printed in the dark, too, the page is dark on light, and without what cannot be pressed."""
     with browser.new_context(color_scheme="dark") as context:
@@ -213,14 +467,23 @@ def test_paper_shows_the_rows_in_ink_on_white(browser: Browser, report: Path) ->
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [PHONE, {"width": 1280, "height": 900}])
+@pytest.mark.parametrize("size", [PHONE, DESKTOP])
 def test_page_is_accessible(browser: Browser, report: Path, scheme: Any, size: Any) -> None:  # noqa: ANN401
     """The axe engine finds no violation, in light and dark, on a phone and on a desktop."""
     with browser.new_context(color_scheme=scheme, viewport=size, bypass_csp=True) as context:
-        page = context.new_page()
-        page.goto(report.as_uri())
+        page = opened(context, report)
         page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
-        found = Axe().run(page).response
-        assert found["passes"]
-        broken = [(each["id"], [n["html"] for n in each["nodes"]]) for each in found["violations"]]
-        assert broken == []
+        assert violations(page) == []
+
+
+def test_pages_of_rows_are_accessible(browser: Browser, long_report: Path) -> None:
+    """With the buttons that turn pages, and with a row that a link has opened, too."""
+    with browser.new_context(viewport=PHONE, bypass_csp=True) as context:
+        assert violations(opened(context, long_report, "#row-312")) == []
+
+
+def violations(page: Page) -> list[tuple[str, list[str]]]:
+    """Return what the axe engine objects to: the rules, and the elements that break them."""
+    found = Axe().run(page).response
+    assert found["passes"]
+    return [(each["id"], [n["html"] for n in each["nodes"]]) for each in found["violations"]]

@@ -2,6 +2,6 @@
 
 ``tables`` says what stands in the results and in the rework; ``sheets`` writes a table as CSV or as
 a workbook, ``look`` is how a workbook looks, ``summary`` its first sheet. ``html`` makes the page
-of a run from ``templates``; ``charts`` says where the shapes of its pictures stand, ``words`` how
-it says numbers and times.
+of a run from ``templates``; ``entries`` are the rows in it, ``charts`` the geometry of its
+pictures, ``words`` how it says numbers and times.
 """

@@ -1,7 +1,7 @@
-"""Where the shapes of the report's charts stand.
+"""The geometry of the report's charts.
 
-Across, everything is in percent of the chart's width, so that a chart fits any screen while its
-text keeps its size; upwards in pixels of a fixed height.
+Horizontally, everything is in percent of the chart's width, so that a chart fits any screen while
+its text keeps its size; vertically, in pixels of a fixed height.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MOST_STRETCHES = 12
 _FEWEST_COLUMNS = 12
 _ATTEMPTS_PER_COLUMN = 4  # on average: with fewer a column says little
 
-_TOP, _BOTTOM = 22.0, 178.0  # of the plot; above and below stand the labels
+_TOP, _BOTTOM = 22.0, 178.0  # of the plot; the labels are above and below
 _THINNEST = 1.5  # percent: so wide is what is there at all
 _PAUSE = 3.0  # percent
 _LABEL = 22.0  # percent of the width that a time of day needs on a phone
@@ -55,7 +55,7 @@ class Stretch:
 
 
 class Shape(NamedTuple):
-    """A rectangle; ``name`` is the status it stands for, ``label`` what it says when pointed at."""
+    """A rectangle; ``name`` is the status that it shows, ``label`` the same in words."""
 
     name: str
     x: float
@@ -66,7 +66,7 @@ class Shape(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A text of an axis, and where it stands."""
+    """A label of an axis, and its place."""
 
     at: float
     text: str
@@ -74,7 +74,7 @@ class Mark(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """A drawing: its shapes, what stands beside and below it, and the pauses in it."""
+    """A drawing: its shapes, the labels of its axes, and the pauses in it."""
 
     shapes: Sequence[Shape]
     across: Sequence[Mark]
@@ -102,7 +102,7 @@ def outcome_bar(counts: Mapping[Status, int]) -> list[Shape]:
 
 
 def time_chart(stretches: Sequence[Stretch]) -> Chart:
-    """Return attempts a second over the time of sending; pauses have a width of their own."""
+    """Return requests per second over the time of sending; all pauses are of one width."""
     whole = sum(stretch.seconds for stretch in stretches)
     wide = (100 - _PAUSE * (len(stretches) - 1)) / whole
     top = _round_up(max(map(_peak, stretches)))
@@ -174,7 +174,7 @@ def _lasting(stretch: Stretch) -> float:
 
 
 def _columns(stretch: Stretch, x: float, width: float, top: float) -> list[Shape]:
-    """Return the columns of one stretch: the statuses stand upon one another."""
+    """Return the columns of one stretch, in which the statuses are stacked."""
     shapes = []
     each = width / len(stretch.columns)
     for number, counts in enumerate(stretch.columns):
@@ -196,8 +196,8 @@ def _histogram(bars: Sequence[tuple[str, int]]) -> Chart:
     for number, (label, count) in enumerate(bars):
         height = max((_BOTTOM - _TOP) * count / highest, 1.5 if count else 0)
         x = number * each
-        told = f"{label}: {count:,}"
-        shapes.append(Shape("", x, _BOTTOM - height, each * 0.84, height, told))
+        words = f"{label}: {count:,}"
+        shapes.append(Shape("", x, _BOTTOM - height, each * 0.84, height, words))
         across.append(Mark(x + each * 0.42, label))
         upwards.append(Mark(_BOTTOM - height - 5, brief(count) if count else ""))
     return Chart(shapes, across, upwards)

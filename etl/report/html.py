@@ -2,6 +2,9 @@
 
 Whatever comes from outside is text to it: a template escapes every value, and unseen characters are
 written out. A policy in the page lets nothing run or load but the page's own style and script.
+
+The first rows are part of the page's text, so that they can be read without its script. All rows
+are also there as JSON, which costs a browser little until the script shows some of them.
 """
 
 from __future__ import annotations
@@ -12,15 +15,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from importlib.resources import files
-from itertools import islice
-from typing import TYPE_CHECKING
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from etl.errors import ExitCode
+from etl.outcome import columns_in_words, rows_in_words, updated_in_words
 from etl.report import charts, words
+from etl.report.entries import MOST_CELLS, blank_entry, entry_of
 from etl.rows import Status
-from etl.text import visible
+from etl.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,8 +38,9 @@ if TYPE_CHECKING:
     from etl.report.charts import Stretch
     from etl.rows import ReportRow
 
-MOST_SHOWN = 1_000
-_MOST_CELLS = 40
+MOST_SHOWN = 20_000
+_FIRST_SHOWN = 100  # without the script
+_SHORTEST_PICTURE = 10  # seconds: of a shorter run, requests per second say nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +65,13 @@ class RunReport:
     """All that the page shows of a run. Times are UTC, ISO 8601.
 
     ``names`` are the columns of the input and ``columns`` the index of each field among them;
-    ``not_updated`` are read once, and no more of them than are shown. ``codes`` has the number of
+    ``not_updated`` are read once, and no more of them than are shown. ``results`` and ``rework``
+    are the names of the files that hold all rows and the rows to fix. ``codes`` has the number of
     rows of each code, ``durations`` the number of attempts of each length in milliseconds, sorted,
     and ``attempts`` the number of rows of each number of attempts. ``seconds`` is how long rows
     were sent, pauses not counted; ``earlier`` are the sessions before those of ``stretches``.
+    ``settings`` are as in the manifest, ``reworked`` is what is open of the files whose rows this
+    one corrects.
     """
 
     run: str
@@ -77,6 +85,7 @@ class RunReport:
     exit_code: int
     sentence: str
     sessions: Sequence[Session]
+    settings: Mapping[str, Mapping[str, Any]]
     codes: Mapping[Code, int]
     seconds: float
     stretches: Sequence[Stretch]
@@ -86,6 +95,7 @@ class RunReport:
     names: Sequence[str]
     columns: Mapping[Field, int]
     not_updated: Iterator[ReportRow]
+    results: str
     rework: str | None
     reworked: Sequence[OpenRows] = ()
 
@@ -104,23 +114,49 @@ class RunReport:
         """The number of attempts of which it is known how they ended."""
         return sum(count for _, count in self.durations)
 
+    @property
+    def pictured(self) -> bool:
+        """Whether the run was long enough for a picture of its pace."""
+        return self.seconds >= _SHORTEST_PICTURE
+
 
 def write_report(path: Path, report: RunReport) -> None:
     """Write the page; its rows are read as they are written."""
-    style, script = _source("style.css"), _source("filter.js")
+    style, script = _source("style.css"), _source("rows.js")
+    entries = (entry_of(row, report.columns) for row in islice(report.not_updated, MOST_SHOWN))
+    first = list(islice(entries, _FIRST_SHOWN))
     stream = _page().stream(
         report=report,
-        rows=islice(report.not_updated, MOST_SHOWN),
-        charts=charts,
-        statuses=tuple(Status),
-        exit_code=ExitCode(report.exit_code).name.lower().replace("_", " "),
+        first=first,
+        entries=chain(first, entries),
+        blank=blank_entry(len(report.names)),
         policy=_policy(style, script),
         style=style,
         script=script,
-        most_cells=_MOST_CELLS,
     )
     stream.enable_buffering(size=200)
     stream.dump(str(path), encoding="utf-8")
+
+
+_FILTERS = (
+    columns_in_words,
+    counted,
+    rows_in_words,
+    updated_in_words,
+    words.clock,
+    words.cut,
+    words.dated,
+    words.ending,
+    words.local,
+    words.number,
+    words.open_rows,
+    words.parts,
+    words.percent,
+    words.setting,
+    words.span,
+    words.utc,
+    words.verdict,
+)
 
 
 @cache
@@ -133,17 +169,8 @@ def _page() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters = (
-        words.clock,
-        words.cut,
-        words.large,
-        words.local,
-        words.number,
-        words.percent,
-        words.span,
-        words.utc,
-    )
-    environment.filters.update({each.__name__: each for each in filters})
+    environment.filters.update({each.__name__: each for each in _FILTERS})
+    environment.globals.update(charts=charts, statuses=tuple(Status), most_cells=MOST_CELLS)
     return environment.get_template("report.html.j2")
 
 
@@ -167,4 +194,4 @@ def _shown(value: object) -> object:
     """Return what a template puts into the page, with unseen characters written out."""
     if not isinstance(value, str) or hasattr(value, "__html__"):  # markup is the template's own
         return value
-    return "\n".join(map(visible, value.replace("\r\n", "\n").split("\n")))
+    return words.seen(value)

@@ -1,12 +1,36 @@
-"""How the page of a run says numbers, times and long texts."""
+"""How the page of a run says numbers, times, verdicts and long texts."""
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-_LONGEST_CELL = 500
-_FEW_SECONDS = 10  # of which tenths are told
+from etl.errors import ExitCode
+from etl.text import counted, quote, visible
+
+if TYPE_CHECKING:
+    from etl.outcome import OpenRows
+
+_LONGEST_TEXT = 500
+_FEW_SECONDS = 10  # of which tenths are shown
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+_ISOLATES = re.compile("[\u2068\u2069]")
+_VERDICTS = {
+    ExitCode.DONE: "Done",
+    ExitCode.NOT_ALL_UPDATED: "Action needed",
+    ExitCode.INTERNAL: "Internal error",
+}
+_ENDINGS = {
+    ExitCode.DONE: "nothing left to do",
+    ExitCode.NOT_ALL_UPDATED: "some rows need attention",
+    ExitCode.USAGE: "wrong settings or credentials",
+    ExitCode.INPUT_UNUSABLE: "the file could not be used",
+    ExitCode.STOPPED: "stopped early, some rows are left",
+    ExitCode.INTERNAL: "internal error",
+    ExitCode.BUSY: "another run was using the runs folder",
+}
 
 
 def clock(time: str) -> str:
@@ -14,14 +38,25 @@ def clock(time: str) -> str:
     return f"{datetime.fromisoformat(time):%H:%M:%S}"
 
 
+def counted_attempts(attempts: int) -> str:
+    """Return how often a row was sent, where that was more than once."""
+    return counted(attempts, "attempt") if attempts > 1 else ""
+
+
 def cut(text: str) -> str:
     """Return at most 500 characters of a text."""
-    return text if len(text) <= _LONGEST_CELL else text[:_LONGEST_CELL] + "…"
+    return text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + "…"
 
 
-def large(text: str) -> str:
-    """Return a text with its first letter large, and the others as they are."""
-    return text[:1].upper() + text[1:]
+def dated(time: str) -> str:
+    """Return a date as people write it, and the time: 28 November 2026, 02:15 UTC."""
+    then = datetime.fromisoformat(time)
+    return f"{then.day} {then:%B %Y, %H:%M} UTC"
+
+
+def ending(exit_code: int) -> str:
+    """Return an exit code with its meaning: 1 (some rows need attention)."""
+    return f"{exit_code} ({_ENDINGS[ExitCode(exit_code)]})"
 
 
 def local(time: str) -> str:
@@ -37,6 +72,22 @@ def number(value: float) -> str:
     return f"{value:,}"
 
 
+def open_rows(earlier: OpenRows) -> str:
+    """Return what is still open of a file that was run before."""
+    tasks = []
+    if earlier.to_fix:
+        tasks.append(f"{counted(earlier.to_fix, 'row')} to fix")
+    if earlier.left:
+        tasks.append(f"{counted(earlier.left, 'row')} to send (run that file again)")
+    still = " and ".join(tasks) or "nothing"
+    return f"Still open in {quote(earlier.file)}: {still}."
+
+
+def parts(sentence: str) -> list[str]:
+    """Return a sentence in parts: every second one was isolated and has its own direction."""
+    return [visible(part) for part in _ISOLATES.split(sentence)]
+
+
 def percent(count: int, rows: int) -> str:
     """Return a share that says 0% and 100% only where that is exact."""
     if count in {0, rows}:
@@ -45,18 +96,35 @@ def percent(count: int, rows: int) -> str:
     return f"{share:.1f}%"
 
 
+def seen(text: str) -> str:
+    """Return a text with unseen characters written out, line breaks excepted."""
+    if text.isprintable():
+        return text
+    return "\n".join(map(visible, text.replace("\r\n", "\n").split("\n")))
+
+
+def setting(value: object) -> str:
+    """Return a setting's value as the configuration file has it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
 def span(seconds: float) -> str:
     """Return a length of time: 40 ms, 1.2 s, 12 s, or the two largest units as in 3 min 5 s."""
     if seconds < _FEW_SECONDS:
         return f"{seconds:.1f} s" if seconds >= 1 else f"{1000 * seconds:.0f} ms"
-    left, told = round(seconds), []
+    left, units = round(seconds), []
     for size, unit in _UNITS:
         if left >= size:
-            told.append(f"{left // size} {unit}")
+            units.append(f"{left // size} {unit}")
         left %= size
-    return " ".join(told[:2])
+    return " ".join(units[:2])
 
 
 def utc(time: str) -> str:
     """Return a time that is UTC to the second."""
     return f"{datetime.fromisoformat(time):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def verdict(exit_code: int) -> str:
+    """Return in a word or two what a run's exit code asks of its reader."""
+    return _VERDICTS.get(ExitCode(exit_code), "Stopped early")
