@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from etl.codes import Code
+    from etl.fields import Field
 
 SEPARATOR = "; "
 
@@ -87,10 +88,14 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong with a row: its code, and a sentence that names column and value."""
+    """One thing that is wrong with a row: its code, and a sentence that names column and value.
+
+    ``field`` is the field whose cell is wrong, None where it is not one cell.
+    """
 
     code: Code
     text: str
+    field: Field | None = None
 
 
 @dataclass(frozen=True, slots=True)

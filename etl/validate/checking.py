@@ -121,4 +121,4 @@ def _warnings(record: Record, values: Mapping[Field, str], rules: ColumnRules) -
 def _fault(code: Code, record: Record, rules: ColumnRules, field: Field) -> Fault:
     name, text = rules.names[rules.columns[field]], record.cells[rules.columns[field]]
     quoted = quoted_together(name, text) if text else quoted_together(name)
-    return Fault(code, f"{code.meaning} (column {': '.join(quoted)}).")
+    return Fault(code, f"{code.meaning} (column {': '.join(quoted)}).", field)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from etl.codes import Code
+from etl.fields import Field
 from etl.rows import Fault
 from etl.text import quote
 
@@ -25,4 +26,4 @@ def duplicate_fault(name: str, client_id: int, row: int, first: Sequence[int], c
     more = f" and {unnamed:,} more" if unnamed else ""
     noun = "row" if count == 2 else "rows"  # noqa: PLR2004 - this row and one other
     cell = f"column {quote(name)}: “{client_id}”, see also {noun} {', '.join(others)}{more}"
-    return Fault(Code.ID_DUPLICATE, f"{Code.ID_DUPLICATE.meaning} ({cell}).")
+    return Fault(Code.ID_DUPLICATE, f"{Code.ID_DUPLICATE.meaning} ({cell}).", Field.ID)
