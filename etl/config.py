@@ -146,9 +146,13 @@ class ColumnsSettings(_Section):
 
 
 class RunsSettings(_Section):
-    """``[runs]``: where the runs are kept."""
+    """``[runs]``: where the runs are kept, and what they write.
+
+    ``workbooks`` says which inputs get workbooks: those that are workbooks, or CSV files as well.
+    """
 
     dir: Annotated[Path, Strict(strict=False)] = Path("runs")
+    workbooks: Literal["auto", "always"] = "auto"
 
 
 class Settings(_Section):
