@@ -164,9 +164,13 @@ class DeliverSettings(_Section):
 
 
 class RunsSettings(_Section):
-    """``[runs]``: where the runs are."""
+    """``[runs]``: where the runs are, and which files they write.
+
+    ``workbooks`` says which inputs get workbooks: only workbooks ("auto"), or CSV files too.
+    """
 
     dir: Annotated[Path, Strict(strict=False)] = Path("runs")
+    workbooks: Literal["auto", "always"] = "auto"
 
 
 class Settings(_Section):

@@ -133,24 +133,27 @@ def exit_code_of(counts: Mapping[Status, int], stopped: str | None) -> ExitCode:
     return ExitCode.NOT_ALL_UPDATED if rest else ExitCode.DONE
 
 
+def verdict_of(totals: Totals) -> str:
+    """Return how many rows were updated and how many were not, in a sentence or two."""
+    if not totals.rows:
+        return "The file contains no rows."
+    missing = totals.rows - totals.updated
+    verb = "was" if missing == 1 else "were"
+    verdict = (
+        f"{missing:,} of {counted(totals.rows, 'row')} {verb} not updated."
+        if missing
+        else "All rows were updated."
+    )
+    return f"{verdict} {updated_in_words(totals)}." if totals.stored_differently else verdict
+
+
 def sentence_of(totals: Totals, stopped: str | None, rework: str) -> str:
     """Return the result and what to do next, in a few sentences.
 
     ``stopped`` says in full sentences why the run stopped early; ``rework`` is the file with the
     rows to fix.
     """
-    if not totals.rows:
-        return "The file contains no rows."
-    missing = totals.rows - totals.updated
-    verb = "was" if missing == 1 else "were"
-    sentences = [
-        f"{missing:,} of {counted(totals.rows, 'row')} {verb} not updated."
-        if missing
-        else "All rows were updated."
-    ]
-    if totals.stored_differently:
-        sentences.append(f"{updated_in_words(totals)}.")
-    return " ".join([*sentences, *what_to_do(totals, stopped, rework)])
+    return " ".join([verdict_of(totals), *what_to_do(totals, stopped, rework)])
 
 
 def what_to_do(totals: Totals, stopped: str | None, rework: str) -> list[str]:

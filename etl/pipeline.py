@@ -41,7 +41,7 @@ from etl.stopping import stop_on_full_disk
 from etl.text import utc_time
 from etl.validate.checking import ColumnRules, check_records
 from etl.validate.duplicates import duplicate_fault
-from etl.writing import origin_of, require_fitting, write_files, write_results
+from etl.writing import NO_WORKBOOK, origin_of, require_fitting, write_files, write_results
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -318,7 +318,8 @@ def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summ
         exit_code = refused.exit_code if refused else exit_code_of(totals.counts, stopped)
         manifest = manifest.end_session(stopped, totals, exit_code)
         reworked = Reworks(runs).open_originals(folder.run) if manifest.reworks else []
-        rework = write_files(folder, journal, manifest, reworked)
+        workbooks = job.settings.runs.workbooks == "always"
+        rework = write_files(folder, journal, manifest, reworked, workbooks=workbooks)
         log.info("ended", extra={"fields": {"counts": totals.counts, "exit_code": exit_code}})
         journal.finish()
     manifest = manifest.seal(newest(runs.manifests()), folder.hashes())
@@ -327,6 +328,8 @@ def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summ
     if refused:
         raise refused
     sentence = sentence_of(totals, stopped, str(rework))
+    if workbooks and not folder.results(".xlsx").exists():
+        sentence += f" {NO_WORKBOOK}"
     summary = _summary(source, folder, manifest, sentence)
     return _delivered(replace(summary, stopped=stopped, reworked=reworked), job)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from etl.codes import Code
+    from etl.fields import Field
 
 SEPARATOR = "; "
 
@@ -97,10 +98,14 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A reason why a row was not updated: its code, and a full sentence for operations."""
+    """A reason why a row was not updated: its code, and a full sentence for operations.
+
+    ``field`` is the field whose cell is wrong, None where no single cell is.
+    """
 
     code: Code
     text: str
+    field: Field | None = None
 
 
 @dataclass(frozen=True, slots=True)

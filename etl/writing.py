@@ -7,14 +7,16 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from etl.errors import ConfigError, ExitCode, InconsistentError
+from etl.fields import ResultColumn
 from etl.files import replacing
-from etl.outcome import sentence_of, what_to_do
+from etl.outcome import sentence_of, verdict_of, what_to_do
 from etl.report.charts import MOST_STRETCHES, Stretch, columns_of
 from etl.report.html import MOST_SHOWN, RunReport, Session, write_report
-from etl.report.sheets import RESULTS, SHEET_ROWS, Sheet, write_table
+from etl.report.sheets import MOST_ROWS, RESULTS, Sheet, write_table
 from etl.report.summary import SummaryFacts
 from etl.report.tables import results_table, rework_table
 from etl.rows import NOT_UPDATED, TO_FIX, Status
+from etl.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,6 +27,16 @@ if TYPE_CHECKING:
     from etl.runs.folder import RunFolder
     from etl.runs.manifest import Manifest
     from etl.runs.reader import JournalReader, Sending, Staged
+
+_LOOK_AT_WARNINGS = (
+    f"Check the {ResultColumn.UPDATE_WARNING.header} column: it says where Fatora stored something"
+    " different from what was sent."
+)
+_CSV, _WORKBOOK = ".csv", ".xlsx"
+NO_WORKBOOK = (
+    f"The file has more than the {MOST_ROWS:,} rows that a workbook can hold,"
+    " so its results are a CSV file only."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +59,8 @@ class Origin:
 
 
 def origin_of(folder: RunFolder, manifest: Manifest, reworked: Sequence[OpenRows] = ()) -> Origin:
-    """Return whose results those of a run are."""
+    """Return whose results those of a run are, once its rework is written."""
+    reworks = map(folder.rework, (_WORKBOOK, _CSV))
     return Origin(
         file=manifest.input.name,
         run=folder.run,
@@ -55,7 +68,7 @@ def origin_of(folder: RunFolder, manifest: Manifest, reworked: Sequence[OpenRows
         started=manifest.sessions[0].begun,
         sandbox=manifest.sandbox,
         stopped=manifest.sessions[-1].stopped,
-        rework=_rework(folder).name,
+        rework=next((path.name for path in reworks if path.exists()), "the rework file"),
         reworked=reworked,
     )
 
@@ -66,8 +79,16 @@ def require_fitting(path: Path, rows: int) -> None:
     Raises:
         ConfigError: they are more than a sheet has.
     """
-    if path.suffix.lower() == ".xlsx" and rows >= SHEET_ROWS:
-        raise ConfigError(f"{rows} rows do not fit into a sheet: let {path.name} end in .csv")
+    if path.suffix.lower() == _WORKBOOK and not _fits(rows):
+        raise ConfigError(
+            f"{rows:,} rows do not fit in a worksheet, which holds {MOST_ROWS:,}:"
+            f" give {path.name} a name that ends in .csv"
+        )
+
+
+def _fits(rows: int) -> bool:
+    """Whether a worksheet can hold so many rows."""
+    return rows <= MOST_ROWS
 
 
 def write_results(path: Path, journal: JournalReader, origin: Origin) -> None:
@@ -75,78 +96,100 @@ def write_results(path: Path, journal: JournalReader, origin: Origin) -> None:
 
     Raises:
         ConfigError: there are more rows than a sheet has.
-        InconsistentError: not every row was written; what stood there before stays.
+        InconsistentError: not every row was written; what the file held before stays.
     """
     staged = journal.staged()
     require_fitting(path, staged.rows)
-    table = results_table(staged.names, journal.rows(), origin.run)
+    table = results_table(staged.names, journal.rows(), origin.run, staged.columns)
     ending = path.suffix.lower()
-    summary = _summary_facts(journal, origin) if ending == ".xlsx" else None
+    summary = _summary_facts(journal, origin) if ending == _WORKBOOK else None
     with replacing(path) as new:
-        written = write_table(new, table, ending, _sheet_of(staged), summary)
+        written = write_table(
+            new, table, ending, _sheet_of(staged, sandbox=origin.sandbox), summary
+        )
         if written != staged.rows:
             raise InconsistentError(f"{written} of {staged.rows} rows were written to {path.name}")
 
 
-def _sheet_of(staged: Staged) -> Sheet:
+def _sheet_of(staged: Staged, *, sandbox: bool) -> Sheet:
     """Return the sheet that is like the input's, so that what asks for that one finds it."""
-    return Sheet(staged.sheet or RESULTS.name, right_to_left=staged.right_to_left)
+    return Sheet(staged.sheet or RESULTS.name, right_to_left=staged.right_to_left, sandbox=sandbox)
 
 
 def _summary_facts(journal: JournalReader, origin: Origin) -> SummaryFacts:
     totals = journal.totals(sandbox=origin.sandbox)
+    advice = _advice(totals, origin)
     return SummaryFacts(
         file=origin.file,
         run=origin.run,
         api=origin.api,
         started=origin.started,
         totals=totals,
+        verdict=verdict_of(totals) if origin.run else _verdict_of_check(totals),
+        good=not advice,
         codes=journal.code_counts(),
-        advice=_advice(totals, origin),
+        advice=advice or ["Nothing."],
         reworked=origin.reworked,
     )
 
 
+def _verdict_of_check(totals: Totals) -> str:
+    wrong = f"{counted(totals.to_fix, 'row')} to fix" if totals.to_fix else "No errors found"
+    return f"{wrong}. This was only a check: nothing was sent."
+
+
 def _advice(totals: Totals, origin: Origin) -> list[str]:
     """Return what operations should do, a sentence or two each."""
-    if not origin.run:
-        fixes = what_to_do(
-            replace(totals, counts={**totals.counts, Status.NOT_SENT: 0}), None, "your file"
-        )
-        return ["This was only a check. Nothing was sent.", *fixes]
-    return what_to_do(totals, origin.stopped, origin.rework) or ["Nothing. All rows were updated."]
+    if origin.run:
+        advice = what_to_do(totals, origin.stopped, origin.rework)
+        return [*advice, _LOOK_AT_WARNINGS] if totals.stored_differently else advice
+    nothing_left = {**totals.counts, Status.NOT_SENT: 0}
+    return what_to_do(replace(totals, counts=nothing_left), None, "your file")
 
 
 def write_files(
-    folder: RunFolder, journal: JournalReader, manifest: Manifest, reworked: Sequence[OpenRows]
+    folder: RunFolder,
+    journal: JournalReader,
+    manifest: Manifest,
+    reworked: Sequence[OpenRows],
+    *,
+    workbooks: bool = False,
 ) -> Path | None:
     """Write the results, the report and, if there are any, the rows to fix.
 
-    ``manifest`` is the run's but for the hashes of these files. Returns where the rework is.
+    ``manifest`` is the run's but for the hashes of these files; ``workbooks`` asks for workbooks
+    where the input is a CSV, too. Returns where the rework is.
     """
-    rework = _write_tables(folder, journal, origin_of(folder, manifest, reworked))
+    wanted = folder.is_workbook or (workbooks and _fits(manifest.rows))
+    ending = _WORKBOOK if wanted else _CSV
+    rework = _write_rework(folder, journal, ending, sandbox=manifest.sandbox)
+    origin = origin_of(folder, manifest, reworked)
+    write_results(folder.results(_CSV), journal, origin)
+    if wanted:
+        write_results(folder.results(_WORKBOOK), journal, origin)
+    else:  # that of a session that asked for one is out of date
+        folder.results(_WORKBOOK).unlink(missing_ok=True)
     with replacing(folder.report) as new:
         write_report(new, _report_of(folder, journal, manifest, reworked))
     return rework
 
 
-def _write_tables(folder: RunFolder, journal: JournalReader, origin: Origin) -> Path | None:
-    write_results(folder.results(".csv"), journal, origin)
-    rework = _rework(folder)
-    if folder.is_workbook:
-        write_results(folder.results(".xlsx"), journal, origin)
-    if not journal.totals().to_fix:
-        rework.unlink(missing_ok=True)
+def _write_rework(
+    folder: RunFolder, journal: JournalReader, ending: str, *, sandbox: bool
+) -> Path | None:
+    """Write the rows to fix, if there are any; there is never more than one such file."""
+    to_fix = journal.totals().to_fix
+    for each in (_WORKBOOK, _CSV):
+        if not to_fix or each != ending:
+            folder.rework(each).unlink(missing_ok=True)
+    if not to_fix:
         return None
-    staged = journal.staged()
-    table = rework_table(staged.names, journal.rows(statuses=TO_FIX), folder.run)
+    staged, rework = journal.staged(), folder.rework(ending)
+    rows = journal.rows(statuses=TO_FIX)
+    table = rework_table(staged.names, rows, folder.run, staged.columns)
     with replacing(rework) as new:
-        write_table(new, table, rework.suffix, _sheet_of(staged))
+        write_table(new, table, ending, _sheet_of(staged, sandbox=sandbox))
     return rework
-
-
-def _rework(folder: RunFolder) -> Path:
-    return folder.rework(".xlsx" if folder.is_workbook else ".csv")
 
 
 def _report_of(

@@ -39,11 +39,11 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 
 def read_xlsx(path: Path) -> list[dict[str, object]]:
-    """Read the last sheet of a workbook that the program wrote, a dictionary a row."""
-    header, *rows = openpyxl.load_workbook(path).worksheets[-1].values
+    """Read the first sheet of a workbook that the program wrote, a dictionary a row."""
+    header, *rows = openpyxl.load_workbook(path).worksheets[0].values
     return [dict(zip(map(str, header), row, strict=True)) for row in rows]
 
 
 def statuses(rows: Iterable[Mapping[str, object]]) -> list[object]:
-    """Return what became of each row."""
+    """Return the status of each row."""
     return [row["update_status"] for row in rows]

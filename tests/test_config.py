@@ -52,7 +52,7 @@ def test_without_a_file_spreadsheets_are_read_as_agreed() -> None:
     """The other numbers of the contract."""
     settings = load_settings(None, {})
     assert (settings.input.sheet, settings.input.encoding, settings.input.settle) == (None, None, 5)
-    assert settings.runs.dir == Path("runs")
+    assert (settings.runs.dir, settings.runs.workbooks) == (Path("runs"), "auto")
     for field in Field:
         column = settings.columns.of(field)
         assert (column.aliases, column.blank, column.max_length) == ((), "keep", 32_767)
@@ -148,6 +148,7 @@ WRONG: list[tuple[str, Any]] = [
     *[("columns.id.blank", value) for value in ("", "KEEP", "delete", True)],
     *[("columns.id.max_length", value) for value in (0, -1, 1.5, "10")],
     *[("runs.dir", value) for value in (5, ["runs"])],
+    *[("runs.workbooks", value) for value in (True, "never", "")],
 ]
 
 

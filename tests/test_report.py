@@ -1,4 +1,4 @@
-"""The results hold every row as it was and what became of it, in files that no program runs."""
+"""The results hold every row as it was and its result, in files that no program runs."""
 
 from __future__ import annotations
 
@@ -8,28 +8,32 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import openpyxl
+import pandas as pd
 import pytest
 from openpyxl.utils import get_column_letter
 
 from etl.codes import Code
 from etl.errors import InconsistentError, InputError
 from etl.extract.table import open_table
-from etl.fields import ResultColumn
-from etl.outcome import Totals
-from etl.report.look import COLOURS, HEADER, OWN_HEADER
+from etl.fields import Field, ResultColumn
+from etl.outcome import OpenRows, Totals, columns_in_words
+from etl.report.look import COLOURS, FAULTY, HEADER, OWN_HEADER, SANDBOX
 from etl.report.sheets import Sheet, write_table
 from etl.report.summary import SummaryFacts
-from etl.report.tables import ReportTable, results_table, rework_table
+from etl.report.tables import Line, ReportTable, results_table, rework_table
 from etl.rows import Fault, ReportRow, Status
+from spreadsheets import read_csv, read_xlsx
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from openpyxl.cell.cell import Cell, MergedCell
+    from openpyxl.worksheet.dimensions import ColumnDimension
     from openpyxl.worksheet.worksheet import Worksheet
 
 NAMES = ["id", "email", "Branch"]
+FIELDS = {Field.ID: 0, Field.EMAIL: 1}
 UPDATED = ReportRow(
     row=2,
     cells=["1024", "sara@example.com", "Doha"],
@@ -48,9 +52,10 @@ INVALID = ReportRow(
     client_id=None,
     status=Status.INVALID,
     faults=(
-        Fault(Code.ID_NOT_INTEGER, "id `x`: no"),
-        Fault(Code.TEXT_DAMAGED, "name: no"),
-        Fault(Code.TEXT_DAMAGED, "phone: no"),
+        Fault(Code.ID_NOT_INTEGER, "The number is wrong (“x”).", Field.ID),
+        Fault(Code.EMAIL_MISSING, "The address is missing.", Field.EMAIL),
+        Fault(Code.TEXT_DAMAGED, "The name is damaged."),
+        Fault(Code.TEXT_DAMAGED, "The phone is damaged."),
     ),
     warning="",
     http_status=None,
@@ -67,9 +72,18 @@ FACTS = SummaryFacts(
         rows=2,
         hidden_rows=1,
         counts={**dict.fromkeys(Status, 0), Status.SUCCESS: 1, Status.INVALID: 1},
+        sent={Field.ID: "رقم العميل", Field.EMAIL: "E-mail"},
+        not_sent=["Branch"],
+        stored_differently=1,
     ),
-    codes=dict.fromkeys(Code, 1),
-    advice=["Correct 1 row.", "The run stopped early: " + "a reason " * 40],
+    verdict="1 of 2 rows was not updated.",
+    good=False,
+    codes=dict.fromkeys(Code, 1_000),
+    advice=["Fix 1 row.", "The run stopped early: " + "a reason " * 40],
+    reworked=[
+        OpenRows("20250104T010000Z", "clients.xlsx", to_fix=1, left=1_200),
+        OpenRows("20250103T010000Z", "older.xlsx", to_fix=0, left=0),
+    ],
 )
 FORMULAS = ["=1+1", "@SUM(A1)", "-1", "+974 33", "\t=1", "\uff1d1", "'=1"]
 
@@ -79,18 +93,34 @@ def columns(table: ReportTable) -> list[dict[str, str]]:
     return [dict(zip(table.header, row, strict=True)) for row in table.rows]
 
 
+def table_of(header: Sequence[str], *rows: list[str]) -> ReportTable:
+    """Returns a table of columns that mean nothing to the job."""
+    return ReportTable(header, [None] * len(header), map(Line, rows))
+
+
 def written(path: Path, header: Sequence[str], *rows: list[str]) -> Path:
     """Writes a table in the format of its path's ending."""
-    assert write_table(path, ReportTable(header, iter(rows)), path.suffix) == len(rows)
+    assert write_table(path, table_of(header, *rows), path.suffix) == len(rows)
     return path
 
 
 def styled(path: Path, *rows: ReportRow, right_to_left: bool = False) -> Worksheet:
     """Writes results as a run does, and returns their sheet."""
-    table = results_table(NAMES, iter(rows), "run")
+    table = results_table(NAMES, iter(rows), "run", FIELDS)
     write_table(path, table, ".xlsx", Sheet("Results", right_to_left=right_to_left), FACTS)
     sheet: Worksheet = openpyxl.load_workbook(path)["Results"]
     return sheet
+
+
+def column_of(sheet: Worksheet, name: str) -> str:
+    """Returns the letter of the column that has this header."""
+    return next(cell.column_letter for cell in sheet[1] if cell.value == name)
+
+
+def dimension(sheet: Worksheet, index: int) -> ColumnDimension:
+    """Returns how a column is; neighbours that are alike have it in common."""
+    dimensions = sheet.column_dimensions.values()
+    return next(each for each in dimensions if (each.min or 0) <= index <= (each.max or 0))
 
 
 def colours(cell: Cell | MergedCell) -> tuple[str, str]:
@@ -108,12 +138,12 @@ def luminance(colour: str) -> float:
 
 
 def test_results_have_the_columns_of_the_input_and_then_their_own() -> None:
-    """All columns stand as they were, in their order, and the job's follow."""
+    """All columns are as they were, in their order, and the job's follow."""
     table = results_table(NAMES, iter([]), "run")
     assert table.header == [*NAMES, *(column.header for column in ResultColumn)]
 
 
-def test_results_tell_what_became_of_an_updated_row() -> None:
+def test_results_show_an_updated_row() -> None:
     """There is no error where there is success, but there may be a warning."""
     (row,) = columns(results_table(NAMES, iter([UPDATED]), "20250105T010000Z"))
     assert row == {
@@ -134,12 +164,16 @@ def test_results_tell_what_became_of_an_updated_row() -> None:
     }
 
 
-def test_results_tell_all_that_is_wrong_with_a_row() -> None:
-    """Every fault is told; a code and what to do about it stand there once."""
+def test_results_say_all_that_is_wrong_with_a_row() -> None:
+    """Every fault has its sentence; a code and its fix are there once."""
     (row,) = columns(results_table(NAMES, iter([INVALID]), "run"))
-    assert row["update_error"] == "id `x`: no; name: no; phone: no"
-    assert row["update_code"] == "ID_NOT_INTEGER; TEXT_DAMAGED"
-    assert row["update_fix"] == f"{Code.ID_NOT_INTEGER.fix} {Code.TEXT_DAMAGED.fix}"
+    assert row["update_error"] == (
+        "The number is wrong (“x”). The address is missing."
+        " The name is damaged. The phone is damaged."
+    )
+    assert row["update_code"] == "ID_NOT_INTEGER; EMAIL_MISSING; TEXT_DAMAGED"
+    fixes = (Code.ID_NOT_INTEGER.fix, Code.EMAIL_MISSING.fix, Code.TEXT_DAMAGED.fix)
+    assert row["update_fix"] == " ".join(fixes)
     assert (row["update_http_status"], row["update_attempts"], row["update_ms"]) == ("", "0", "")
 
 
@@ -147,7 +181,8 @@ def test_rework_has_the_columns_of_the_input_and_what_to_correct() -> None:
     """What operations feed back holds no more than they need, and can be dropped again."""
     (row,) = columns(rework_table(NAMES, iter([INVALID]), "run"))
     assert list(row)[:3] == NAMES
-    assert list(row)[3:] == ["update_status", "update_error", "update_fix", "update_row"]
+    own = ["update_status", "update_error", "update_fix", "update_row", "update_run"]
+    assert list(row)[3:] == own
     assert (row["id"], row["update_status"], row["update_row"]) == ("x", "INVALID", "4")
 
 
@@ -209,7 +244,7 @@ def test_csv_holds_the_whole_text(tmp_path: Path) -> None:
 
 def test_table_that_does_not_fit_a_sheet_is_never_cut(tmp_path: Path) -> None:
     """A cell beyond the last one that a sheet has is an error, not left out."""
-    table = ReportTable(["x"] * 16_385, iter([]))
+    table = table_of(["x"] * 16_385)
     with pytest.raises(InconsistentError, match="row 1 of a workbook could not be written"):
         write_table(tmp_path / "a.xlsx", table, ".xlsx")
 
@@ -217,22 +252,22 @@ def test_table_that_does_not_fit_a_sheet_is_never_cut(tmp_path: Path) -> None:
 @pytest.mark.parametrize("ending", [".csv", ".xlsx"])
 def test_count_of_rows_is_without_the_header(tmp_path: Path, ending: str) -> None:
     """What is said to be written is what the run compares with the rows it read."""
-    table = ReportTable(["id"], iter([["1"], [""], ["3"]]))
+    table = table_of(["id"], ["1"], [""], ["3"])
     assert write_table(tmp_path / f"a{ending}", table, ending) == 3
-    assert write_table(tmp_path / f"b{ending}", ReportTable(["id"], iter([])), ending) == 0
+    assert write_table(tmp_path / f"b{ending}", table_of(["id"]), ending) == 0
 
 
-def test_status_is_told_by_a_colour_and_a_word(tmp_path: Path) -> None:
-    """Each status has its own colours; the word stands in the cell."""
+def test_status_has_a_colour_and_a_word(tmp_path: Path) -> None:
+    """Each status has its own colours; the word is in the cell."""
     rows = [replace(INVALID, row=number, status=status) for number, status in enumerate(Status, 2)]
     sheet = styled(tmp_path / "a.xlsx", *rows)
-    cells = [sheet.cell(number, len(NAMES) + 1) for number in range(2, len(rows) + 2)]
+    cells = [sheet.cell(number, 2) for number in range(2, len(rows) + 2)]
     assert [cell.value for cell in cells] == list(Status)
     assert [colours(cell) for cell in cells] == [COLOURS[status] for status in Status]
     assert len(set(COLOURS.values())) == len(Status)
 
 
-@pytest.mark.parametrize("pair", [*COLOURS.values(), HEADER, OWN_HEADER])
+@pytest.mark.parametrize("pair", [*COLOURS.values(), FAULTY, HEADER, OWN_HEADER, SANDBOX])
 def test_colours_are_easy_to_read(pair: tuple[str, str]) -> None:
     """Letters stand out from their fill as WCAG 2.2 asks for at its strictest (1.4.6)."""
     dark, light = sorted(map(luminance, pair))
@@ -240,75 +275,144 @@ def test_colours_are_easy_to_read(pair: tuple[str, str]) -> None:
 
 
 def test_header_stays_in_view_and_can_be_filtered_by(tmp_path: Path) -> None:
-    """It is frozen and styled, and the filter spans the whole table."""
+    """It is frozen together with the id, and the filter spans the whole table."""
     sheet = styled(tmp_path / "a.xlsx", UPDATED, INVALID)
-    assert sheet.freeze_panes == "A2"
+    assert sheet.freeze_panes == "B2"
     assert sheet.auto_filter.ref == f"A1:{get_column_letter(len(NAMES) + len(ResultColumn))}3"
     assert colours(sheet.cell(1, 1)) == HEADER
-    assert colours(sheet.cell(1, len(NAMES) + 1)) == OWN_HEADER
+    assert colours(sheet.cell(1, 2)) == OWN_HEADER
 
 
 def test_columns_are_as_wide_as_what_they_hold(tmp_path: Path) -> None:
     """Within limits, by the first rows; the columns of sentences are wide in any case."""
     long = replace(UPDATED, cells=["1024", "x" * 30, "a line\n" * 500])
-    sheet = styled(tmp_path / "a.xlsx", long, *[UPDATED] * 100, replace(long, cells=["9" * 99] * 3))
+    late = replace(INVALID, cells=["9" * 99] * 3)
+    sheet = styled(tmp_path / "a.xlsx", long, *[UPDATED] * 100, late)
     widths = [
         sheet.column_dimensions[get_column_letter(column)].width
-        for column in range(1, len(NAMES) + 5)
+        for column in range(1, len(NAMES) + 4)
     ]
-    assert [round(width) for width in widths] == [11, 33, 12, 19, 71, 17, 71]
+    assert [round(width) for width in widths] == [11, 19, 61, 51, 33, 12]
+
+
+def test_sentences_take_no_room_where_there_are_none(tmp_path: Path) -> None:
+    """After a run without errors the operator's own columns are not far to the right."""
+    sheet = styled(tmp_path / "a.xlsx", *[UPDATED] * 3)
+    assert sheet.column_dimensions[column_of(sheet, "update_error")].width < 20
+    assert sheet.column_dimensions[column_of(sheet, "update_warning")].width > 40
 
 
 def test_row_is_as_high_as_its_sentences(tmp_path: Path) -> None:
     """What is wrong can be read without clicking; other rows keep the height of a line."""
-    wrong = replace(INVALID, faults=(Fault(Code.TEXT_DAMAGED, "no " * 60),))
+    wrong = replace(INVALID, faults=(Fault(Code.TEXT_DAMAGED, "no " * 50),))
     sheet = styled(tmp_path / "a.xlsx", UPDATED, wrong)
     assert (sheet.row_dimensions[2].height, sheet.row_dimensions[3].height) == (None, 45)
-    assert sheet.cell(3, len(NAMES) + 2).alignment.wrap_text
+    assert sheet.cell(3, 3).alignment.wrap_text
 
 
 def test_what_is_typed_into_a_blank_cell_stays_text(tmp_path: Path) -> None:
     """Where a phone is missing, +974 is typed in; a number it must not become."""
     path = tmp_path / "a.xlsx"
-    write_table(path, rework_table(NAMES, iter([INVALID]), "run"), ".xlsx")
+    write_table(path, rework_table(NAMES, iter([INVALID]), "run", FIELDS), ".xlsx")
     sheet = openpyxl.load_workbook(path).worksheets[0]
-    columns = list(sheet.column_dimensions.values())
-    assert {column.number_format for column in columns} == {"@"}
-    assert (columns[0].min, columns[-1].max) == (1, len(NAMES) + 4)
+    assert {dimension(sheet, index).number_format for index in range(1, 9)} == {"@"}
+    assert sheet.cell(2, 5).value is None  # the missing e-mail address, which has a colour
+    assert sheet.cell(2, 5).number_format == "@"
 
 
 @pytest.mark.parametrize("right_to_left", [False, True])
 def test_workbook_reads_in_the_direction_of_its_input(tmp_path: Path, right_to_left: bool) -> None:  # noqa: FBT001
-    """All of its sheets do, and the reader sees it again."""
+    """Its rows do, and the reader sees it again; the summary is English."""
     path = tmp_path / "a.xlsx"
     styled(path, UPDATED, right_to_left=right_to_left)
     sheets = openpyxl.load_workbook(path).worksheets
-    assert [bool(sheet.sheet_view.rightToLeft) for sheet in sheets] == [right_to_left] * 2
+    assert [bool(sheet.sheet_view.rightToLeft) for sheet in sheets] == [right_to_left, False]
     with open_table(path) as table:
         assert table.right_to_left is right_to_left
 
 
-def test_summary_is_the_first_sheet(tmp_path: Path) -> None:
-    """It tells what ran, what became of the rows, each reason, and what to do."""
+def lines_of(path: Path) -> list[list[object]]:
+    """Returns what each line of the summary holds."""
+    sheet = openpyxl.load_workbook(path)["Summary"]
+    return [[cell for cell in line if cell] for line in sheet.iter_rows(values_only=True)]
+
+
+def test_rows_are_the_first_sheet_and_the_summary_is_shown_first(tmp_path: Path) -> None:
+    """A script that reads the first sheet gets rows; a person sees the summary."""
+    path = tmp_path / "a.xlsx"
+    styled(path, UPDATED, INVALID)
+    workbook = openpyxl.load_workbook(path)
+    assert workbook.sheetnames == ["Results", "Summary"]
+    assert workbook.active is workbook["Summary"]
+    selected = [sheet.sheet_view.tabSelected for sheet in workbook.worksheets]
+    assert list(map(bool, selected)) == [False, True]
+    assert list(pd.read_excel(path, dtype=str)["update_status"]) == ["SUCCESS", "INVALID"]
+
+
+def test_summary_says_what_ran_and_what_to_do(tmp_path: Path) -> None:
+    """It has the outcome, date, file and API, the columns, what to do, and what is still open."""
     path = tmp_path / "a.xlsx"
     styled(path, UPDATED)
-    workbook = openpyxl.load_workbook(path)
-    assert workbook.sheetnames == ["Summary", "Results"]
-    assert workbook.active is workbook["Summary"]
-    lines = [[cell for cell in line if cell] for line in workbook["Summary"].values]
-    assert lines[2:8] == [
+    lines = lines_of(path)
+    assert lines[:17] == [
+        ["Results"],
+        ["Result", "1 of 2 rows was not updated."],
         ["File", "=1+1<U+DC80>.xlsx"],
+        ["Started", "2025-01-05 01:00:00 UTC"],
         ["Run", "20250105T010000Z"],
+        ["Fatora API", "https://api.fatora.io/v1"],
         ["Rows", "2 rows, 1 of them hidden"],
+        ["Updated", "1 updated, 1 of them stored differently from what was sent"],
+        ["Columns", columns_in_words(FACTS.totals)],
         [],
-        ["What to do", "Correct 1 row."],
-        [FACTS.advice[1].strip()],
+        ["What to do", "Fix 1 row."],
+        [FACTS.advice[1]],
+        [],
+        [
+            "Still open after all rework",
+            "clients.xlsx (run 20250104T010000Z): 1 row to fix, 1,200 rows to send",
+        ],
+        ["older.xlsx (run 20250103T010000Z): nothing"],
+        [],
+        ["Status", "Rows", "Meaning"],
     ]
-    assert ["SUCCESS", "1", Status.SUCCESS.meaning] in lines
-    assert ["UNKNOWN", "0", Status.UNKNOWN.meaning] in lines
-    assert lines[-len(Code) :] == [[code.name, "1", code.meaning, code.fix] for code in Code]
-    cells = [cell for line in workbook["Summary"].iter_rows() for cell in line if cell.value]
-    assert {cell.data_type for cell in cells} == {"s"}
+    assert ["SUCCESS", 1, Status.SUCCESS.meaning] in lines
+    assert ["Total", 2] in lines
+    assert lines[-len(Code) :] == [[code.name, 1_000, code.meaning, code.fix] for code in Code]
+
+
+def test_counts_of_the_summary_are_numbers(tmp_path: Path) -> None:
+    """They can be added up; every other cell is text, and none is a formula."""
+    styled(tmp_path / "a.xlsx", UPDATED)
+    sheet = openpyxl.load_workbook(tmp_path / "a.xlsx")["Summary"]
+    cells = [cell for line in sheet.iter_rows() for cell in line if cell.value is not None]
+    numbers = [cell for cell in cells if cell.data_type == "n"]
+    assert {cell.column_letter for cell in numbers} == {"B"}
+    assert len(numbers) == len(Status) + 1 + len(Code)
+    assert {cell.number_format for cell in numbers} == {"#,##0"}
+    assert {cell.data_type for cell in cells if cell not in numbers} == {"s"}
+
+
+def on_paper(sheet: Worksheet) -> str:
+    """Returns what stands above each page that is printed."""
+    return str(sheet.oddHeader and sheet.oddHeader.center.text)
+
+
+def test_every_sheet_of_a_sandbox_run_says_so(tmp_path: Path) -> None:
+    """It is the first thing in the summary, and on each page of the rows that is printed."""
+    path = tmp_path / "a.xlsx"
+    facts = replace(FACTS, totals=replace(FACTS.totals, sandbox=True))
+    table = results_table(NAMES, iter([UPDATED]), "run", FIELDS)
+    write_table(path, table, ".xlsx", Sheet("Results", sandbox=True), facts)
+    rows, summary = openpyxl.load_workbook(path).worksheets
+    assert str(summary["A1"].value).startswith("SANDBOX: ")
+    assert colours(summary["A1"]) == SANDBOX
+    assert "SANDBOX" in on_paper(rows)
+    assert rows.sheet_properties.tabColor is not None
+    assert rows.sheet_properties.tabColor.rgb == f"FF{SANDBOX[0][1:]}"
+    styled(path, UPDATED)
+    rows, summary = openpyxl.load_workbook(path).worksheets
+    assert "SANDBOX" not in f"{summary['A1'].value}{on_paper(rows)}"
 
 
 @pytest.mark.parametrize(
@@ -318,12 +422,12 @@ def test_summary_is_the_first_sheet(tmp_path: Path) -> None:
 def test_sheet_has_the_name_that_it_is_to_have(tmp_path: Path, name: str, used: str) -> None:
     """Other programs name their sheets as Excel does not; that is no reason for no results."""
     path = tmp_path / "a.xlsx"
-    write_table(path, ReportTable(["id"], iter([["7"]])), ".xlsx", Sheet(name), FACTS)
-    assert openpyxl.load_workbook(path).sheetnames == ["Summary", used]
+    write_table(path, table_of(["id"], ["7"]), ".xlsx", Sheet(name), FACTS)
+    assert openpyxl.load_workbook(path).sheetnames == [used, "Summary"]
 
 
 def test_summary_is_never_read_as_rows(tmp_path: Path) -> None:
-    """Whatever it tells, the sheet that has the columns is the other one."""
+    """Whatever it says, the sheet that has the columns is the other one."""
     path = tmp_path / "a.xlsx"
     styled(path, UPDATED)
     with open_table(path) as table:
@@ -339,8 +443,141 @@ def test_summary_is_never_read_as_rows(tmp_path: Path) -> None:
 def test_summary_of_what_went_well_has_no_reasons(tmp_path: Path) -> None:
     """There is no table without lines, and a check has no run."""
     path = tmp_path / "a.xlsx"
-    facts = replace(FACTS, codes={}, run="")
-    write_table(path, ReportTable(["id"], iter([])), ".xlsx", summary=facts)
-    told = [cell for line in openpyxl.load_workbook(path)["Summary"].values for cell in line]
-    assert "Reason" not in told
-    assert "none" in told
+    facts = replace(FACTS, codes={}, run="", verdict="No errors found.", reworked=())
+    write_table(path, table_of(["id"]), ".xlsx", summary=facts)
+    labels = [line[0] for line in lines_of(path) if line]
+    assert labels[:5] == ["Check", "Result", "File", "Rows", "Columns"]
+    assert not {"Reason", "Run", "Started", "Still open after all rework"} & {*labels}
+
+
+def test_result_is_beside_the_id_in_a_workbook_alone(tmp_path: Path) -> None:
+    """People see it without scrolling; programs find the columns of the CSV where they were."""
+    names = ["Branch", "id", "email", "Note"]
+    row = replace(UPDATED, cells=["Doha", "1024", "sara@example.com", ""])
+    fields = {Field.ID: 1, Field.EMAIL: 2}
+    own = [column.header for column in ResultColumn]
+    for ending in (".csv", ".xlsx"):
+        table = results_table(names, iter([row]), "run", fields)
+        write_table(tmp_path / f"a{ending}", table, ending)
+    assert list(read_csv(tmp_path / "a.csv")[0]) == [*names, *own]
+    (found,) = read_xlsx(tmp_path / "a.xlsx")
+    first = ["update_status", "update_error", "update_fix"]
+    assert list(found)[:7] == ["Branch", "id", *first, "email", "Note"]
+    assert list(found)[7:10] == ["update_code", "update_warning", "update_row"]
+    assert sorted(found) == sorted([*names, *own])
+    assert (found["Branch"], found["update_status"], found["update_run"]) == (
+        "Doha",
+        "SUCCESS",
+        "run",
+    )
+
+
+def test_details_are_folded_away(tmp_path: Path) -> None:
+    """They are one hidden group at the end, whose button is beside it."""
+    sheet = styled(tmp_path / "a.xlsx", UPDATED)
+    names = [str(cell.value) for cell in sheet[1]]
+    hidden = [name for index, name in enumerate(names, 1) if dimension(sheet, index).hidden]
+    details = ["http_status", "attempts", "time", "ms", "run"]
+    assert hidden == [f"update_{name}" for name in details] == names[-len(details) :]
+    assert dimension(sheet, len(names)).outlineLevel == 1
+    assert dimension(sheet, len(names) + 1).collapsed
+
+
+def test_only_the_header_is_frozen_where_the_id_is_far_to_the_right(tmp_path: Path) -> None:
+    """Else what is frozen would fill the window, and nothing could be scrolled to."""
+    names = [*map("a column {}".format, range(9)), "id"]
+    row = replace(UPDATED, cells=["x" * 30] * 9 + ["1024"])
+    write_table(
+        tmp_path / "a.xlsx", results_table(names, iter([row]), "run", {Field.ID: 9}), ".xlsx"
+    )
+    assert openpyxl.load_workbook(tmp_path / "a.xlsx").worksheets[0].freeze_panes == "A2"
+
+
+def test_faulty_cell_has_a_colour_and_a_note(tmp_path: Path) -> None:
+    """The cell itself shows what to correct, and says how, be it blank."""
+    unknown = Fault(Code.API_NOT_FOUND, "Fatora has no such client.")
+    refused = replace(INVALID, status=Status.REJECTED, faults=(unknown,))
+    sheet = styled(tmp_path / "a.xlsx", UPDATED, INVALID, refused)
+    email = column_of(sheet, "email")
+    for cell, fault in (
+        ("A3", INVALID.faults[0]),
+        (f"{email}3", INVALID.faults[1]),
+        ("A4", unknown),
+    ):
+        assert colours(sheet[cell]) == FAULTY
+        note = sheet[cell].comment
+        assert note is not None
+        assert note.text == f"{fault.text}\nHow to fix it: {fault.code.fix}"
+    noted = [cell.coordinate for line in sheet.iter_rows() for cell in line if cell.comment]
+    assert sorted(noted) == sorted(["A3", f"{email}3", "A4"])
+    red = [
+        cell.coordinate
+        for line in sheet["A2:Z4"]
+        for cell in line
+        if cell.fill.fgColor.rgb[2:] == FAULTY[0][1:]
+    ]
+    assert sorted(red) == sorted(noted)
+
+
+def test_one_cell_with_two_faults_has_one_note(tmp_path: Path) -> None:
+    """It says both."""
+    twice = replace(
+        INVALID,
+        faults=tuple(
+            Fault(code, f"{code.name}.", Field.ID) for code in (Code.ID_DUPLICATE, Code.CELL_MERGED)
+        ),
+    )
+    note = styled(tmp_path / "a.xlsx", twice)["A2"].comment
+    assert note is not None
+    assert [line for line in note.text.splitlines() if line.isupper()] == [
+        "ID_DUPLICATE.",
+        "CELL_MERGED.",
+    ]
+
+
+def test_notes_are_bounded_and_colours_are_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """XlsxWriter keeps every note in memory; the sentence is beside the id in any case."""
+    monkeypatch.setattr("etl.report.sheets._NOTED", 3)
+    sheet = styled(tmp_path / "a.xlsx", *[INVALID] * 4)
+    notes = [cell for line in sheet.iter_rows() for cell in line if cell.comment]
+    assert len(notes) == 3
+    assert colours(sheet["A5"]) == FAULTY
+
+
+def test_workbook_prints_legibly_on_a4(tmp_path: Path) -> None:
+    """Landscape, as wide as the page, the header on each, without columns for which it is small."""
+    names = ["id", "email", *map("Column {}".format, range(30))]
+    row = replace(INVALID, cells=["x", *["a value of some length"] * 31])
+    write_table(tmp_path / "a.xlsx", results_table(names, iter([row]), "run", FIELDS), ".xlsx")
+    sheet = openpyxl.load_workbook(tmp_path / "a.xlsx").worksheets[0]
+    assert (sheet.page_setup.orientation, sheet.page_setup.paperSize) == ("landscape", 9)
+    assert (sheet.page_setup.fitToWidth or 1, sheet.page_setup.fitToHeight) == (1, 0)
+    assert sheet.print_title_rows == "$1:$1"
+    printed = sheet[sheet.print_area.split("!")[-1].replace("$", "")][0]
+    widths = [dimension(sheet, cell.column).width for cell in printed]
+    assert [cell.value for cell in printed][:5] == [
+        "id",
+        "update_status",
+        "update_error",
+        "update_fix",
+        "email",
+    ]
+    assert 180 < sum(widths) < 225  # characters: 8 points or so on this paper
+
+
+def test_paper_shows_no_details(tmp_path: Path) -> None:
+    """A table that fits is printed up to the last column that is not folded away."""
+    sheet = styled(tmp_path / "a.xlsx", UPDATED)
+    assert sheet.print_area.endswith(f"${column_of(sheet, 'update_row')}$2")
+
+
+@pytest.mark.parametrize("name", ["id", "email", "update_status", "update_error", "update_fix"])
+def test_english_is_read_from_left_to_right(tmp_path: Path, name: str) -> None:
+    """Also in a sheet that begins at the right, so that no plus sign moves to a number's end."""
+    sheet = styled(tmp_path / "a.xlsx", UPDATED, INVALID, right_to_left=True)
+    letter = column_of(sheet, name)
+    cells = [cell for cell in (sheet[f"{letter}2"], sheet[f"{letter}3"]) if cell.has_style]
+    assert {cell.alignment.readingOrder for cell in cells} <= {1}
+    assert sheet[f"{column_of(sheet, 'Branch')}2"].alignment.readingOrder == 0

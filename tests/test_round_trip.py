@@ -16,7 +16,7 @@ from etl.extract.header import header_key, known_names
 from etl.extract.table import open_table
 from etl.fields import Field, ResultColumn
 from etl.report.sheets import write_table
-from etl.report.tables import ReportTable
+from etl.report.tables import Line, ReportTable
 from etl.rows import Record
 from etl.text import guard_formula, is_blank, strip_edges, unguard_formula
 from etl.validate.checking import ColumnRules, check_records
@@ -97,7 +97,8 @@ def test_table_that_is_written_is_read_as_the_same_cells(
     header, rows = table
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"results{ending}"
-        assert write_table(path, ReportTable(header, iter(rows)), ending) == len(rows)
+        written = ReportTable(header, [None] * len(header), map(Line, rows))
+        assert write_table(path, written, ending) == len(rows)
         with open_table(path) as read:
             found = {record.row: list(record.cells) for record in read.records}
     assert list(read.names) == header
@@ -149,13 +150,13 @@ def test_every_record_comes_out_once_and_in_order(drawn: list[tuple[Record, set[
 def test_rows_have_faults_exactly_where_a_sent_cell_is_bad(
     drawn: list[tuple[Record, set[int]]],
 ) -> None:
-    """Each bad cell is told by its column's name, and no good row is held back for another's."""
-    rows = check_records(numbered(drawn), RULES)
-    told = [
-        {name for fault in row.faults for name in NAMES if fault.text.startswith(name)}
-        for row in rows
-    ]
-    assert told == [{NAMES[column] for column in bad} for _, bad in drawn]
+    """Each bad cell is known and named, and no good row is held back for another's."""
+    rows = list(check_records(numbered(drawn), RULES))
+    wrong = [{RULES.columns[fault.field] for fault in row.faults if fault.field} for row in rows]
+    assert wrong == [bad for _, bad in drawn]
+    for fault in (fault for row in rows for fault in row.faults):
+        assert fault.field
+        assert f"(column “{NAMES[RULES.columns[fault.field]]}”" in fault.text
 
 
 @settings(UNHURRIED, max_examples=25)

@@ -6,13 +6,25 @@ import csv
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from etl.codes import Code
 from etl.errors import InconsistentError
-from etl.report.look import Look, Widths, height_of, set_up
+from etl.fields import Field, ResultColumn
+from etl.report.look import (
+    SANDBOX,
+    Look,
+    Widths,
+    height_of,
+    note_of,
+    printed,
+    set_columns,
+    set_paper,
+    set_view,
+)
 from etl.report.summary import write_summary
 from etl.text import guard_formula, unguard_formula
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from xlsxwriter import Workbook
@@ -20,21 +32,29 @@ if TYPE_CHECKING:
     from xlsxwriter.worksheet import Worksheet
 
     from etl.report.summary import SummaryFacts
-    from etl.report.tables import ReportTable
+    from etl.report.tables import Column, Line, ReportTable
+    from etl.rows import Fault
 
 _LONGEST_CELL = 32_767  # characters; Excel's specifications and limits
-SHEET_ROWS = 1_048_576  # of a sheet, the header included; the same source
+MOST_ROWS = 1_048_575  # of a sheet, below its header; the same source
 _MEASURED = 100  # rows, by which the columns get their widths
 _FITTED = 10_000  # rows, of which the heights are set: XlsxWriter keeps them all in memory
+_NOTED = 10_000  # cells that get a note, for the same reason
+_FIELDS = {Code.API_NOT_FOUND: Field.ID}  # what an answer is about, where it can only be one
+_SUMMARY = "Summary"
 _CUT = " … cut here; the whole text is in results.csv"
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """The sheet of a workbook that is to hold a table; its first column may be the rightmost."""
+    """The sheet of a workbook that is to hold a table; its first column may be the rightmost.
+
+    ``sandbox`` tells that nothing of what it says reached Fatora.
+    """
 
     name: str
     right_to_left: bool = False
+    sandbox: bool = False
 
 
 RESULTS = Sheet("Results")  # where the input has none that it could be named after
@@ -49,8 +69,9 @@ def write_table(
 ) -> int:
     """Write the table as CSV or, where ``ending`` is ``.xlsx``, as a workbook.
 
-    A workbook begins with a sheet that holds the summary, where there is one. Returns how many rows
-    were written, the header not counted.
+    A workbook opens at a sheet that holds the summary, where there is one; the first sheet is that
+    of the rows in any case, for scripts that read the first. Returns how many rows were written,
+    the header not counted.
     """
     if ending == ".xlsx":
         return _write_workbook(path, table, sheet, summary)
@@ -78,49 +99,106 @@ def _write_workbook(
     import xlsxwriter  # noqa: PLC0415 - most runs write none
 
     with xlsxwriter.Workbook(path, {"constant_memory": True}) as workbook:
-        look = Look(workbook, right_to_left=sheet.right_to_left)
+        look = Look(workbook)
+        taken = _SUMMARY if summary else ""
+        count = _write_sheet(_added(workbook, sheet, taken), table.arranged(), look)
         if summary:
-            write_summary(workbook.add_worksheet("Summary"), summary, look)
-        return _write_sheet(_added(workbook, sheet.name), table, look)
+            page = workbook.add_worksheet(_SUMMARY)
+            write_summary(page, summary, look)
+            page.activate()
+        return count
 
 
-def _added(workbook: Workbook, name: str) -> Worksheet:
-    """Add a sheet of this name, or of one that will do where Excel or the summary bars the name."""
+def _added(workbook: Workbook, wanted: Sheet, taken: str) -> Worksheet:
+    """Add a sheet of the wanted name, or of one that will do where it is taken or Excel bars it."""
     from xlsxwriter.exceptions import XlsxInputError  # noqa: PLC0415 - as above
 
+    name = RESULTS.name if wanted.name.casefold() == taken.casefold() else wanted.name
     try:
-        return workbook.add_worksheet(name)
+        sheet = workbook.add_worksheet(name)
     except XlsxInputError:
-        return workbook.add_worksheet(RESULTS.name)
+        sheet = workbook.add_worksheet(RESULTS.name)
+    sheet.set_comments_author("fatora-clients")
+    if wanted.right_to_left:
+        sheet.right_to_left()
+    if wanted.sandbox:
+        sheet.set_tab_color(SANDBOX[0])
+        sheet.set_header("&C&B&14SANDBOX: nothing was sent to Fatora")
+    return sheet
 
 
 def _write_sheet(sheet: Worksheet, table: ReportTable, look: Look) -> int:
     columns = table.columns
     widths = Widths(table.header, columns)
-    _write_row(sheet, 0, table.header, [look.of_header(column) for column in columns])
-    styles = [look.of_column(column) for column in columns]
-    status = table.status
+    rows = _Rows(sheet, columns, look)
+    rows.write_header(table.header)
     count = 0
-    for count, row in enumerate(table.rows, 1):
-        if status is not None:
-            styles[status] = look.statuses[row[status]]
+    for count, line in enumerate(table.lines, 1):
         if count <= _MEASURED:
-            widths.measure(row)
-        if count <= _FITTED and (height := height_of(row, columns)):
+            widths.measure(line.cells)
+        widths.see_sentences(line.cells)
+        if count <= _FITTED and (height := height_of(line.cells, columns)):
             sheet.set_row(count, height)
-        _write_row(sheet, count, row, styles)
-    set_up(sheet, widths.found(), look)  # XlsxWriter puts these above the rows in any case
-    sheet.freeze_panes(1, 0)
+        rows.write(count, line)
+    found = widths.found()
+    set_columns(sheet, columns, found, look)  # XlsxWriter puts these above the rows in any case
+    set_view(sheet, found, table.leading)
+    set_paper(sheet)
+    sheet.print_area(0, 0, count, printed(columns, found) - 1)
     sheet.repeat_rows(0)
     sheet.hide_gridlines(0)  # which shows them on paper, too
     sheet.autofilter(0, 0, count, len(table.header) - 1)
     return count
 
 
-def _write_row(sheet: Worksheet, row: int, cells: Sequence[str], styles: Sequence[Format]) -> None:
-    for column, text in enumerate(cells):
-        if text and sheet.write_string(row, column, _fitting(_as_read(text)), styles[column]) != 0:
-            raise InconsistentError(f"row {row + 1} of a workbook could not be written")
+class _Rows:
+    """The rows of one sheet: the status has its colour, and so have the cells to correct."""
+
+    def __init__(self, sheet: Worksheet, columns: Sequence[Column], look: Look) -> None:
+        self._sheet, self._columns, self._look = sheet, columns, look
+        self._places = {column: index for index, column in enumerate(columns) if column}
+        self._status = self._places.get(ResultColumn.UPDATE_STATUS)
+        self._styles = [look.of_column(column) for column in columns]
+        self._notes = 0
+
+    def write_header(self, names: Sequence[str]) -> None:
+        """Write the first row."""
+        self._write(0, names, [self._look.of_header(column) for column in self._columns])
+
+    def write(self, row: int, line: Line) -> None:
+        """Write a row, and to each cell to correct a note that says what is wrong."""
+        styles = self._styles
+        if self._status is not None:
+            styles[self._status] = self._look.statuses[line.cells[self._status]]
+        wrong = self._wrong_in(line)
+        if wrong:
+            styles = styles.copy()
+            for index in wrong:
+                styles[index] = self._look.of_faulty(self._columns[index])
+        self._write(row, line.cells, styles)
+        for index, faults in wrong.items():
+            if not line.cells[index]:
+                self._sheet.write_blank(row, index, None, styles[index])
+            if self._notes < _NOTED:
+                self._notes += 1
+                self._sheet.write_comment(row, index, *note_of(faults))
+
+    def _wrong_in(self, line: Line) -> Mapping[int, Sequence[Fault]]:
+        """Return what is wrong with each cell of a row that has faults."""
+        wrong: dict[int, list[Fault]] = {}
+        for fault in line.faults:
+            field = fault.field or _FIELDS.get(fault.code)
+            if field and (index := self._places.get(field)) is not None:
+                wrong.setdefault(index, []).append(fault)
+        return wrong
+
+    def _write(self, row: int, cells: Sequence[str], styles: Sequence[Format]) -> None:
+        for index, text in enumerate(cells):
+            if not text:
+                continue
+            shown = _fitting(_as_read(text))
+            if self._sheet.write_string(row, index, shown, styles[index]) != 0:
+                raise InconsistentError(f"row {row + 1} of a workbook could not be written")
 
 
 def _as_read(text: str) -> str:

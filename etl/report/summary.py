@@ -1,16 +1,17 @@
-"""The first sheet of a results workbook: what ran, what became of it, what to do."""
+"""The sheet at which a results workbook opens: what ran, what came of it, what to do."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from etl.outcome import rows_in_words
-from etl.report.look import LINE, lines_of, set_up
-from etl.text import one_line
+from etl.outcome import columns_in_words, rows_in_words, updated_in_words
+from etl.report.look import LINE, lines_of, set_paper
+from etl.report.words import utc
+from etl.text import counted, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from xlsxwriter.format import Format
     from xlsxwriter.worksheet import Worksheet
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
     from etl.outcome import OpenRows, Totals
     from etl.report.look import Look
 
-_WIDTHS = (24, 10, 60, 80)  # of the sheet's columns, in characters
+_WIDTHS = (28, 12, 58, 84)  # of the sheet's columns, in characters
+_COUNT = 1  # the column of numbers
 _LAST = len(_WIDTHS) - 1
+_LONGEST = 3_000  # characters of a cell that can be seen: a row is only so high
 _EVERYWHERE = 2  # on the screen and on paper
 _TITLE = 24  # the height of its line, in points
 
@@ -29,8 +32,9 @@ _TITLE = 24  # the height of its line, in points
 class SummaryFacts:
     """What the sheet says. ``run``, ``api`` and ``started`` are empty where nothing was sent.
 
-    ``codes`` counts the rows that were not updated for each reason, ``advice`` says what to do,
-    ``reworked`` what is open of the files that this one corrects.
+    ``verdict`` is the outcome in a sentence, ``good`` whether nobody need do anything, ``advice``
+    what to do. ``codes`` counts the rows that were not updated for each reason, ``reworked`` is
+    what is open of the files that this one corrects.
     """
 
     file: str
@@ -38,6 +42,8 @@ class SummaryFacts:
     api: str
     started: str
     totals: Totals
+    verdict: str
+    good: bool
     codes: Mapping[Code, int]
     advice: Sequence[str]
     reworked: Sequence[OpenRows] = ()
@@ -45,28 +51,48 @@ class SummaryFacts:
 
 def write_summary(sheet: Worksheet, facts: SummaryFacts, look: Look) -> None:
     """Write the sheet, from its top to its bottom: a workbook that streams takes no other order."""
-    set_up(sheet, _WIDTHS, look)
+    for column, width in enumerate(_WIDTHS):
+        sheet.set_column(column, column, width)
+    set_paper(sheet)
     sheet.hide_gridlines(_EVERYWHERE)
     page = _Page(sheet, look)
-    page.title("Results")
-    for label, text in (
-        ("File", facts.file),
-        ("Run", facts.run or "none"),
-        ("Rows", rows_in_words(facts.totals)),
-    ):
+    if facts.totals.sandbox:
+        page.title("SANDBOX: this was a practice run. Nothing was sent to Fatora.", look.sandbox)
+    page.title("Results" if facts.run else "Check", look.title)
+    page.across("Result", facts.verdict, look.verdicts[facts.good])
+    for label, text in _identity(facts):
         page.across(label, text)
+    page.block("What to do", facts.advice)
+    page.block("Still open after all rework", map(_open_in_words, facts.reworked))
     page.skip()
-    for label, text in zip(["What to do", *[""] * len(facts.advice)], facts.advice, strict=False):
-        page.across(label, text)
-    page.skip()
-    page.header("Status", "Count", "Meaning")
+    page.header("Status", "Rows", "Meaning")
     for status, count in facts.totals.counts.items():
         page.line(status, count, look.statuses[status], status.meaning)
+    page.line("Total", facts.totals.rows, look.label)
     if facts.codes:
         page.skip()
-        page.header("Reason", "Count", "What is wrong", "How to fix it")
+        page.header("Reason", "Rows", "What is wrong", "How to fix it")
         for code, count in facts.codes.items():
             page.line(code.name, count, look.label, code.meaning, code.fix)
+
+
+def _identity(facts: SummaryFacts) -> Iterator[tuple[str, str]]:
+    """Yield what the file and the run are, with a label for each."""
+    yield "File", one_line(facts.file)
+    if facts.run:
+        yield "Started", utc(facts.started)
+        yield "Run", facts.run
+        yield "Fatora API", facts.api
+    yield "Rows", rows_in_words(facts.totals)
+    if facts.run:
+        yield "Updated", updated_in_words(facts.totals)
+    yield "Columns", columns_in_words(facts.totals)
+
+
+def _open_in_words(left: OpenRows) -> str:
+    needs = ((left.to_fix, "fix"), (left.left, "send"))
+    rows = ", ".join(f"{counted(count, 'row')} to {verb}" for count, verb in needs if count)
+    return f"{one_line(left.file)} (run {left.run}): {rows or 'nothing'}"
 
 
 class _Page:
@@ -80,33 +106,45 @@ class _Page:
         """Leave a line blank."""
         self._row += 1
 
-    def title(self, text: str) -> None:
-        """Write what the sheet is about."""
+    def title(self, text: str, style: Format) -> None:
+        """Write a large line."""
         self._sheet.set_row(self._row, _TITLE)
-        self._merged(0, text, self._look.title)
-        self._row += 2
+        self._merged(0, text, style)
+        self._row += 1
 
-    def across(self, label: str, text: str) -> None:
+    def block(self, label: str, texts: Iterable[str]) -> None:
+        """Write texts that belong together after a blank line, if there are any."""
+        for number, text in enumerate(texts):
+            if number == 0:
+                self.skip()
+            self.across("" if number else label, text)
+
+    def across(self, label: str, text: str, style: Format | None = None) -> None:
         """Write a text that has the width of the sheet, and as many lines as that takes."""
-        told = one_line(text)
-        self._sheet.set_row(self._row, LINE * lines_of(told, sum(_WIDTHS[1:])))
+        self._set_height([text], [sum(_WIDTHS[1:])])
         self._put(0, label, self._look.label)
-        self._merged(1, told, self._look.told)
+        self._merged(1, text, style or self._look.said)
         self._row += 1
 
     def header(self, *names: str) -> None:
         """Write the header of a small table."""
         for column, name in enumerate(names):
-            self._put(column, name, self._look.told_header)
+            style = self._look.count_header if column == _COUNT else self._look.said_header
+            self._put(column, name, style)
         self._row += 1
 
     def line(self, word: str, count: int, style: Format, *texts: str) -> None:
         """Write a line of a small table."""
+        self._set_height(texts, _WIDTHS[2:])
         self._put(0, word, style)
-        self._put(1, str(count), self._look.count)
+        self._sheet.write_number(self._row, _COUNT, count, self._look.count)
         for column, text in enumerate(texts, 2):
-            self._put(column, text, self._look.told)
+            self._put(column, text, self._look.said)
         self._row += 1
+
+    def _set_height(self, texts: Sequence[str], widths: Sequence[int]) -> None:
+        lines = max(map(lines_of, texts, widths), default=1)
+        self._sheet.set_row(self._row, LINE * lines)
 
     def _merged(self, first: int, text: str, style: Format) -> None:
         self._sheet.merge_range(self._row, first, self._row, _LAST, "", style)
@@ -114,4 +152,5 @@ class _Page:
 
     def _put(self, column: int, text: str, style: Format) -> None:
         if text:
-            self._sheet.write_string(self._row, column, text, style)
+            writable = text[:_LONGEST].encode(errors="backslashreplace").decode()
+            self._sheet.write_string(self._row, column, writable, style)

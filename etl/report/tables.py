@@ -1,19 +1,22 @@
-"""What stands in the results file and in the rework file."""
+"""What is in the results file and in the rework file."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
-from etl.fields import ResultColumn
+from etl.fields import Field, ResultColumn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import TypeAlias
 
-    from etl.rows import ReportRow
+    from etl.rows import Fault, ReportRow
 
-    Cells: TypeAlias = "Mapping[ResultColumn, Callable[[ReportRow, str], object]]"
+    Cells: TypeAlias = Mapping[ResultColumn, Callable[[ReportRow, str], object]]
+    # What a column is: one that the job adds, the operator's column of a field, or, None, another
+    # of the operator's.
+    Column: TypeAlias = ResultColumn | Field | None
 
 _RESULTS: Cells = {
     ResultColumn.UPDATE_STATUS: lambda row, _: row.status,
@@ -39,48 +42,107 @@ _REWORK: Cells = {
     )
 }
 
+# What people look for first, and what they rarely look for. The row's number is what sentences name
+# other rows by.
+_FIRST = frozenset({ResultColumn.UPDATE_STATUS, ResultColumn.UPDATE_ERROR, ResultColumn.UPDATE_FIX})
+DETAILS = frozenset(
+    {
+        ResultColumn.UPDATE_HTTP_STATUS,
+        ResultColumn.UPDATE_ATTEMPTS,
+        ResultColumn.UPDATE_TIME,
+        ResultColumn.UPDATE_MS,
+        ResultColumn.UPDATE_RUN,
+    }
+)
+
+
+class Line(NamedTuple):
+    """A row of a table: its cells, and what is wrong with them."""
+
+    cells: Sequence[str]
+    faults: Sequence[Fault] = ()
+
 
 @dataclass(frozen=True, slots=True)
 class ReportTable:
-    """A table of text: its header, and its rows, which can be read once.
+    """A table of text: its header, what each of its columns is, and its lines.
 
-    ``own`` are the columns that the job adds: the last ones, behind the operator's.
+    The lines can be read once.
     """
 
     header: Sequence[str]
-    rows: Iterator[list[str]]
-    own: Sequence[ResultColumn] = ()
+    columns: Sequence[Column]
+    lines: Iterator[Line]
 
     @property
-    def columns(self) -> list[ResultColumn | None]:
-        """What each column is; None stands for one of the operator's."""
-        return [*[None] * (len(self.header) - len(self.own)), *self.own]
+    def rows(self) -> Iterator[Sequence[str]]:
+        """The cells of each line."""
+        return (line.cells for line in self.lines)
 
     @property
-    def status(self) -> int | None:
-        """The index of the column that holds the status, if there is one."""
-        columns = self.columns
-        wanted = ResultColumn.UPDATE_STATUS
-        return columns.index(wanted) if wanted in columns else None
+    def leading(self) -> int:
+        """The number of columns up to the client's number, which tell whose row it is."""
+        return self.columns.index(Field.ID) + 1 if Field.ID in self.columns else 0
+
+    def arranged(self) -> ReportTable:
+        """Return the table as a workbook has it: the result beside the id, details at the end."""
+        leading = self.leading
+
+        def rank(index: int) -> int:
+            column = self.columns[index]
+            if index < leading:
+                return 0
+            if isinstance(column, ResultColumn):
+                return 1 if column in _FIRST else 4 if column in DETAILS else 3
+            return 2
+
+        order = sorted(range(len(self.columns)), key=rank)
+        return replace(
+            self,
+            header=[self.header[index] for index in order],
+            columns=[self.columns[index] for index in order],
+            lines=(Line([cells[index] for index in order], faults) for cells, faults in self.lines),
+        )
 
 
-def results_table(names: Sequence[str], rows: Iterator[ReportRow], run: str) -> ReportTable:
-    """Return every row with all of its columns as they were, and all that became of it."""
-    return _table(names, rows, run, _RESULTS)
+def results_table(
+    names: Sequence[str],
+    rows: Iterator[ReportRow],
+    run: str,
+    fields: Mapping[Field, int] | None = None,
+) -> ReportTable:
+    """Return every row with all of its columns as they were, and its result.
+
+    ``fields`` is the index of each field among the ``names``.
+    """
+    return _table(names, rows, run, fields, _RESULTS)
 
 
-def rework_table(names: Sequence[str], rows: Iterator[ReportRow], run: str) -> ReportTable:
+def rework_table(
+    names: Sequence[str],
+    rows: Iterator[ReportRow],
+    run: str,
+    fields: Mapping[Field, int] | None = None,
+) -> ReportTable:
     """Return rows in the input's own columns, plus what is wrong and what to do."""
-    return _table(names, rows, run, _REWORK)
+    return _table(names, rows, run, fields, _REWORK)
 
 
 def _table(
-    names: Sequence[str], rows: Iterator[ReportRow], run: str, columns: Cells
+    names: Sequence[str],
+    rows: Iterator[ReportRow],
+    run: str,
+    fields: Mapping[Field, int] | None,
+    added: Cells,
 ) -> ReportTable:
+    of_index = {index: field for field, index in (fields or {}).items()}
     return ReportTable(
-        header=[*names, *(column.header for column in columns)],
-        rows=([*row.cells, *(_text(cell(row, run)) for cell in columns.values())] for row in rows),
-        own=list(columns),
+        header=[*names, *(column.header for column in added)],
+        columns=[*map(of_index.get, range(len(names))), *added],
+        lines=(
+            Line([*row.cells, *(_text(cell(row, run)) for cell in added.values())], row.faults)
+            for row in rows
+        ),
     )
 
 

@@ -29,7 +29,7 @@ CREATE TABLE rows (
     client_id INTEGER,               -- NULL where the id is not usable
     body TEXT NOT NULL,              -- JSON object: what is sent
     status TEXT NOT NULL,            -- the result of its attempts so far
-    faults TEXT NOT NULL,            -- JSON array of [code, text]: what is wrong
+    faults TEXT NOT NULL,            -- JSON array of [code, text, field of the cell]: what is wrong
     warning TEXT NOT NULL DEFAULT '',
     http_status INTEGER,
     attempts INTEGER NOT NULL DEFAULT 0,
@@ -85,7 +85,13 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 def faults_json(*faults: Fault) -> str:
     """Return faults as the table stores them."""
-    return "[]" if not faults else as_json([[fault.code.name, fault.text] for fault in faults])
+    return f"[{','.join(map(fault_json, faults))}]"
+
+
+def fault_json(fault: Fault) -> str:
+    """Return a fault as the table stores it: its code, its text, and its field if it has one."""
+    cell = [] if fault.field is None else [fault.field]
+    return as_json([fault.code.name, fault.text, *cell])
 
 
 def as_json(value: object) -> str:

@@ -255,5 +255,8 @@ class JournalReader:
             "SELECT row, cells, client_id, status, faults, warning, http_status, attempts, time, ms"
             f" FROM rows_now WHERE {wanted} ORDER BY row LIMIT {most:d}"
         ):
-            found = tuple(Fault(Code[code], text) for code, text in json.loads(faults))
+            found = tuple(
+                Fault(Code[code], text, *map(Field, field))
+                for code, text, *field in json.loads(faults)
+            )
             yield ReportRow(number, json.loads(cells), client, Status(status), found, *rest)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 from etl.files import create
 from etl.rows import SEPARATOR, Status
-from etl.runs.database import PAGE, SCHEMA, as_json, connect, faults_json, transaction
+from etl.runs.database import PAGE, SCHEMA, as_json, connect, fault_json, faults_json, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -94,8 +94,8 @@ class StagingJournal:
         with transaction(self._db):
             self._db.executemany(
                 "UPDATE rows SET status = ?,"
-                " faults = json_insert(faults, '$[#]', json_array(?, ?)) WHERE row = ?",
-                ((Status.INVALID, each.code.name, each.text, row) for row, each in faults),
+                " faults = json_insert(faults, '$[#]', json(?)) WHERE row = ?",
+                ((Status.INVALID, fault_json(each), row) for row, each in faults),
             )
 
     def seal(self, staged: Staged) -> None:

@@ -127,4 +127,4 @@ def _warning(name: str, change: Change) -> str:
 def _fault(code: Code, record: Record, rules: ColumnRules, field: Field) -> Fault:
     name, text = rules.names[rules.columns[field]], record.cells[rules.columns[field]]
     quoted = quoted_together(name, text) if text else quoted_together(name)
-    return Fault(code, f"{code.meaning} (column {': '.join(quoted)}).")
+    return Fault(code, f"{code.meaning} (column {': '.join(quoted)}).", field)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from etl.codes import Code
+from etl.fields import Field
 from etl.rows import Fault
 from etl.text import quoted_together
 
@@ -26,4 +27,5 @@ def duplicate_fault(name: str, client_id: int, row: int, first: Sequence[int], c
     noun = "row" if count == 2 else "rows"  # noqa: PLR2004 - this row and one other
     cell = ": ".join(quoted_together(name, str(client_id)))
     see = f"see also {noun} {', '.join(others)}{more}"
-    return Fault(Code.ID_DUPLICATE, f"{Code.ID_DUPLICATE.meaning} (column {cell}, {see}).")
+    text = f"{Code.ID_DUPLICATE.meaning} (column {cell}, {see})."
+    return Fault(Code.ID_DUPLICATE, text, Field.ID)
