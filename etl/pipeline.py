@@ -69,6 +69,9 @@ class Progress(Protocol):
     def sent(self, results: Sequence[RowResult]) -> None:
         """So these rows ended."""
 
+    def stopping(self, under_way: int) -> None:
+        """The run was asked to stop, and waits for so many requests."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -298,7 +301,15 @@ def _load(journal: Journal, job: Job) -> str | None:
         job.progress.sending(counts, pending if job.limit is None else min(job.limit, pending))
         with Workers(load.workers, access.api) as workers:
             rows = journal.pending(job.limit)
-            loader = Loader(rows, journal, workers, policy, job.stop, access.pace)
+            loader = Loader(
+                rows,
+                journal,
+                workers,
+                policy,
+                job.stop,
+                access.pace,
+                on_stopping=job.progress.stopping,
+            )
             for results in loader.run():
                 job.progress.sent(results)
         return loader.stopped
