@@ -10,10 +10,9 @@ import click
 
 from etl import console
 from etl.commands import options
-from etl.commands.options import settings_of
+from etl.commands.options import existing_runs
 from etl.errors import ExitCode
 from etl.retention import prune, runs_older_than
-from etl.runs.folder import RunsFolder
 from etl.runs.lock import locked
 from etl.text import counted
 
@@ -30,15 +29,15 @@ def _checked_age(_context: click.Context, _parameter: click.Parameter, value: st
     return timedelta(days=int(age[1]))
 
 
-@click.command(name="prune")
+@click.command(name="prune", epilog=options.examples("prune --older-than 400d"))
 @click.option(
     "--older-than",
     metavar="DAYS",
     required=True,
     callback=_checked_age,
-    help="The age of the runs to prune, in days, such as 400d.",
+    help="Prune runs older than this many days, e.g. 400d.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @options.config
 @options.runs_dir
 def command(
@@ -46,10 +45,10 @@ def command(
 ) -> ExitCode:
     """Remove the personal data of old runs: input, results, rework, report and journal cells.
 
-    The manifests stay, with the counts and a record of the pruning, and so do the statuses, codes
-    and times of the rows: the chain still verifies. It shows what it will do, and asks.
+    The manifests stay, with the counts and a record of the pruning. The status, codes and time of
+    each row stay too, so the runs can still be verified. Shows what will be removed and asks first.
     """
-    runs = RunsFolder(settings_of(config, runs__dir=runs_dir).runs.dir)
+    runs = existing_runs(config, runs_dir)
     runs.prepare()
     with locked(runs.path):
         found = list(runs_older_than(older_than, runs))

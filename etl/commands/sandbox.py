@@ -1,49 +1,54 @@
-"""``fatora-clients sandbox``: a local stand-in for the API."""
+"""``fatora-clients sandbox``: a local API to try things out with."""
 
 from __future__ import annotations
 
 import click
 
 from etl import console
+from etl.commands import options
 from etl.errors import ConfigError
 from etl.sandbox.app import Behaviour
 from etl.sandbox.server import Sandbox
 
+_PORT = 8042
 
-@click.command(name="sandbox")
+
+@click.command(
+    name="sandbox",
+    epilog=options.examples("sandbox", "sandbox --latency 0.2 --fail-share 0.05"),
+)
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
-    default=8042,
-    show_default=True,
-    help="The port of this machine to answer at; 0: a free one.",
+    default=_PORT,
+    help=f"Port to listen on (default {_PORT}); 0 picks a free one.",
 )
 @click.option(
     "--latency",
     type=click.FloatRange(min=0),
     default=0.0,
     metavar="S",
-    help="Seconds before each answer.",
+    help="Seconds to wait before each answer.",
 )
 @click.option(
     "--fail-share",
     type=click.FloatRange(0, 1),
     default=0.0,
     metavar="SHARE",
-    help="Share of the requests that fail with 503, half of them after they were carried out.",
+    help="Share of requests that fail with HTTP 503, half of them after the update was made.",
 )
 @click.option(
     "--throttle",
     type=click.IntRange(min=0),
     default=0,
     metavar="N",
-    help="Requests a second above which the answer is 429; 0: no limit.",
+    help="Answer HTTP 429 above this many requests per second (default: no limit).",
 )
 def command(port: int, latency: float, fail_share: float, throttle: int) -> None:
-    """Run a local stand-in for the API until Ctrl-C; nothing it is sent leaves this machine.
+    """Run a sandbox of the API until Ctrl-C. Nothing sent to it leaves this machine.
 
-    It knows every client from 1 to 999999. An e-mail address such as anything+409@example.com is
-    answered with the status in it, here 409.
+    It has the clients 1 to 999999. To get a certain HTTP status, put it into the e-mail address: a
+    row with anything+409@example.com is answered with 409.
     """
     behaviour = Behaviour(latency=latency, fail_share=fail_share, throttle=throttle)
     try:

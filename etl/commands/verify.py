@@ -8,9 +8,8 @@ import click
 
 from etl import console
 from etl.commands import options
-from etl.commands.options import settings_of
+from etl.commands.options import existing_runs
 from etl.errors import ExitCode
-from etl.runs.folder import RunsFolder
 from etl.text import counted
 from etl.verification import end_of_chain, problems_of, problems_of_chain
 
@@ -18,22 +17,29 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@click.command(name="verify")
+@click.command(name="verify", epilog=options.examples("verify latest", "verify --all"))
 @click.argument("runs", metavar="RUN...", nargs=-1)
-@click.option("--all", "every", is_flag=True, help="Every run, and the chain that they form.")
+@click.option(
+    "--all", "every", is_flag=True, help="Verify every run, and the chain that links them."
+)
 @options.config
 @options.runs_dir
 def command(
     runs: tuple[str, ...], every: bool, config: Path | None, runs_dir: Path | None
 ) -> ExitCode:
-    """Prove that the files of runs are as they were written, and name each that is not.
+    """Check that the files of runs are intact, and list every one that was modified.
 
-    RUN is a run's id, a unique beginning of it, or 'latest'. Exit codes: 0 all holds, 1 something
-    does not, 2 there is no such run.
-    """
+    RUN is a run's id, the first characters of it, or 'latest'.
+
+    \b
+    Exit codes:
+      0  all files are intact
+      1  a file was modified, or is missing
+      2  there is no such run
+    """  # noqa: D301 - click keeps the lines behind this mark
     if bool(runs) == every:
-        raise click.UsageError("name the runs to verify, or say --all")
-    kept = RunsFolder(settings_of(config, runs__dir=runs_dir).runs.dir)
+        raise click.UsageError("give one or more runs, or --all")
+    kept = existing_runs(config, runs_dir)
     folders = kept.all() if every else [kept.find(name) for name in runs]
     found = [f"{folder.run}: {problem}" for folder in folders for problem in problems_of(folder)]
     if every:
