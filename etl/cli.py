@@ -5,6 +5,7 @@ A command's module is imported when the command runs, so that ``--help`` does no
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
 
 import click
@@ -14,13 +15,13 @@ from etl.errors import ExitCode, FatoraClientsError, in_one_sentence
 from etl.stopping import stop_on_full_disk
 
 COMMANDS = {
-    "update": "Read, validate and send spreadsheets; write what became of each row.",
-    "check": "Read and validate only: no network, no credentials, no run folder.",
-    "history": "List the runs, or what became of one client over all runs.",
-    "show": "Show one run: its summary and the rows that were not updated.",
-    "verify": "Prove that the files of runs are as they were written.",
-    "prune": "Remove the personal data of old runs; keep what proves what was done.",
-    "sandbox": "Run a local stand-in for the API, for trying things out.",
+    "update": "Send spreadsheets to Fatora and write the result of each row.",
+    "check": "Find the errors in spreadsheets without sending anything.",
+    "history": "List all runs, or one client's history across them.",
+    "show": "Show one run and the rows that were not updated.",
+    "verify": "Check that the files of runs are intact.",
+    "prune": "Remove the personal data of old runs, but keep the audit trail.",
+    "sandbox": "Run a local sandbox of the API to try things out.",
 }
 
 
@@ -30,9 +31,11 @@ class _Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
         if cmd_name not in COMMANDS:
-            return None
+            likely = get_close_matches(cmd_name, COMMANDS, n=1)
+            suggestion = f" Did you mean '{likely[0]}'?" if likely else ""
+            ctx.fail(f"No such command '{cmd_name}'.{suggestion}")
         command: click.Command = import_module(f"etl.commands.{cmd_name}").command
         return command
 
@@ -41,10 +44,14 @@ class _Commands(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Run 'fatora-clients COMMAND --help' for the options of a command and examples.",
+)
 @click.version_option(__version__, prog_name="fatora-clients")
 def commands() -> None:
-    """Update a merchant's clients on Fatora from spreadsheets, and prove what was done."""
+    """Update a merchant's clients on Fatora from spreadsheets, and keep an audit trail."""
 
 
 def run(arguments: list[str] | None = None) -> int:
@@ -55,7 +62,7 @@ def run(arguments: list[str] | None = None) -> int:
             code = commands.main(arguments, prog_name="fatora-clients", standalone_mode=False)
         return int(code or ExitCode.DONE)
     except click.ClickException as error:
-        console.complain(f"fatora-clients: {error.format_message()}")
+        console.complain(_in_words(error))
         return ExitCode.USAGE
     except (click.Abort, KeyboardInterrupt):
         console.complain("fatora-clients: interrupted")
@@ -68,3 +75,16 @@ def run(arguments: list[str] | None = None) -> int:
         return ExitCode.INTERNAL
     finally:
         console.let_go()
+
+
+def _in_words(error: click.ClickException) -> str:
+    """Return what is wrong with a command line, and where its usage can be read."""
+    message = error.format_message()
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        return message
+    lines = [f"fatora-clients: {message[:1].lower()}{message[1:]}"]
+    if isinstance(error, click.MissingParameter) and error.ctx:
+        lines.insert(0, error.ctx.get_usage())
+    if isinstance(error, click.UsageError) and error.ctx:
+        lines.append(f"Try '{error.ctx.command_path} --help'.")
+    return "\n".join(lines)

@@ -8,6 +8,7 @@ from the environment, or from a file that it names: every user of the machine co
 from __future__ import annotations
 
 import codecs
+import difflib
 import grp
 import hashlib
 import tomllib
@@ -38,7 +39,7 @@ from etl.text import SHORTEST_CREDENTIAL, is_token, strip_edges
 from etl.urls import checked_url, is_proxy
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Mapping
 
     from pydantic_core import ErrorDetails
 
@@ -48,6 +49,24 @@ _SLOWEST = 0.001  # requests a second
 _NO_ENCODINGS = frozenset({"utf-7", "unicode-escape", "raw-unicode-escape"})
 _LONGEST_CELL = 32_767  # characters, Excel's limit for a cell
 _API_KEY = "FATORA_API_KEY"
+# What pydantic finds wrong, in the words of people who write no programs.
+_COMPLAINTS = {
+    "bool_type": "must be true or false",
+    "finite_number": "must be a number",
+    "float_parsing": "must be a number",
+    "float_type": "must be a number",
+    "greater_than": "must be more than {gt:,.0f}",
+    "greater_than_equal": "must be at least {ge:,.0f}",
+    "int_from_float": "must be a whole number",
+    "int_type": "must be a whole number",
+    "less_than_equal": "must be at most {le:,.0f}",
+    "literal_error": "must be {expected}",
+    "model_type": "must be a section",
+    "path_not_file": "there is no such file",
+    "path_type": "must be the path of a file or folder",
+    "string_type": "must be text",
+    "tuple_type": "must be a list",
+}
 _SECRETS = (_API_KEY, "FATORA_BEARER_TOKEN")
 
 
@@ -58,7 +77,7 @@ def _checked_encoding(name: str) -> str:
     except LookupError:
         known = False
     if not known:
-        raise ValueError("unknown encoding; use a name such as cp1256")
+        raise ValueError("must be the name of an encoding, such as cp1256")
     return name
 
 
@@ -236,27 +255,30 @@ def _claims(token: str) -> dict[str, Any]:
 
 
 def load_settings(
-    file: Path | None, overrides: Mapping[str, Any], environment: Container[str] = ()
+    file: Path | None, overrides: Mapping[str, Any], names: Mapping[str, str] | None = None
 ) -> Settings:
     """Return the settings of a configuration file with ``overrides`` such as ``load.workers``.
 
-    An override is an option of the command line, or comes from the ``environment`` if named there.
+    ``names`` has what an override is called where it was given: an option such as ``--workers``, or
+    a variable of the environment.
 
     Raises:
         ConfigError: the file cannot be read, or keys or values are wrong: the message names all.
     """
+    names = names or {}
     values = _read_toml(file) if file else {}
     origins = dict.fromkeys(_flat(values), "configuration file")
     for key, value in overrides.items():
         section, name = key.split(".")
         if isinstance(values.setdefault(section, {}), dict):
             values[section][name] = value
-        origins[key] = "environment" if key in environment else "option"
+        origins[key] = "option" if names.get(key, "--").startswith("--") else "environment"
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(_problem(each) for each in error.errors())
-        raise ConfigError(f"wrong settings: {problems}") from None
+        places = {key: names.get(key, key) for key in overrides}
+        problems = "; ".join(_problem(each, places, file) for each in error.errors())
+        raise ConfigError(problems) from None
     settings._origins.update(origins)  # noqa: SLF001 - a private attribute is not a setting
     return settings
 
@@ -317,8 +339,24 @@ def _read_toml(file: Path) -> dict[str, Any]:
         raise ConfigError(f"the configuration {file} is not TOML: {error}") from None
 
 
-def _problem(error: ErrorDetails) -> str:
+def _problem(error: ErrorDetails, places: Mapping[str, str], file: Path | None) -> str:
+    """Return what is wrong with a setting, after the place at which a person can change it."""
     key = ".".join(map(str, error["loc"]))
-    if error["type"] == "extra_forbidden":
-        return f"{key}: unknown key"
-    return f"{key}: {error['msg'].removeprefix('Value error, ')}"
+    place = places.get(key, f"{key} in {file}" if file else key)
+    return f"{place}: {_complaint(key, error)}"
+
+
+def _complaint(key: str, error: ErrorDetails) -> str:
+    kind, details = error["type"], error.get("ctx", {})
+    if kind == "extra_forbidden":
+        return "unknown key" + "".join(f"; did you mean {each}?" for each in _keys_like(key))
+    if kind in _COMPLAINTS:
+        return _COMPLAINTS[kind].format(**details)
+    return error["msg"].removeprefix("Value error, ")
+
+
+def _keys_like(key: str) -> list[str]:
+    """Return the key, or the section, that may have been meant, if there is one."""
+    depth = key.count(".") + 1
+    known = {".".join(each.split(".")[:depth]) for each in _flat(Settings().model_dump())}
+    return difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
 import os
 import select
@@ -12,7 +13,7 @@ from io import UnsupportedOperation
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TextIO, cast
 
-from etl.text import visible
+from etl.text import counted, visible, without_isolates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -25,13 +26,18 @@ _PATIENCE = 10.0  # seconds that a reader of the output may take for 4 KiB
 
 
 def say(text: str = "") -> None:
-    """Print a line for whoever ran the command."""
-    _print(text, sys.stdout)
+    """Print lines for whoever ran the command."""
+    _print(_readable(text), sys.stdout)
+
+
+def say_json(value: object) -> None:
+    """Print a value for a program, in which nothing is written out or left out."""
+    _print(json.dumps(value, ensure_ascii=False, indent=2), sys.stdout)
 
 
 def complain(text: str) -> None:
-    """Print a line that must be seen even where the output is put away."""
-    _print(text, sys.stderr)
+    """Print lines that must be seen even where the output is put away."""
+    _print(_readable(text), sys.stderr)
 
 
 def say_columns(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -41,6 +47,11 @@ def say_columns(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in table:
         cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
         say("  ".join(cells).rstrip())
+
+
+def _readable(text: str) -> str:
+    """Return the lines as a terminal can show them, which makes nothing of bidi marks."""
+    return "\n".join(map(visible, without_isolates(text).split("\n")))
 
 
 def _print(text: str, stream: TextIO) -> None:
@@ -103,7 +114,7 @@ class ToConsole(logging.Handler):
 
 
 class Silence:
-    """Watches a run and shows nothing, as under cron."""
+    """Watches a run without a bar, as under cron."""
 
     def staging(self, rows: int) -> None:
         """Show nothing."""
@@ -113,6 +124,12 @@ class Silence:
 
     def sent(self, results: Sequence[RowResult]) -> None:
         """Show nothing."""
+
+    def stopping(self, under_way: int) -> None:
+        """Say what is waited for, if there is a terminal at which somebody may be waiting too."""
+        if terminal := _terminal():
+            with terminal:
+                terminal.write(f"{_stopping_in_words(under_way)}\n")
 
 
 class _Terminal(io.TextIOBase):
@@ -146,31 +163,64 @@ class ProgressBar:
 
     def __init__(self, bar: RichProgress) -> None:
         self._bar = bar
-        self._task = bar.add_task("reading", total=None, statuses="")
+        self._task = bar.add_task("Reading", total=None, rows="", details="")
         self._counts: dict[Status, int] = {}
 
     def staging(self, rows: int) -> None:
         """Show how many rows have been read."""
-        self._bar.update(self._task, completed=rows)
+        self._bar.update(self._task, completed=rows, rows=counted(rows, "row"))
 
     def sending(self, counts: Mapping[Status, int], pending: int) -> None:
         """Begin to count the rows that are sent."""
         self._counts = {status: count for status, count in counts.items() if status.final}
-        self._bar.reset(self._task, description="sending", total=pending)
+        self._bar.reset(self._task, description="Sending", total=pending)
+        self._show()
 
     def sent(self, results: Sequence[RowResult]) -> None:
         """Count rows that ended."""
         for result in results:
             self._counts[result.status] = self._counts.get(result.status, 0) + 1
-        shown = [f"{status} {count}" for status, count in self._counts.items() if count]
-        if speed := self._bar.tasks[0].speed:
-            shown.insert(0, f"{speed:.0f} rows/s")
-        self._bar.update(self._task, advance=len(results), statuses="  ".join(shown))
+        self._bar.advance(self._task, len(results))
+        self._show()
+
+    def stopping(self, under_way: int) -> None:
+        """Say what is waited for; whoever does not wait has the cursor back."""
+        self._bar.console.print(_stopping_in_words(under_way), highlight=False, soft_wrap=True)
+        self._bar.console.show_cursor()
+
+    def leave(self) -> None:
+        """Take the bar away, unless it shows how far a run got that stopped."""
+        (task,) = self._bar.tasks
+        if task.total and not task.finished:
+            self._bar.live.transient = False
+            self._bar.columns = self._bar.columns[1:-1]  # nothing moves, and no time is left
+            self._bar.update(self._task, description="Stopped")
+
+    def _show(self) -> None:
+        """Show how many rows ended, of how many, how fast, and with which status."""
+        (task,) = self._bar.tasks
+        details = [f"{status} {count:,}" for status, count in self._counts.items() if count]
+        if task.speed and task.speed >= 1:
+            details.insert(0, f"{task.speed:,.0f} rows/s")
+        self._bar.update(
+            self._task,
+            rows=f"{task.completed:,.0f} of {task.total or 0:,.0f}",
+            details="  ".join(details),
+        )
+
+
+def _stopping_in_words(under_way: int) -> str:
+    requests = "request" if under_way == 1 else f"{under_way} requests"
+    waiting = f" after the {requests} under way" if under_way else ""
+    return f"Stopping{waiting}. Press Ctrl-C again to stop at once."
 
 
 @contextmanager
 def progress(*, wanted: bool) -> Iterator[Silence | ProgressBar]:
-    """Give a bar on standard error if that is a terminal, and silence otherwise."""
+    """Give a bar on standard error if that is a terminal, and silence otherwise.
+
+    The bar is gone afterwards, but for that of a run that stopped.
+    """
     terminal = _terminal() if wanted else None
     if terminal is None:
         yield Silence()
@@ -179,7 +229,6 @@ def progress(*, wanted: bool) -> Iterator[Silence | ProgressBar]:
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import (  # noqa: PLC0415
         BarColumn,
-        MofNCompleteColumn,
         Progress,
         SpinnerColumn,
         TextColumn,
@@ -191,15 +240,19 @@ def progress(*, wanted: bool) -> Iterator[Silence | ProgressBar]:
         Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
+            BarColumn(bar_width=16),
+            TextColumn("{task.fields[rows]}"),
+            TextColumn("{task.fields[details]}"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[statuses]}"),
             console=Console(file=cast("IO[str]", terminal)),
             transient=True,
         ) as bar,
     ):
-        yield ProgressBar(bar)
+        shown = ProgressBar(bar)
+        try:
+            yield shown
+        finally:
+            shown.leave()
 
 
 def _terminal() -> _Terminal | None:

@@ -71,6 +71,9 @@ class Progress(Protocol):
     def sent(self, results: Sequence[RowResult]) -> None:
         """Take note of rows that are finished."""
 
+    def stopping(self, under_way: int) -> None:
+        """The run was asked to stop, and waits for so many requests."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -355,7 +358,15 @@ def _load(journal: Journal, job: Job) -> str | None:
         job.progress.sending(counts, pending if job.limit is None else min(job.limit, pending))
         with Workers(load.workers, access.api) as workers:
             rows = journal.pending(job.limit)
-            loader = Loader(rows, journal, workers, policy, job.stop, access.pace)
+            loader = Loader(
+                rows,
+                journal,
+                workers,
+                policy,
+                job.stop,
+                access.pace,
+                on_stopping=job.progress.stopping,
+            )
             for results in loader.run():
                 job.progress.sent(results)
         return loader.stopped
@@ -412,14 +423,13 @@ def _delivered(summary: Summary, job: Job) -> Summary:
 
 def _summary(source: Path, folder: RunFolder, manifest: Manifest, sentence: str) -> Summary:
     """Return the summary of a run, as its manifest and its folder have it."""
-    endings = (".xlsx", ".csv")
     return Summary(
         run=folder.run,
         folder=folder.path,
         input=source,
         totals=manifest.totals,
-        results=next((p for p in map(folder.results, endings) if p.exists()), None),
-        rework=next((p for p in map(folder.rework, endings) if p.exists()), None),
+        results=folder.results_to_open,
+        rework=folder.rework_to_fix,
         exit_code=ExitCode(manifest.exit_code or ExitCode.DONE),
         sentence=sentence,
         sha256=manifest.input.sha256,

@@ -60,7 +60,7 @@ class Origin:
 
 def origin_of(folder: RunFolder, manifest: Manifest, reworked: Sequence[OpenRows] = ()) -> Origin:
     """Return whose results those of a run are, once its rework is written."""
-    reworks = map(folder.rework, (_WORKBOOK, _CSV))
+    rework = folder.rework_to_fix
     return Origin(
         file=manifest.input.name,
         run=folder.run,
@@ -68,7 +68,7 @@ def origin_of(folder: RunFolder, manifest: Manifest, reworked: Sequence[OpenRows
         started=manifest.sessions[0].begun,
         sandbox=manifest.sandbox,
         stopped=manifest.sessions[-1].stopped,
-        rework=next((path.name for path in reworks if path.exists()), "the rework file"),
+        rework=rework.name if rework else "",
         reworked=reworked,
     )
 
@@ -197,7 +197,7 @@ def _report_of(
 ) -> RunReport:
     totals, staged = journal.totals(sandbox=manifest.sandbox), journal.staged()
     source, stopped = manifest.input, manifest.sessions[-1].stopped
-    rework = _rework(folder).name
+    results, rework = folder.results_to_open, folder.rework_to_fix
     sendings = journal.sendings([session.begun for session in manifest.sessions])
     return RunReport(
         run=manifest.run,
@@ -209,7 +209,7 @@ def _report_of(
         sheet=staged.sheet,
         totals=totals,
         exit_code=manifest.exit_code or ExitCode.DONE,
-        sentence=sentence_of(totals, stopped, rework),
+        sentence=sentence_of(totals, stopped, rework.name if rework else ""),
         reworked=reworked,
         sessions=[
             Session(each.begun, each.ended, each.user, each.host, each.stopped)
@@ -225,8 +225,8 @@ def _report_of(
         names=staged.names,
         columns=staged.columns,
         not_updated=_rows_to_fix_first(journal),
-        results=folder.results(".xlsx" if folder.is_workbook else ".csv").name,
-        rework=rework if totals.to_fix else None,
+        results=results.name if results else "",
+        rework=rework.name if rework else None,
     )
 
 

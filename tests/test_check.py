@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 from etl.cli import run
+from etl.codes import Code
+from etl.rows import Status
 from spreadsheets import read_csv, statuses, write_csv
 
 if TYPE_CHECKING:
@@ -32,19 +35,17 @@ def test_every_problem_is_told_with_row_column_value_and_fix(
     """All faults of all rows are printed, and what to do about each."""
     assert run(["check", str(write_csv(tmp_path / "c.csv", ROWS))]) == 1
     told = capsys.readouterr().out
-    assert "c.csv: 3 rows, 1 blank row passed over; 2 to correct" in told
-    assert (
-        "ID_NOT_INTEGER, 1 row: the id is not a whole number\n  Write the client's number" in told
-    )
-    for problem in ("row 3: id `2.5`", "row 3: email `b@example`", "row 3: phone `9.74E+11`"):
-        assert problem in told
-    assert "row 5: email\n" in told
+    assert "c.csv: 3 rows; 1 blank row was skipped; 2 to fix" in told
+    assert "ID_NOT_INTEGER, 1 row: The client number is not a whole number\n  Use digits" in told
+    for column, value in (("id", "2.5"), ("email", "b@example"), ("phone", "9.74E+11")):
+        assert f"row 3: column “{column}”: “{value}”" in told
+    assert "row 5: column “email”\n" in told
 
 
 def test_good_file_ends_with_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A file without faults is said to have nothing to correct."""
+    """A file without faults has nothing to fix."""
     assert run(["check", str(write_csv(tmp_path / "c.csv", ROWS[:2]))]) == 0
-    assert "1 row; nothing to correct" in capsys.readouterr().out
+    assert "1 row; nothing to fix" in capsys.readouterr().out
 
 
 def test_check_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -55,12 +56,12 @@ def test_check_leaves_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_results_of_a_check_tell_what_would_be_sent(tmp_path: Path) -> None:
-    """With --results good rows are NOT_SENT, with a reason, and the others INVALID."""
+    """With --results good rows are NOT_SENT, and the others INVALID with a reason."""
     source = write_csv(tmp_path / "c.csv", ROWS)
     run(["check", str(source), "--results", "out.csv"])
     results = read_csv(tmp_path / "out.csv")
     assert statuses(results) == ["NOT_SENT", "INVALID", "INVALID"]
-    assert all(row["update_error"] for row in results)
+    assert [bool(row["update_error"]) for row in results] == [False, True, True]
 
 
 def test_unusable_file_does_not_keep_others_from_being_checked(
@@ -71,7 +72,7 @@ def test_unusable_file_does_not_keep_others_from_being_checked(
     assert run(["check", str(tmp_path / "none.csv"), str(good)]) == 3
     told = capsys.readouterr()
     assert "none.csv: there is no such file" in told.err
-    assert "2 to correct" in told.out
+    assert "2 to fix" in told.out
 
 
 def test_equal_faults_stand_on_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,9 +81,9 @@ def test_equal_faults_stand_on_one_line(tmp_path: Path, capsys: pytest.CaptureFi
     rows[100] = ("9999", "a@example.com")
     assert run(["check", str(write_csv(tmp_path / "c.csv", rows))]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert "    rows 2-100, 102-5001: email `none`" in lines
-    assert "EMAIL_INVALID, 4999 rows: the e-mail address is not valid" in lines
-    assert len(lines) == 5
+    assert "    rows 2-100, 102-5001: column “email”: “none”" in lines
+    assert "EMAIL_INVALID, 4,999 rows: The e-mail address is not valid" in lines
+    assert len(lines) == 6
 
 
 def test_files_that_were_passed_over_are_told(
@@ -92,7 +93,74 @@ def test_files_that_were_passed_over_are_told(
     folder = tmp_path / "in"
     folder.mkdir()
     assert run(["check", str(folder)]) == 0
-    assert capsys.readouterr().out == "Nothing to do: there is no spreadsheet to read.\n"
+    assert capsys.readouterr().out == "Nothing to do: the folder contains no spreadsheets.\n"
     source = write_csv(folder / "new.csv", ROWS)
     assert run(["check", str(folder)]) == 0
-    assert capsys.readouterr().out == f"{source}: passed over for now, it changed only just\n"
+    assert capsys.readouterr().out == f"{source}: skipped for now, because it has just changed\n"
+
+
+def test_json_has_every_problem(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The one thing on standard output, under the names that update has for it."""
+    source = write_csv(tmp_path / "c.csv", [*ROWS, ("6", "b@example", "")])
+    assert run(["check", str(source), "--json"]) == 1
+    facts = json.loads(capsys.readouterr().out)
+    problems = facts.pop("problems")
+    counts = {**dict.fromkeys(Status, 0), Status.INVALID: 3, Status.NOT_SENT: 1}
+    assert facts == {
+        "input": str(source),
+        "exit_code": 1,
+        "sentence": "4 rows; 1 blank row was skipped; 3 to fix.",
+        "rows": 4,
+        "blank_rows": 1,
+        "hidden_rows": 0,
+        "counts": counts,
+        "sent": {"id": "id", "email": "email", "phone": "phone"},
+        "not_sent": [],
+    }
+    assert problems[0] == {
+        "code": "EMAIL_INVALID",
+        "rows": [3, 6],
+        "text": "The e-mail address is not valid (column “email”: “b@example”).",
+        "fix": Code.EMAIL_INVALID.fix,
+    }
+    assert {each["code"] for each in problems[1:]} == {
+        "ID_NOT_INTEGER",
+        "TEXT_DAMAGED",
+        "EMAIL_MISSING",
+    }
+
+
+def test_json_of_several_files_is_a_list(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file that cannot be used has its sentence there, and on standard error."""
+    good = write_csv(tmp_path / "good.csv", ROWS[:2])
+    assert run(["check", str(good), str(tmp_path / "none.csv"), "--json"]) == 3
+    printed = capsys.readouterr()
+    facts = json.loads(printed.out)
+    assert facts["exit_code"] == 3
+    assert [each["exit_code"] for each in facts["runs"]] == [0, 3]
+    assert facts["runs"][0]["problems"] == facts["runs"][1]["problems"] == []
+    assert facts["runs"][1]["sentence"] in printed.err
+
+
+def test_json_of_an_empty_folder_is_empty(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing else is printed, whatever was skipped."""
+    write_csv(tmp_path / "new.csv", ROWS)
+    assert run(["check", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"runs": [], "exit_code": 0}
+
+
+def test_arabic_is_printed_without_marks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A terminal makes nothing of them, and what is unseen in a value is written out."""
+    rows = [("رقم العميل", "البريد الإلكتروني", "ملاحظات أخرى"), ("١٢", "سا\u200fرة@", "")]
+    source = write_csv(tmp_path / "c.csv", rows)
+    for arguments in ([], ["--json"]):
+        assert run(["check", str(source), *arguments]) == 1
+        printed = capsys.readouterr().out
+        assert "“البريد الإلكتروني”: “سا<U+200F>رة@”" in printed
+        assert not set(printed) & set("\u2068\u2069\u200f")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -13,8 +14,12 @@ import pytest
 
 from etl import __version__
 from etl.cli import COMMANDS, commands, run
+from etl.config import Settings
+from program import ROOT
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from program import Program
 
 
@@ -39,16 +44,60 @@ def test_every_option_has_a_help(name: str) -> None:
     assert [each.name for each in options if not each.help] == []
 
 
-def test_overview_needs_no_heavy_import() -> None:
-    """--help does not wait for pandas or requests."""
+@pytest.mark.parametrize(
+    ("arguments", "heavy"),
+    [
+        ("--help", {"pandas", "requests", "pydantic"}),
+        ("update --help", {"pandas"}),
+        ("check --help", {"pandas", "requests"}),
+    ],
+)
+def test_help_needs_no_heavy_import(program: Program, arguments: str, heavy: set[str]) -> None:
+    """It does not wait for pandas or requests."""
     code = (
-        "import sys; from etl.cli import run; run(['--help']);"
-        "sys.exit(sorted({'pandas', 'requests', 'pydantic'} & set(sys.modules)) != [])"
+        f"import sys; from etl.cli import run; run({arguments.split()});"
+        f"sys.exit(sorted({heavy} & set(sys.modules)) != [])"
     )
-    assert (
-        subprocess.run([sys.executable, "-c", code], check=False, capture_output=True).returncode
-        == 0
+    environment = {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        check=False,
+        capture_output=True,
+        cwd=program.folder,
+        env=environment,
     )
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_help_has_examples_that_can_be_typed(name: str) -> None:
+    """Their options are the command's own, and they fit a narrow terminal."""
+    command: click.Command = import_module(f"etl.commands.{name}").command
+    lines = re.findall(r"^  (fatora-clients .*)$", command.epilog or "", re.MULTILINE)
+    assert 1 <= len(lines) <= 3
+    options = {option for each in command.params for option in each.opts}
+    for line in lines:
+        words = line.split()
+        assert words[1] == name
+        assert {word for word in words if word.startswith("--")} <= options
+        assert len(line) < 76
+
+
+def test_help_has_the_defaults_of_the_settings(capsys: pytest.CaptureFixture[str]) -> None:
+    """The true ones, as whoever leaves an option out gets them."""
+    run(["update", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    settings = Settings()
+    defaults = {
+        "--workers N Parallel requests": settings.load.workers,
+        "0 means no limit": settings.load.rate,
+        "Total timeout per attempt, in seconds": settings.api.timeout,
+        "left for the next run": settings.api.attempts,
+        "including its version": settings.api.url,
+        "Folder that holds all runs": settings.runs.dir,
+    }
+    for words, default in defaults.items():
+        assert f"{words} (default {default})." in shown
 
 
 @pytest.mark.parametrize(
@@ -57,13 +106,108 @@ def test_overview_needs_no_heavy_import() -> None:
         ["update"],
         ["update", "a.csv", "--workers", "x"],
         ["update", "a.csv", "--token", "t"],
+        ["update", "a.csv", "--workers"],
+        ["verify"],
         ["go"],
     ],
 )
 def test_wrong_usage_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """What the command line does not know is refused with one sentence, and sends nothing."""
     assert run(arguments) == 2
-    assert capsys.readouterr().err.startswith("fatora-clients: ")
+    printed = capsys.readouterr()
+    assert printed.err.count("fatora-clients: ") == 1
+    assert printed.out == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "usage", "missing"),
+    [
+        (["update"], "update [OPTIONS] INPUT...", "argument 'INPUT...'"),
+        (["check"], "check [OPTIONS] INPUT...", "argument 'INPUT...'"),
+        (["show"], "show [OPTIONS] RUN", "argument 'RUN'"),
+        (["prune"], "prune [OPTIONS]", "option '--older-than'"),
+    ],
+)
+def test_a_bare_command_shows_its_usage(
+    arguments: list[str], usage: str, missing: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On standard error, and where to read more."""
+    assert run(arguments) == 2
+    assert capsys.readouterr().err.splitlines() == [
+        f"Usage: fatora-clients {usage}",
+        f"fatora-clients: missing {missing}.",
+        f"Try 'fatora-clients {arguments[0]} --help'.",
+    ]
+
+
+def test_the_bare_program_shows_its_commands(capsys: pytest.CaptureFixture[str]) -> None:
+    """On standard error, because nothing was done."""
+    assert run([]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("Usage: fatora-clients [OPTIONS] COMMAND")
+    assert all(f"\n  {name} " in printed.err for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["udpate"], "update"),
+        (["chekc"], "check"),
+        (["update", "a.csv", "--wokers", "3"], "--workers"),
+        (["history", "--clinet", "7"], "--client"),
+        (["--vresion"], "--version"),
+    ],
+)
+def test_what_was_meant_is_suggested(
+    arguments: list[str], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of a typing error."""
+    assert run(arguments) == 2
+    assert f"Did you mean '{meant}'?" in capsys.readouterr().err
+
+
+def test_a_wrong_setting_is_named_as_it_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As an option, as a variable of the environment, or as a key of a file."""
+    file = tmp_path / "job.toml"
+    file.write_text("[load]\nworkers = 0\n", encoding="utf-8")
+    assert run(["update", "a.csv", "--workers", "0", "--config", str(file)]) == 2
+    assert run(["update", "a.csv", "--config", str(file)]) == 2
+    monkeypatch.setenv("FATORA_API_URL", "http://api.fatora.io/v1")
+    assert run(["update", "a.csv"]) == 2
+    assert [line.split(": ")[1] for line in capsys.readouterr().err.splitlines()] == [
+        "--workers",
+        f"load.workers in {file}",
+        "FATORA_API_URL",
+    ]
+
+
+NEED_RUNS = [["show", "latest"], ["verify", "--all"], ["prune", "--older-than", "9d"]]
+
+
+@pytest.mark.parametrize("arguments", [["history"], ["history", "--client", "7"], *NEED_RUNS])
+@pytest.mark.parametrize("name", ["none", "file"])
+def test_a_runs_folder_that_is_not_there_is_named(
+    tmp_path: Path, arguments: list[str], name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody must take a misspelt folder for one without runs."""
+    (tmp_path / "file").touch()
+    folder = tmp_path / name
+    assert run([*arguments, "--runs-dir", str(folder)]) == 2
+    assert f"there is no runs folder {folder}" in capsys.readouterr().err
+    assert [each.name for each in tmp_path.iterdir()] == ["file"]
+
+
+def test_before_the_first_run_the_history_is_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The default folder comes with the first run; the other commands have nothing to look at."""
+    monkeypatch.chdir(tmp_path)
+    assert run(["history"]) == 0
+    assert [run(arguments) for arguments in NEED_RUNS] == [2, 2, 2]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_unforeseen_error_ends_with_70_and_shows_no_values(
@@ -82,7 +226,7 @@ def test_unforeseen_error_ends_with_70_and_shows_no_values(
 
 
 def test_sandbox_command_serves_until_it_is_asked_to_end(program: Program) -> None:
-    """The stand-in says where it is and how to use it, and ends at SIGTERM with 0."""
+    """The sandbox says where it is and how to use it, and ends at SIGTERM with 0."""
     process = program.start("sandbox", "--port", 0)
     assert process.stdout is not None
     told = process.stdout.readline() + process.stdout.readline()

@@ -113,18 +113,29 @@ def test_a_url_is_taken_without_the_slash_at_its_end(path: Path, value: str) -> 
 @pytest.mark.parametrize(
     ("text", "key"),
     [
-        ("[api]\ntimeuot = 7", "api.timeuot"),
-        ("[apis]\ntimeout = 7", "apis"),
         ("timeout = 7", "timeout"),
         ('[columns.fax]\nblank = "keep"', "columns.fax"),
-        ("[columns.id]\nalias = []", "columns.id.alias"),
         (f'[api]\ntoken = "{SECRET}"', "api.token"),
         (f'[api]\nbearer_token = "{SECRET}"', "api.bearer_token"),
     ],
 )
 def test_an_unknown_key_is_named(path: Path, text: str, key: str) -> None:
     """A misspelt setting would otherwise be a default in disguise."""
-    assert complaint(path, text) == f"wrong settings: {key}: unknown key"
+    assert complaint(path, text) == f"{key} in {path}: unknown key"
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "meant"),
+    [
+        ("[api]\ntimeuot = 7", "api.timeuot", "api.timeout"),
+        ("[apis]\ntimeout = 7", "apis", "api"),
+        ("[load]\nwokers = 7", "load.wokers", "load.workers"),
+        ("[columns.id]\nalias = []", "columns.id.alias", "columns.id.aliases"),
+    ],
+)
+def test_the_key_that_was_meant_is_suggested(path: Path, text: str, key: str, meant: str) -> None:
+    """Where there is one that looks much like it."""
+    assert complaint(path, text) == f"{key} in {path}: unknown key; did you mean {meant}?"
 
 
 WRONG: list[tuple[str, Any]] = [
@@ -168,8 +179,47 @@ def test_a_wrong_value_is_named(path: Path, key: str, value: object) -> None:
     """Of the wrong kind, out of range, or not what the setting is for."""
     section, _, name = key.rpartition(".")
     said = complaint(path, f"[{section}]\n{name} = {toml_of(value)}\n")
-    assert said.startswith(f"wrong settings: {key}")
+    assert said.startswith(key)
+    assert f" in {path}: " in said
+    assert "Input" not in said, "a sentence of pydantic's"
     assert said.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "value", "words"),
+    [
+        ("load.workers", "--workers", 0, "--workers: must be at least 1"),
+        ("load.workers", "--workers", 257, "--workers: must be at most 256"),
+        ("api.timeout", "--timeout", 0.0, "--timeout: must be more than 0"),
+        ("load.rate", "--rate", 2e6, "--rate: must be at most 1,000,000"),
+        (
+            "api.url",
+            "FATORA_API_URL",
+            "api.fatora.io",
+            "FATORA_API_URL: must look like https://api.fatora.io/v1",
+        ),
+    ],
+)
+def test_a_wrong_override_is_named_as_it_was_given(
+    path: Path, key: str, name: str, value: object, words: str
+) -> None:
+    """As the option or the variable, which whoever reads it can change, and not as the key."""
+    path.write_text("[load]\nworkers = 0\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as raised:
+        load_settings(path, {"load.workers": 3, key: value}, {key: name})
+    assert str(raised.value) == words
+
+
+def test_the_origin_of_an_override_is_told() -> None:
+    """The manifest has it: an option, or the environment."""
+    names = {"load.workers": "--workers", "runs.dir": "FATORA_RUNS_DIR"}
+    told = load_settings(None, {"load.workers": 3, "runs.dir": "r"}, names).told()
+    origins = {key: told[key]["from"] for key in (*names, "load.rate")}
+    assert origins == {
+        "load.workers": "option",
+        "runs.dir": "environment",
+        "load.rate": "default",
+    }
 
 
 @pytest.mark.parametrize(
@@ -192,14 +242,14 @@ def test_the_least_and_the_greatest_value_are_good(
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ('[columns.id]\naliases = ["#"]', "columns: the alias `#` of id has no letter or digit"),
+        ('[columns.id]\naliases = ["#"]', "the alias “#” of id has no letter or digit"),
         (
             '[columns.notes]\naliases = ["Name"]',
-            "columns: the alias `Name` of notes is a name of name",
+            "the alias “Name” of notes is a name of name",
         ),
         (
             '[columns.id]\naliases = ["Konto"]\n[columns.name]\naliases = ["konto "]',
-            "columns: the alias `konto ` of name is a name of id",
+            "the alias “konto ” of name is a name of id",
         ),
     ],
 )
@@ -207,7 +257,7 @@ def test_an_alias_that_would_find_the_wrong_column_is_named(
     path: Path, text: str, why: str
 ) -> None:
     """Values would go out as another field, and the run would say that all is well."""
-    assert complaint(path, text) == f"wrong settings: {why}"
+    assert complaint(path, text) == f"columns in {path}: {why}"
 
 
 def test_an_alias_may_be_one_that_ships(path: Path) -> None:
@@ -231,8 +281,8 @@ def test_everything_that_is_wrong_is_named_at_once(path: Path) -> None:
 @pytest.mark.parametrize("text", ["load = 3", 'load = "x"', "load = [1]", "[[load]]\nworkers = 3"])
 def test_a_section_that_is_none_is_named(path: Path, text: str) -> None:
     """With an override of one of its keys too."""
-    assert complaint(path, text).startswith("wrong settings: load")
-    assert complaint(path, text, load__workers=3).startswith("wrong settings: load")
+    assert complaint(path, text).startswith(f"load in {path}: must be a section")
+    assert complaint(path, text, load__workers=3).startswith(f"load in {path}: must be a section")
 
 
 @pytest.mark.parametrize(

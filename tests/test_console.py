@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import logging
 import os
 import pty
@@ -53,8 +54,24 @@ def test_what_the_encoding_lacks_is_a_question_mark(
     """A console of 1970 must not end the run."""
     with (tmp_path / "out").open("w", encoding="ascii") as file:
         monkeypatch.setattr(sys, "stdout", file)
-        console.say("سارة\udcff")
-    assert (tmp_path / "out").read_bytes() == b"?????\n"
+        console.say("سارة")
+        console.say_json("سارة\udcff")
+    assert (tmp_path / "out").read_bytes() == b'????\n"?????"\n'
+
+
+def test_what_is_unseen_is_written_out(capfd: pytest.CaptureFixture[str]) -> None:
+    """A file's name must not steer the terminal; the marks that turn Arabic are left out."""
+    console.say("“\u2068سارة\u2069”\x1b[2J\nnext\u200f")
+    console.complain("\u2068عمر\u2069\r")
+    printed = capfd.readouterr()
+    assert printed.out == "“سارة”<U+001B>[2J\nnext<U+200F>\n"
+    assert printed.err == "عمر<U+000D>\n"
+
+
+def test_json_keeps_what_is_unseen(capfd: pytest.CaptureFixture[str]) -> None:
+    """A program gets the name of a file as it is."""
+    console.say_json({"input": "a\u200f\n.csv"})
+    assert json.loads(capfd.readouterr().out) == {"input": "a\u200f\n.csv"}
 
 
 def test_a_reader_that_stands_still_is_waited_for_once(
@@ -117,18 +134,63 @@ def terminal_as_error(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
             os.close(shown)
 
 
+def shown_until(terminal: int, text: str) -> str:
+    """What a terminal shows, which it passes on some time after it got it."""
+    shown, until = "", time.monotonic() + 5
+    while text not in shown and time.monotonic() < until:
+        with contextlib.suppress(BlockingIOError):
+            shown += os.read(terminal, 1 << 16).decode()
+    return shown
+
+
+def ended(status: Status) -> RowResult:
+    """A row that ended so."""
+    return RowResult(2, 7, status, 1, "", 20)
+
+
 def test_a_terminal_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """How many rows have been sent of how many, and what became of them."""
+    """How many rows have been sent of how many, and with which status they ended."""
     with terminal_as_error(monkeypatch) as terminal:
         with console.progress(wanted=True) as progress:
-            progress.sending({Status.INVALID: 1}, 3)
-            progress.sent([RowResult(2, 7, Status.SUCCESS, 1, "", 20)])
-        shown, until = "", time.monotonic() + 5
-        while "INVALID 1  SUCCESS 1" not in shown and time.monotonic() < until:
-            with contextlib.suppress(BlockingIOError):  # a terminal passes on what it got later
-                shown += os.read(terminal, 1 << 16).decode()
-    assert "1/3" in shown
-    assert "INVALID 1  SUCCESS 1" in shown
+            progress.sending({Status.INVALID: 1_000}, 3_000)
+            progress.sent([ended(Status.SUCCESS)])
+        shown = shown_until(terminal, "\x1b[?25h")
+    assert "1 of 3,000 INVALID 1,000  SUCCESS 1" in shown
+
+
+def test_the_bar_of_a_run_that_stopped_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says how far the run got; that of a finished run is gone, and so is one of reading."""
+    stays = {}
+    for pending in (0, 1, 2):
+        with terminal_as_error(monkeypatch) as terminal:
+            with console.progress(wanted=True) as progress:
+                progress.staging(5)
+                if pending:
+                    progress.sending({}, pending)
+                    progress.sent([ended(Status.SUCCESS)])
+            stays[pending] = shown_until(terminal, "\x1b[?25h").endswith("SUCCESS 1\r\n\x1b[?25h")
+    assert stays == {0: False, 1: False, 2: True}
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+@pytest.mark.parametrize(
+    ("under_way", "words"),
+    [
+        (8, "Stopping after the 8 requests under way. Press Ctrl-C again to stop at once."),
+        (1, "Stopping after the request under way. Press Ctrl-C again to stop at once."),
+        (0, "Stopping. Press Ctrl-C again to stop at once."),
+    ],
+)
+def test_a_terminal_shows_what_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+    under_way: int,
+    words: str,
+    wanted: bool,  # noqa: FBT001
+) -> None:
+    """At once, with a bar and without."""
+    with terminal_as_error(monkeypatch) as terminal, console.progress(wanted=wanted) as progress:
+        progress.stopping(under_way)
+        assert words in shown_until(terminal, "at once.")
 
 
 def test_a_terminal_that_stands_still_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,6 +226,7 @@ def test_without_a_terminal_there_is_no_bar(
         for wanted in (True, False):
             with console.progress(wanted=wanted) as progress:
                 progress.staging(1_000)
+                progress.stopping(8)
     assert (tmp_path / "err").read_bytes() == b""
 
 

@@ -144,6 +144,9 @@ class _Blocking:
     def sent(self, *_: object) -> None:
         """Let sending be."""
 
+    def stopping(self, _under_way: int) -> None:
+        """Let stopping be."""
+
 
 @pytest.mark.parametrize("missing", ["nowhere", "file"])
 def test_a_place_that_cannot_be_written_is_found_before_anything_is_sent(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from etl import console
 from etl.commands import options
-from etl.commands.options import settings_of
+from etl.commands.options import existing_runs
 from etl.errors import InconsistentError
-from etl.runs.folder import RunsFolder
 from etl.runs.manifest import Manifest
 from etl.runs.reader import JournalReader
 
@@ -30,17 +28,22 @@ _OUTCOMES = {
 }
 
 
-@click.command(name="history")
-@click.option("--client", type=int, metavar="ID", help="What became of this client, over all runs.")
+@click.command(name="history", epilog=options.examples("history", "history --client 1024"))
+@click.option(
+    "--client",
+    type=int,
+    metavar="ID",
+    help="Show this client's history across all runs instead.",
+)
 @options.config
 @options.runs_dir
 @options.as_json
 def command(client: int | None, config: Path | None, runs_dir: Path | None, as_json: bool) -> None:
-    """List the runs, the newest first: when, which file, how many rows, and what became of them."""
-    runs = RunsFolder(settings_of(config, runs__dir=runs_dir).runs.dir).all()
+    """List all runs, newest first: time, file, number of rows, and results."""
+    runs = existing_runs(config, runs_dir, may_be_new=True).all()
     found = [facts for run in runs for facts in _readable_facts(run, client)]
     if as_json:
-        console.say(json.dumps(found, ensure_ascii=False, indent=2))
+        console.say_json(found)
     elif found:
         console.say_columns(
             [name.upper() for name in found[0]],

@@ -2,21 +2,57 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
 from etl import console
-from etl.config import load_settings
+from etl.config import Settings, load_settings
 from etl.errors import ConfigError
 from etl.files import require_replaceable
+from etl.runs.folder import RunsFolder
 from etl.stopping import is_disk_full
 
 if TYPE_CHECKING:
-    from etl.config import Settings
+    from collections.abc import Callable, Sequence
+
     from etl.extract.inputs import Inputs
+
+_DEFAULTS = Settings().told()
+
+
+class _Override(click.Option):
+    """An option that overrides a setting; its help has the setting's default."""
+
+    def __init__(self, names: Sequence[str], setting: str, **details: Any) -> None:  # noqa: ANN401
+        default = _DEFAULTS[setting]["value"]
+        if isinstance(default, float):
+            default = f"{default:g}"
+        details["help"] += "." if default is None else f" (default {default})."
+        super().__init__(names, **details)
+        self.setting = setting
+
+    @property
+    def given_as(self) -> str:
+        """What gave its value: the option itself, or a variable of the environment."""
+        source = click.get_current_context().get_parameter_source(self.name or "")
+        from_environment = source is ParameterSource.ENVIRONMENT
+        return str(self.envvar) if from_environment else self.opts[0]
+
+
+def override(name: str, setting: str, **details: Any) -> Callable[..., Any]:  # noqa: ANN401
+    """Declare an option that overrides a setting such as ``load.workers``."""
+    details["show_envvar"] = "envvar" in details
+    return click.option(name, cls=_Override, setting=setting, **details)
+
+
+def examples(*lines: str) -> str:
+    """Return the end of a command's help: what people type."""
+    return "\n".join(["\b", "Examples:", *(f"  fatora-clients {line}" for line in lines)])
+
 
 inputs = click.argument(
     "inputs",
@@ -31,27 +67,38 @@ config = click.option(
     type=click.Path(path_type=Path),
     envvar="FATORA_CONFIG",
     show_envvar=True,
-    help="The configuration file, in TOML.",
+    help="Configuration file (TOML).",
 )
-runs_dir = click.option(
+runs_dir = override(
     "--runs-dir",
+    setting="runs.dir",
     metavar="DIR",
     type=click.Path(path_type=Path),
     envvar="FATORA_RUNS_DIR",
-    show_envvar=True,
-    help="The folder of all runs.",
+    help="Folder that holds all runs",
 )
-sheet = click.option("--sheet", metavar="NAME", help="The sheet to read of a workbook.")
-encoding = click.option(
-    "--encoding", metavar="NAME", help="The encoding of a CSV without a byte order mark."
+sheet = override(
+    "--sheet",
+    setting="input.sheet",
+    metavar="NAME",
+    help="Sheet of the workbook to read (default: the one that has the columns)",
+)
+encoding = override(
+    "--encoding",
+    setting="input.encoding",
+    metavar="NAME",
+    help="Encoding of a CSV without a byte order mark (default: UTF-8)",
 )
 results = click.option(
     "--results",
+    metavar="FILE",
     type=click.Path(path_type=Path, dir_okay=False),
     callback=lambda _context, _parameter, path: _checked_results(path),
-    help="An extra copy of the results; its ending picks CSV or XLSX.",
+    help="Also write the results to this file (.csv or .xlsx).",
 )
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, and nothing else.")
+as_json = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON and nothing else on standard output."
+)
 
 
 def settings_of(config: Path | None, **options: object) -> Settings:
@@ -61,13 +108,32 @@ def settings_of(config: Path | None, **options: object) -> Settings:
         ConfigError: keys or values are wrong.
     """
     given = {key.replace("__", "."): value for key, value in options.items() if value is not None}
-    context = click.get_current_context()
-    environment = {
-        key
-        for key in given
-        if context.get_parameter_source(key.replace(".", "_")) is ParameterSource.ENVIRONMENT
-    }
-    return load_settings(config, given, environment)
+    declared = click.get_current_context().command.params
+    names = {each.setting: each.given_as for each in declared if isinstance(each, _Override)}
+    return load_settings(config, given, names)
+
+
+def existing_runs(
+    config: Path | None, runs_dir: Path | None, *, may_be_new: bool = False
+) -> RunsFolder:
+    """Return the folder of all runs, which must be there.
+
+    Where it ``may_be_new``, the default folder need not: nothing has been run so far.
+
+    Raises:
+        ConfigError: it is not there or cannot be read, or the settings are wrong.
+    """
+    settings = settings_of(config, runs__dir=runs_dir)
+    path, by_default = settings.runs.dir, settings.told()["runs.dir"]["from"] == "default"
+    try:
+        is_folder = stat.S_ISDIR(path.stat().st_mode)
+    except FileNotFoundError:
+        is_folder = may_be_new and by_default
+    except OSError as error:
+        raise ConfigError(f"the runs folder {path} cannot be read: {error.strerror}") from None
+    if not is_folder:
+        raise ConfigError(f"there is no runs folder {path}; name it with --runs-dir")
+    return RunsFolder(path)
 
 
 def require_place(results: Path | None, found: Inputs) -> None:
@@ -79,7 +145,7 @@ def require_place(results: Path | None, found: Inputs) -> None:
     if results is None:
         return
     if found.several:
-        raise ConfigError("--results goes with one input file")
+        raise ConfigError("--results works with a single input file only")
     if results.resolve() == found.files[0].resolve():
         raise ConfigError(f"--results {results} is the input itself: name another file")
     try:
@@ -95,16 +161,16 @@ def require_place(results: Path | None, found: Inputs) -> None:
 def say_what_is_left(found: Inputs) -> None:
     """Say which files were passed over, and where there was none at all."""
     for file in found.unsettled:
-        console.say(f"{file}: passed over for now, it changed only just")
+        console.say(f"{file}: skipped for now, because it has just changed")
     if not (found.files or found.unsettled):
-        console.say("Nothing to do: there is no spreadsheet to read.")
+        console.say("Nothing to do: the folder contains no spreadsheets.")
 
 
 def _checked_results(path: Path | None) -> Path | None:
     if path is None:
         return None
     if path.suffix.lower() not in {".csv", ".xlsx"}:
-        raise click.BadParameter("its name must end in .csv or .xlsx")
+        raise click.BadParameter("the name must end in .csv or .xlsx")
     if not path.parent.is_dir():
         raise click.BadParameter(f"there is no folder {path.parent}")
     return path

@@ -10,10 +10,9 @@ import click
 
 from etl import console
 from etl.commands import options
-from etl.commands.options import settings_of
+from etl.commands.options import existing_runs
 from etl.errors import ExitCode, InconsistentError
 from etl.retention import prune, runs_older_than
-from etl.runs.folder import RunsFolder
 from etl.runs.lock import locked
 from etl.text import counted
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from etl.retention import OldRun
+    from etl.runs.folder import RunsFolder
 
 _AGE = re.compile(r"([1-9][0-9]{0,4})d")
 
@@ -33,13 +33,13 @@ def _checked_age(_context: click.Context, _parameter: click.Parameter, value: st
     return timedelta(days=int(age[1]))
 
 
-@click.command(name="prune")
+@click.command(name="prune", epilog=options.examples("prune --older-than 400d"))
 @click.option(
     "--older-than",
     metavar="DAYS",
     required=True,
     callback=_checked_age,
-    help="Minimum age of the runs to prune, in days, such as 400d.",
+    help="Prune runs older than this many days, e.g. 400d.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @options.config
@@ -49,13 +49,17 @@ def command(
 ) -> ExitCode:
     """Remove the personal data of old runs: input, results, rework, report and journal cells.
 
-    The manifests are kept, with the counts and a record of the pruning, and so are the statuses,
-    codes and times of the rows: the runs still verify. Runs with rows left are not pruned. What
-    will be removed is listed first, and you are asked to confirm.
+    The manifests stay, with the counts and a record of the pruning. The status, codes and time of
+    each row stay too, so the runs can still be verified. Runs with rows left are not pruned. Shows
+    what will be removed and asks first.
 
-    Exit codes: 0 pruned or nothing to prune, 1 a modified run was not pruned, 4 not confirmed.
-    """
-    runs = RunsFolder(settings_of(config, runs__dir=runs_dir).runs.dir)
+    \b
+    Exit codes:
+      0  pruned, or nothing to prune
+      1  a run that was modified was not pruned
+      4  not confirmed
+    """  # noqa: D301 - click keeps the lines behind this mark
+    runs = existing_runs(config, runs_dir)
     runs.prepare()
     with locked(runs.path):
         found = list(runs_older_than(older_than, runs))

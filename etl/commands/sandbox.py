@@ -1,20 +1,26 @@
-"""``fatora-clients sandbox``: a copy of the API on this machine, for trying things out."""
+"""``fatora-clients sandbox``: a local API to try things out with."""
 
 from __future__ import annotations
 
 import click
 
 from etl import console
+from etl.commands import options
 from etl.errors import ConfigError
 from etl.sandbox.app import Behaviour
 from etl.sandbox.server import Sandbox
 
+_PORT = 8042
 
-@click.command(name="sandbox")
+
+@click.command(
+    name="sandbox",
+    epilog=options.examples("sandbox", "sandbox --latency 0.2 --fail-share 0.05"),
+)
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
-    default=8042,
+    default=_PORT,
     show_default=True,
     help="Port to listen on; 0 picks a free one.",
 )
@@ -40,13 +46,13 @@ from etl.sandbox.server import Sandbox
     default=0,
     show_default=True,
     metavar="N",
-    help="Requests per second; more are answered with HTTP 429. 0 is no limit.",
+    help="Requests per second; more are answered with HTTP 429. 0 means no limit.",
 )
 def command(port: int, latency: float, fail_share: float, throttle: int) -> None:
-    """Run a sandbox of the API on this machine until Ctrl-C. Nothing reaches Fatora.
+    """Run a sandbox of the API until Ctrl-C. Nothing sent to it leaves this machine.
 
-    It has the clients 1 to 999,999 and forgets all updates when it stops. To see an error, use an
-    e-mail address with its HTTP status: the update of anything+409@example.com is answered with
+    It has the clients 1 to 999,999 and forgets all updates when it stops. To get a certain HTTP
+    status, put it into the e-mail address: a row with anything+409@example.com is answered with
     HTTP 409.
     """
     behaviour = Behaviour(latency=latency, fail_share=fail_share, throttle=throttle)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -10,35 +9,36 @@ import click
 
 from etl import console
 from etl.commands import options
-from etl.commands.options import settings_of
+from etl.commands.options import existing_runs
 from etl.rows import NOT_UPDATED
-from etl.runs.folder import RunFolder, RunsFolder
 from etl.runs.manifest import Manifest
 from etl.runs.reader import JournalReader
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from etl.runs.folder import RunFolder
 
-@click.command(name="show")
+
+@click.command(name="show", epilog=options.examples("show latest", "show 20261128T0215"))
 @click.argument("run")
 @options.config
 @options.runs_dir
 @options.as_json
 def command(run: str, config: Path | None, runs_dir: Path | None, as_json: bool) -> None:
-    """Show one run: its summary, and the rows that were not updated and why.
+    """Show one run: its summary, and the rows that were not updated with the reason for each.
 
-    RUN is a run's id, a unique beginning of it, or 'latest'. The rows' own values are not shown;
-    they stand in the run's results file.
+    RUN is a run's id, the first characters of it, or 'latest'. Clients' names, phone numbers and
+    addresses are not shown; they are in the run's results file.
     """
-    folder = RunsFolder(settings_of(config, runs__dir=runs_dir).runs.dir).find(run)
+    folder = existing_runs(config, runs_dir).find(run)
     manifest = Manifest.read(folder.manifest)
     with JournalReader(folder.journal) as journal:
         counts = {str(status): count for status, count in journal.counts().items()}
         rows = list(_not_updated(journal))
     if as_json:
         facts = {**asdict(manifest), "counts": counts, "not_updated": rows}
-        console.say(json.dumps(facts, ensure_ascii=False, indent=2))
+        console.say_json(facts)
         return
     _print_run(folder, manifest, counts)
     if rows:

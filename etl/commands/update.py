@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import resource
@@ -25,7 +24,6 @@ from etl.load.access import Access
 from etl.load.pacing import Pace
 from etl.load.tokens import ExchangedToken, GivenToken
 from etl.outcome import columns_in_words, rows_in_words
-from etl.pipeline import Job, update_each
 from etl.runs.folder import RunsFolder
 from etl.runs.lock import locked
 from etl.runs.log import JsonLines
@@ -49,39 +47,66 @@ _THIS_MACHINE = "http://127.0.0.1/v1"  # what a run against the sandbox has as i
 _SANDBOX_ACCOUNT = "sandbox"
 
 
-@click.command(name="update")
+@click.command(
+    name="update",
+    epilog=options.examples(
+        "update clients.xlsx --sandbox",
+        "update clients.xlsx",
+        "update inbox/ --config configs/job.toml",
+    ),
+)
 @options.inputs
 @options.config
 @options.runs_dir
 @options.results
-@click.option("--workers", type=int, metavar="N", help="Rows under way at the same time.")
-@click.option(
-    "--rate", type=float, metavar="N", help="Requests a second, all workers together; 0: no limit."
+@options.override(
+    "--workers", setting="load.workers", type=int, metavar="N", help="Parallel requests"
 )
-@click.option(
+@options.override(
+    "--rate",
+    setting="load.rate",
+    type=float,
+    metavar="N",
+    help="Most requests per second, all workers together; 0 means no limit",
+)
+@options.override(
     "--api-url",
+    setting="api.url",
     envvar="FATORA_API_URL",
-    show_envvar=True,
     metavar="URL",
-    help="The API, with its version.",
+    help="Base URL of the API, including its version",
 )
-@click.option("--timeout", type=float, metavar="S", help="Seconds for one attempt, all told.")
-@click.option("--attempts", type=int, metavar="N", help="How often a row is tried.")
+@options.override(
+    "--timeout",
+    setting="api.timeout",
+    type=float,
+    metavar="S",
+    help="Total timeout per attempt, in seconds",
+)
+@options.override(
+    "--attempts",
+    setting="api.attempts",
+    type=int,
+    metavar="N",
+    help="Most attempts per row before it is left for the next run",
+)
 @options.sheet
 @options.encoding
 @click.option(
     "--limit",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Send the first N sendable rows, and leave the rest for the next run.",
+    help="Send only the first N valid rows and leave the others for the next run.",
 )
-@click.option("--again", is_flag=True, help="Send a file that was already processed.")
-@click.option("--sandbox", is_flag=True, help="Start the stand-in for the API and send to it.")
+@click.option("--again", is_flag=True, help="Send a file again that was already processed.")
+@click.option(
+    "--sandbox", is_flag=True, help="Send to a sandbox on this machine instead of Fatora."
+)
 @options.as_json
 @click.option(
-    "--quiet", is_flag=True, help="Print only why a file could not be used or its run stopped."
+    "--quiet", is_flag=True, help="Print nothing unless a file is unusable or a run stops early."
 )
-@click.option("--verbose", is_flag=True, help="Print what is logged, too.")
+@click.option("--verbose", is_flag=True, help="Also print the log.")
 def command(
     inputs: tuple[Path, ...],
     config: Path | None,
@@ -101,18 +126,28 @@ def command(
     quiet: bool,
     verbose: bool,
 ) -> ExitCode:
-    """Read, validate and send spreadsheets, or folders of them, and write what became of each row.
+    """Read spreadsheets, validate them, send each row to Fatora and write the results.
 
-    Each file is one run, in a folder of its own under --runs-dir. A file that was processed is not
-    sent twice; one whose run left rows is taken up where it stopped.
+    INPUT is a spreadsheet (.csv .tsv .txt .xlsx .xlsm) or a folder of them. Each file is one run
+    with its own folder in --runs-dir. A file that was already processed is not sent twice. If a run
+    stopped early, run the same file again to send the remaining rows.
 
-    The credentials come from FATORA_API_KEY or FATORA_BEARER_TOKEN, or from a file named by
-    FATORA_API_KEY_FILE or FATORA_BEARER_TOKEN_FILE.
+    Set FATORA_API_KEY or FATORA_BEARER_TOKEN to your credentials, or FATORA_API_KEY_FILE or
+    FATORA_BEARER_TOKEN_FILE to the path of a file that contains them.
 
-    Exit codes: 0 every row updated or nothing to do, 1 some rows not updated, 2 wrong usage,
-    configuration or credentials, 3 an input that cannot be used, 4 stopped early, 70 an internal
-    error, 75 another run is going.
-    """
+    \b
+    Exit codes:
+      0   every row was updated, or there was nothing to do
+      1   some rows were not updated
+      2   wrong usage, configuration or credentials; nothing was sent
+      3   an input cannot be used; nothing of it was sent
+      4   stopped early; run again to send the remaining rows
+      70  internal error
+      75  another run is using the runs folder; nothing was sent
+    """  # noqa: D301 - click keeps the lines behind this mark
+    # Not for --help, which would wait for pandas.
+    from etl.pipeline import Job, update_each  # noqa: PLC0415
+
     settings = settings_of(
         config,
         api__url=_THIS_MACHINE if sandbox else api_url,
@@ -160,7 +195,7 @@ def command(
     if as_json:
         objects = [_json_object(summary) for summary in summaries]
         told = {"runs": objects, "exit_code": exit_code} if found.several else objects[0]
-        console.say(json.dumps(told, ensure_ascii=False, indent=2))
+        console.say_json(told)
     elif not quiet:
         _print_summaries(summaries)
         say_what_is_left(found)

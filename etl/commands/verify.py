@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -10,9 +9,8 @@ import click
 
 from etl import console
 from etl.commands import options
-from etl.commands.options import settings_of
+from etl.commands.options import existing_runs
 from etl.errors import ExitCode
-from etl.runs.folder import RunsFolder
 from etl.text import counted
 from etl.verification import verify, verify_all
 
@@ -22,29 +20,34 @@ if TYPE_CHECKING:
     from etl.verification import Verification
 
 
-@click.command(name="verify")
+@click.command(name="verify", epilog=options.examples("verify latest", "verify --all"))
 @click.argument("runs", metavar="RUN...", nargs=-1)
-@click.option("--all", "every", is_flag=True, help="Every run, and the chain that they form.")
+@click.option(
+    "--all", "every", is_flag=True, help="Verify every run, and the chain that links them."
+)
 @options.config
 @options.runs_dir
 @options.as_json
 def command(
     runs: tuple[str, ...], every: bool, config: Path | None, runs_dir: Path | None, as_json: bool
 ) -> ExitCode:
-    """Check that the files of runs are intact, and name each that was modified.
+    """Check that the files of runs are intact, and list every one that was modified.
 
-    RUN is a run's id, a unique beginning of it, or 'latest'.
+    RUN is a run's id, the first characters of it, or 'latest'.
 
-    Exit codes: 0 all files intact, 1 problems found, 2 there is no such run or runs folder.
-    """
+    \b
+    Exit codes:
+      0  all files are intact
+      1  a file was modified, or is missing
+      2  there is no such run or runs folder
+    """  # noqa: D301 - click keeps the lines behind this mark
     if bool(runs) == every:
         raise click.UsageError("give one or more runs, or --all")
-    kept = RunsFolder(settings_of(config, runs__dir=runs_dir).runs.dir)
+    kept = existing_runs(config, runs_dir)
     verified = verify_all(kept) if every else verify([kept.find(name) for name in runs])
     exit_code = ExitCode.NOT_ALL_UPDATED if verified.problems else ExitCode.DONE
     if as_json:
-        told = {**asdict(verified), "exit_code": exit_code}
-        console.say(json.dumps(told, ensure_ascii=False, indent=2))
+        console.say_json({**asdict(verified), "exit_code": exit_code})
     else:
         _print(verified)
     return exit_code

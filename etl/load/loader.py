@@ -23,7 +23,7 @@ from etl.rows import Fault, RowResult, Status
 from etl.text import utc_time
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from etl.load.judge import Verdict
     from etl.load.pacing import Pace
@@ -79,7 +79,8 @@ class _Task:
 class Loader:
     """Sends rows until there are none left, or until it must stop.
 
-    ``stopped`` is the reason for that, in full sentences.
+    ``stopped`` is the reason for that, in full sentences. ``on_stopping`` is called once if the run
+    is asked to stop, with the number of requests that are under way; it must not raise.
     """
 
     rows: Iterator[PendingRow]
@@ -89,6 +90,7 @@ class Loader:
     stop: StopRequest
     pace: Pace
     clock: Clock = field(default_factory=Clock)
+    on_stopping: Callable[[int], None] | None = None
     stopped: str | None = field(init=False, default=None)
     _in_hand: dict[int, _Task] = field(init=False, default_factory=dict)
     _waiting: list[tuple[float, int, _Task]] = field(init=False, default_factory=list)
@@ -116,6 +118,7 @@ class Loader:
                 yield done
             if self._is_stopping:
                 self.sender.recall()
+                self._announce()
             if not self._submitted and (self._is_stopping or self._is_done):
                 return
             returned = self.sender.collect(self._patience())
@@ -127,6 +130,12 @@ class Loader:
         if self.stopped is None and self.stop.reason is not None:
             self.stopped = self.stop.reason
         return self.stopped is not None
+
+    def _announce(self) -> None:
+        """Say how many requests are under way: of more rows than workers, one for each worker."""
+        if self.stop.reason is not None and self.on_stopping is not None:
+            self.on_stopping(min(self._submitted, self.policy.workers))
+            self.on_stopping = None
 
     @property
     def _submitted(self) -> int:

@@ -20,7 +20,7 @@ from etl.text import utc_time
 from etl.urls import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
     from pathlib import Path
 
@@ -28,6 +28,7 @@ _STAGING = ".staging-"
 _SANDBOX = "-SANDBOX"
 _RUN_ID = re.compile(rf"[0-9]{{8}}T[0-9]{{6}}\.[0-9]{{3}}Z-[0-9a-f]{{6}}(?:{_SANDBOX})?")
 _LATEST = "latest"
+_BEST_FIRST = (".xlsx", ".csv")
 _BLOCK = 1 << 20
 
 
@@ -79,6 +80,20 @@ class RunFolder:
     def rework(self, ending: str) -> Path:
         """The file of rows to fix, with this ending."""
         return self.path / f"rework{ending}"
+
+    @property
+    def results_to_open(self) -> Path | None:
+        """The results file that people open: the workbook where there is one."""
+        return self._first(map(self.results, _BEST_FIRST))
+
+    @property
+    def rework_to_fix(self) -> Path | None:
+        """The file of rows to fix, if there are any."""
+        return self._first(map(self.rework, _BEST_FIRST))
+
+    @staticmethod
+    def _first(files: Iterable[Path]) -> Path | None:
+        return next((file for file in files if file.exists()), None)
 
     @property
     def report(self) -> Path:
