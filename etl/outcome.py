@@ -68,6 +68,11 @@ class OpenRows:
     to_fix: int
     left: int
 
+    @property
+    def total(self) -> int:
+        """The number of rows that are not final, or that nobody has corrected yet."""
+        return self.to_fix + self.left
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -75,7 +80,8 @@ class Summary:
 
     ``run`` is None where the input could not be used and no run was made; ``stopped`` is the
     sentence that says why the run stopped early, if it did. ``reworked`` are the files whose rows
-    this one corrects.
+    this one corrects; ``still_open`` counts the rows of a file that was ``already_done`` and that
+    still need fixing.
     """
 
     input: Path
@@ -88,6 +94,7 @@ class Summary:
     results: Path | None = None
     rework: Path | None = None
     already_done: bool = False
+    still_open: int = 0
     reworked: Sequence[OpenRows] = ()
 
 

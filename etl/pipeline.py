@@ -331,7 +331,8 @@ def _already_done(source: Path, folder: RunFolder, manifest: Manifest, job: Job)
         " Use --again to resend."
     )
     done = replace(manifest, exit_code=int(ExitCode.DONE))
-    return replace(_summary(source, folder, done, sentence), already_done=True)
+    summary = _summary(source, folder, done, sentence)
+    return replace(summary, already_done=True, still_open=still_open)
 
 
 def _summary(source: Path, folder: RunFolder, manifest: Manifest, sentence: str) -> Summary:
