@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import stat
+import subprocess
 import time
 from typing import TYPE_CHECKING
 
 import jwt
 import openpyxl
 import pytest
-from filelock import FileLock
 
 from etl.cli import run
 from etl.codes import Code
 from etl.pipeline import Job, update
 from etl.rows import Status
+from etl.runs.lock import locked
 from etl.sandbox.app import Behaviour
 from etl.sandbox.server import Sandbox
 from program import Program
@@ -216,7 +218,7 @@ def test_second_signal_ends_at_once_and_the_next_run_resumes(
     first: signal.Signals, tmp_path: Path
 ) -> None:
     """An answer that takes its time is not waited for, and nothing that was done is forgotten."""
-    token = reply(b'{"status": "SUCCESS", "token": "an-invented-token"}')
+    token = reply(b'{"success": true, "bearer_token": "an-invented-token"}')
     with ScriptedServer([[token], [30.0]]) as silent, Sandbox() as sandbox:
         program = Program(tmp_path, {"FATORA_API_KEY": sandbox.api_key})
         source = write_csv(tmp_path / "clients.csv", many(3))
@@ -258,7 +260,7 @@ def test_killed_run_is_taken_up_where_it_was(tmp_path: Path) -> None:
 
 def test_refused_key_ends_with_2_before_any_row(program: Program, sandbox: Sandbox) -> None:
     """A key that Authorize refuses is said at once; nothing was sent."""
-    program.environment["FATORA_API_KEY"] = "another-key"
+    program.environment["FATORA_API_KEY"] = "another-invented-key"
     refused = program.run("update", write_csv(program.folder / "clients.csv", many(2)))
     assert refused.returncode == 2
     assert "key" in refused.stderr
@@ -267,7 +269,7 @@ def test_refused_key_ends_with_2_before_any_row(program: Program, sandbox: Sandb
 
 def test_refused_token_stops_the_run(program: Program, sandbox: Sandbox) -> None:
     """A bearer token cannot be renewed: the first 401 ends the run."""
-    program.environment["FATORA_BEARER_TOKEN"] = "worn-out"
+    program.environment["FATORA_BEARER_TOKEN"] = "a-worn-out-invented-token"
     del program.environment["FATORA_API_KEY"]
     stopped = program.run(
         "update", write_csv(program.folder / "clients.csv", many(9)), "--workers", 1
@@ -328,7 +330,10 @@ def test_token_that_runs_out_is_renewed_for_all_workers(tmp_path: Path) -> None:
     ("environment", "said"),
     [
         ({"FATORA_API_KEY": ""}, "no credentials"),
-        ({"FATORA_BEARER_TOKEN": "other"}, "both FATORA_API_KEY and FATORA_BEARER_TOKEN"),
+        (
+            {"FATORA_BEARER_TOKEN": "another-invented-token"},
+            "both FATORA_API_KEY and FATORA_BEARER_TOKEN",
+        ),
         ({"FATORA_API_URL": "http://api.example.com/v1"}, "https://"),
         ({"FATORA_CONFIG": "nowhere.toml"}, "nowhere.toml"),
     ],
@@ -375,8 +380,10 @@ def test_held_runs_folder_ends_with_75(program: Program, sandbox: Sandbox) -> No
     """While another run holds the runs folder, nothing is sent."""
     source = write_csv(program.folder / "clients.csv", many(1))
     (program.folder / "runs").mkdir()
-    with FileLock(program.folder / "runs" / ".lock"):
-        assert program.run("update", source).returncode == 75
+    with locked(program.folder / "runs"):
+        refused = program.run("update", source)
+    assert (refused.returncode, refused.stdout) == (75, "")
+    assert f"another run is using runs (PID {os.getpid()}, since 20" in refused.stderr
     assert sandbox.requests_seen == 0
     assert program.run("update", source).returncode == 0
 
@@ -419,7 +426,9 @@ def test_key_that_is_refused_after_the_first_file_stops_the_others(tmp_path: Pat
     later = reply(b"", status=b"503 Service Unavailable")
     refused = reply(b'{"status": "ERROR", "error": "Invalid API Key"}')
     with ScriptedServer([[answer] for answer in (later, later, refused)]) as server:
-        program = Program(tmp_path, {"FATORA_API_KEY": "invented", "FATORA_API_URL": server.url})
+        program = Program(
+            tmp_path, {"FATORA_API_KEY": "an-invented-api-key", "FATORA_API_URL": server.url}
+        )
         sources = [write_csv(tmp_path / f"{name}.csv", many(1 + name)) for name in range(3)]
         done = program.run("update", *sources, "--json", "--attempts", 1)
     told = json.loads(done.stdout)
@@ -529,6 +538,78 @@ def test_extra_copy_of_the_results_goes_where_it_is_asked_for(program: Program) 
     ).read_bytes()
 
 
+def test_the_first_line_of_a_good_night_is_all_there_is_to_read(program: Program) -> None:
+    """When, that all is well, and how many rows: as the exit code says."""
+    done = program.run("update", write_csv(program.folder / "clients.csv", many(3)))
+    first, *rest = done.stdout.splitlines()
+    assert re.fullmatch(r"20[0-9-]{8} [0-9:]{5} OK \(SANDBOX\): 1 file, 3 rows updated", first)
+    assert "clients.csv: 3 rows" in rest[1]
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_mail_of_a_folder_names_what_needs_somebody(program: Program) -> None:
+    """Unusable files with their sentence, the rows to fix, and what was fine as one number."""
+    folder = program.folder / "in"
+    folder.mkdir()
+    for number in (1, 2):
+        write_csv(folder / f"fine-{number}.csv", many(number))
+    write_csv(folder / "faulty.csv", MIXED)
+    write_csv(folder / "unusable.csv", [("name",), ("Sara",)])
+    for file in folder.iterdir():
+        os.utime(file, (0, 0))
+    first = program.run("update", "in")
+    assert ": 4 files, 3 sent, 1 unusable, 3 rows to fix, 4 rows updated" in first.stdout
+    assert "\n1 file could not be used:\n  in/unusable.csv: no column for " in first.stdout
+    assert "Fix the 3 rows in runs/" in first.stdout
+    assert first.stdout.index("in/unusable.csv: ") < first.stdout.index("in/faulty.csv: 4 rows")
+
+    later = program.run("update", "in").stdout
+    totals = "4 files, 1 unusable, 3 already processed, 3 rows still open in earlier files"
+    assert later.splitlines()[0].endswith(f" ACTION NEEDED (SANDBOX): {totals}")
+    assert "\nin/faulty.csv: Already processed on " in later
+    assert "; 3 rows still need fixing." in later
+    assert "\n2 files were already processed and need nothing.\n" in later
+    assert "fine-1.csv" not in later
+
+
+def test_a_mail_with_both_outputs_says_each_thing_once(program: Program) -> None:
+    """Cron sends standard output and standard error together, and the verdict is its first line."""
+    write_csv(program.folder / "clients.csv", [("name",), ("Sara",)])
+    process = program.start("update", "clients.csv", stderr=subprocess.STDOUT)
+    mail, _ = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert " ACTION NEEDED (SANDBOX): 1 file, 1 unusable" in mail.splitlines()[0]
+    assert mail.count("clients.csv: no column for ") == 1
+
+
+def test_fed_back_rework_says_what_is_still_open(program: Program) -> None:
+    """Of two rows to fix one was corrected, and the original file has one left."""
+    source = write_csv(program.folder / "clients.csv", MIXED[:4])
+    program.run("update", source)
+    original = program.only_run()
+    rework = (original / "rework.csv").read_text(encoding="utf-8-sig")
+    corrected = program.folder / "corrected.csv"
+    corrected.write_text(rework.replace("1024.7", "1026"), encoding="utf-8")
+    done = program.run("update", corrected)
+    sentence = f"Still open after this rework: clients.csv (run {original.name}): 1 row to fix"
+    assert sentence in done.stdout.splitlines()
+    again = program.run("update", source, corrected, "--json")
+    assert [run["still_open"] for run in json.loads(again.stdout)["runs"]] == [1, 1]
+    assert str(original / "rework.csv") not in program.run("update", source).stdout
+
+
+def test_values_that_the_api_stored_differently_are_in_the_first_line(tmp_path: Path) -> None:
+    """All rows were updated, and yet somebody should look."""
+    answer = reply(b'{"status": "SUCCESS", "client": {"id": 1, "email": "other@example.com"}}')
+    with ScriptedServer([[answer]]) as server:
+        environment = {"FATORA_BEARER_TOKEN": "an-invented-token", "FATORA_API_URL": server.url}
+        program = Program(tmp_path, environment)
+        done = program.run("update", write_csv(tmp_path / "clients.csv", many(1)))
+    (first, *_) = done.stdout.splitlines()
+    updated = "1 row updated, 1 of them stored differently from what was sent"
+    assert first.endswith(f" OK: 1 file, {updated}")
+
+
 def summary_of(path: Path) -> list[str]:
     """Returns what the first sheet of the results says, line by line."""
     lines = openpyxl.load_workbook(path)["Summary"].values
@@ -562,7 +643,7 @@ def test_summary_sheet_says_when_there_is_nothing_to_do(program: Program) -> Non
 
 def test_summary_sheet_of_a_stopped_run_says_why(program: Program) -> None:
     """Operations read in the results what the engineer reads on the console."""
-    program.environment["FATORA_API_KEY"] = "wrong"
+    program.environment["FATORA_API_KEY"] = "an-invented-wrong-key"
     source = write_xlsx(program.folder / "clients.xlsx", MIXED[:2])
     assert program.run("update", source).returncode == 2
     said = summary_of(program.only_run() / "results.xlsx")

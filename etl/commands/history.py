@@ -14,11 +14,11 @@ from etl.commands.layout import Entry, columns, say_entries
 from etl.commands.options import settings_of
 from etl.commands.words import (
     api_of,
-    begun,
     minute,
     outcome_of,
     rows_in_short,
     short_id,
+    started,
     stop_reason,
 )
 from etl.errors import InconsistentError
@@ -122,7 +122,7 @@ class _History:
             still_open = self._reworks.open_rows(manifest.run)
         return {
             "run": manifest.run,
-            "when": utc_time(begun(manifest).timestamp()),
+            "when": utc_time(started(manifest).timestamp()),
             "file": manifest.input.name,
             "rows": manifest.rows,
             **{str(status): count for status, count in totals.counts.items()},
@@ -155,7 +155,7 @@ class _History:
                         "error": without_isolates(row.error),
                         "warning": without_isolates(row.warning),
                         "fix": row.fix,
-                        "time": row.time or utc_time(begun(manifest).timestamp()),
+                        "time": row.time or utc_time(started(manifest).timestamp()),
                         "attempts": row.attempts,
                         "api": api_of(manifest),
                         "sandbox": manifest.sandbox,
@@ -165,7 +165,7 @@ class _History:
 
 
 def _when(found: Manifest | Refused) -> datetime:
-    return begun(found) if isinstance(found, Manifest) else datetime.fromisoformat(found.when)
+    return started(found) if isinstance(found, Manifest) else datetime.fromisoformat(found.when)
 
 
 def _refused_facts(refused: Refused) -> Facts:

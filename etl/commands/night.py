@@ -68,7 +68,9 @@ class Night:
     def say_json(self) -> None:
         """Print it for programs: an object for a file, a list of them for several."""
         objects = [{**_facts(summary), "sandbox": self.sandbox} for summary in self.summaries]
-        printed = {"runs": objects, "exit_code": self.exit_code} if self.found.several else objects[0]
+        printed = (
+            {"runs": objects, "exit_code": self.exit_code} if self.found.several else objects[0]
+        )
         console.say(json.dumps(printed, ensure_ascii=False, indent=2))
 
     def complain(self, *, quiet: bool) -> None:

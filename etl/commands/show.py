@@ -135,8 +135,8 @@ class _Run:
         if self.outcome == RUNNING:
             say_wrapped("The run is still going on.")
         elif corrected := self.totals.to_fix - self.still_open.to_fix:
-            rows = f"{corrected:,} of the {counted(self.totals.to_fix, 'row')} to fix"
-            console.say(f"Later runs corrected {rows}.")
+            rows = counted(self.totals.to_fix, "row")
+            console.say(f"Later runs corrected {corrected:,} of {rows}.")
             say_wrapped(f"Still open: {open_in_words(self.still_open)}")
         else:
             say_wrapped(sentence_of(self.totals, self._stopped, self._rework))

@@ -30,7 +30,7 @@ def short_id(run: str) -> str:
     return run[:_START_LENGTH]
 
 
-def begun(manifest: Manifest) -> datetime:
+def started(manifest: Manifest) -> datetime:
     """Return when the newest session of a run began."""
     if manifest.sessions:
         return datetime.fromisoformat(manifest.sessions[-1].begun)
@@ -49,7 +49,7 @@ def outcome_of(manifest: Manifest, still_open: OpenRows, holder: Holder | None) 
     the only one who can be working on a run.
     """
     if manifest.exit_code is None:
-        goes_on = holder and (holder.since is None or holder.since <= begun(manifest))
+        goes_on = holder and (holder.since is None or holder.since <= started(manifest))
         return RUNNING if goes_on else INTERRUPTED
     if manifest.exit_code == ExitCode.NOT_ALL_UPDATED and not still_open.total:
         return "all corrected"

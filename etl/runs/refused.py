@@ -32,7 +32,7 @@ def refused_inputs(runs: RunsFolder) -> Iterator[Refused]:
     for line in lines:
         try:
             yield _refused(json.loads(line))
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             continue
 
 
