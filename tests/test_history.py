@@ -6,6 +6,7 @@ import fcntl
 import getpass
 import json
 import os
+import re
 import socket
 import struct
 import termios
@@ -186,22 +187,21 @@ def outcome(program: Program) -> str:
     return str(history["outcome"])
 
 
-@pytest.mark.parametrize("width", [80, 100, 120])
-@pytest.mark.parametrize("command", [["history"], ["show", "latest"], ["history", "--client", "1"]])
-def test_tables_fit_the_terminal(tmp_path: Path, command: list[str], width: int) -> None:
-    """The middle of a long name is left out; a narrow history says SANDBOX in another place."""
+@pytest.mark.parametrize("width", [80, 100])
+def test_tables_fit_the_terminal(tmp_path: Path, width: int) -> None:
+    """The middle of a long name is left out; a narrow history says SANDBOX below the run."""
     program = Program(tmp_path)
     name = f"{'a-long-name-' * 6}2026-11-28.csv"
     rows = [HEADER, ("1", "sara+422@example.com"), ("1.5", f"{'x' * 80} y"), ("no id", "z")]
     program.run("update", write_csv(tmp_path / name, rows), "--sandbox", "--quiet")
-    program.run("update", "missing.csv", "--sandbox", "--quiet")
-    lines = at_a_terminal(program, command, width)
     run_id = program.only_run().name
-    assert [line for line in lines if len(line) > width and run_id not in line] == []
-    assert any("SANDBOX" in line for line in lines)
-    if command == ["history"]:
-        assert ("API" in lines[0].split()) is (width >= 100)
-        assert any("  a-lon" in line and "28.csv  " in line for line in lines)
+    for command in (["history"], ["history", "--client", "1"], ["show", "latest"]):
+        lines = at_a_terminal(program, command, width)
+        assert [line for line in lines if len(line) > width and run_id not in line] == []
+        assert any("SANDBOX" in line for line in lines)
+    header, line, *_ = at_a_terminal(program, ["history"], width)
+    assert ("API" in header.split()) is (width >= 100)
+    assert re.search("  a-lon.*28.csv  ", line)
 
 
 def at_a_terminal(program: Program, command: list[str], width: int) -> list[str]:
