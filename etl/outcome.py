@@ -67,6 +67,11 @@ class OpenRows:
     to_fix: int
     left: int
 
+    @property
+    def total(self) -> int:
+        """The number of rows that are not final, or that nobody has corrected yet."""
+        return self.to_fix + self.left
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -75,7 +80,8 @@ class Summary:
     ``run`` is None if the input could not be used, so that no run was made. ``stopped`` says in
     full sentences why the run stopped early, if it did. ``delivered`` is the folder in which
     operations find the results, ``sha256`` the hash of the bytes that were read, if they could be.
-    ``reworked`` has what is still open of each file whose rows this one corrects.
+    ``reworked`` has what is still open of each file whose rows this one corrects; ``still_open``
+    counts the rows of a file that was ``already_done`` and that still need fixing.
     """
 
     input: Path
@@ -90,6 +96,7 @@ class Summary:
     delivered: Path | None = None
     already_done: bool = False
     sha256: str | None = None
+    still_open: int = 0
     reworked: Sequence[OpenRows] = ()
 
 

@@ -400,7 +400,9 @@ def _already_done(source: Path, folder: RunFolder, manifest: Manifest, job: Job)
         " Use --again to resend."
     )
     done = replace(manifest, exit_code=int(ExitCode.DONE))
-    summary = replace(_summary(source, folder, done, sentence), already_done=True)
+    summary = replace(
+        _summary(source, folder, done, sentence), already_done=True, still_open=still_open
+    )
     if manifest.pruned or (job.delivery and job.delivery.has(folder, manifest.input.name)):
         return summary
     return _delivered(summary, job)

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import fcntl
+import getpass
 import json
-from typing import TYPE_CHECKING, Any
+import os
+import re
+import socket
+import struct
+import termios
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from etl.cli import run
+from etl.runs.folder import RunsFolder
+from etl.runs.lock import locked
+from program import Program
+from scripted import ScriptedServer, reply
 from spreadsheets import write_csv
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HEADER = ("id", "email")
 
@@ -36,11 +48,11 @@ def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:  # noqa: A
 def test_history_lists_the_newest_run_first(
     two_runs: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each run is told with its file, rows, counts and outcome."""
+    """Each run is there with its file, rows, counts, outcome and API."""
     newest, oldest = told(capsys, "history")
     assert [newest["run"], oldest["run"]] == two_runs[::-1]
     assert (oldest["file"], oldest["rows"], oldest["REJECTED"]) == ("0.csv", 2, 1)
-    assert oldest["outcome"] == "some rows not updated"
+    assert (oldest["outcome"], oldest["api"]) == ("needs attention", "SANDBOX")
 
 
 def test_history_of_a_client_spans_all_runs(
@@ -57,11 +69,176 @@ def test_history_of_a_client_spans_all_runs(
 def test_history_is_a_table_for_people(
     two_runs: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without --json there is a line for each run below a header."""
+    """Without --json there is a line for each run, and below it what is open."""
+    run(["history"])
+    header, *lines = capsys.readouterr().out.splitlines()
+    assert header.split() == ["WHEN", "(UTC)", "FILE", "ROWS", "RESULT", "API", "RUN"]
+    second, second_open, first, first_open = lines
+    assert second.split()[2:] == ["1.csv", "1", "needs", "attention", "SANDBOX", two_runs[1][:20]]
+    assert first.split()[2:] == ["0.csv", "2", "needs", "attention", "SANDBOX", two_runs[0][:20]]
+    assert (second_open, first_open) == ("    1 to fix", "    1 to fix")
+
+
+def test_history_of_a_client_says_what_the_api_answered(
+    two_runs: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The auditor reads status, code and error of each row, the newest first."""
+    run(["history", "--client", "12"])
+    said = capsys.readouterr().out
+    assert said.startswith("Client 12: this client's history across all runs\n")
+    assert "  0.csv    3  REJECTED  SANDBOX  " in said
+    assert "    API_REJECTED: " in said
+    assert "422" in said
+    run(["history", "--client", "4711"])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[4] for line in lines[3:] if two_runs[0][:8] in line] == [
+        "INVALID",
+        "SUCCESS",
+    ]
+
+
+def test_history_is_in_the_order_of_the_times_that_it_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run that was resumed comes first, and an unusable file between the runs around it."""
+    monkeypatch.chdir(tmp_path)
+    rows = [(str(number), f"c{number}@example.com") for number in (1, 2)]
+    long = str(write_csv(tmp_path / "long.csv", [HEADER, *rows]))
+    short = str(write_csv(tmp_path / "short.csv", [HEADER, *rows[:1]]))
+    unusable = str(write_csv(tmp_path / "unusable.csv", [("name",), ("Sara",)]))
+    for arguments in ([long, "--limit", "1"], [short], [unusable], [long]):
+        run(["update", *arguments, "--sandbox", "--quiet"])
+    capsys.readouterr()
+    history = told(capsys, "history")
+    assert [each["file"] for each in history] == ["long.csv", "unusable.csv", "short.csv"]
+    assert [each["when"] for each in history] == sorted(
+        (each["when"] for each in history), reverse=True
+    )
+    assert history[1]["run"] is None
+    assert history[1]["outcome"].startswith("could not be used: ")
     run(["history"])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split()[:3] == ["RUN", "WHEN", "FILE"]
-    assert [line.split()[0] for line in lines[1:]] == two_runs[::-1]
+    assert lines[2].split()[2:] == ["unusable.csv"]
+    assert lines[3].startswith("    could not be used: no column for ")
+
+
+def test_history_shows_the_newest_50(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says how many more there are; --all and --json show them."""
+    note_refused(tmp_path, 52)
+    assert run(["history", "--runs-dir", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 1 + 2 * 50 + 1
+    assert lines[1].split() == ["2026-11-28", "02:51", "clients-51.csv"]
+    assert lines[-1] == "… and 2 more; --all shows all"
+    run(["history", "--runs-dir", str(tmp_path), "--all"])
+    assert len(capsys.readouterr().out.splitlines()) == 1 + 2 * 52
+    assert len(told(capsys, "history", "--runs-dir", str(tmp_path))) == 52
+
+
+def note_refused(runs: Path, number: int) -> None:
+    """Have so many inputs refused, one a minute."""
+    for minute in range(number):
+        when = datetime(2026, 11, 28, 2, minute, tzinfo=UTC)
+        source = Path(f"clients-{minute}.csv")
+        RunsFolder(runs).note_refused(source, "The file is empty.", when)
+
+
+@pytest.mark.parametrize(
+    "line", [b"\xff\xfe", b"{", b"[]", b"5", b'{"when": "yesterday"}', b"[" * 100_000]
+)
+def test_a_damaged_line_hides_no_other_refused_input(
+    tmp_path: Path, line: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A power cut may leave half a line, which is skipped."""
+    note_refused(tmp_path, 1)
+    refused = tmp_path / "refused.jsonl"
+    refused.write_bytes(refused.read_bytes() + line + b"\n" + refused.read_bytes())
+    assert len(told(capsys, "history", "--runs-dir", str(tmp_path))) == 2
+
+
+def test_running_and_killed_runs_are_told_apart(tmp_path: Path) -> None:
+    """A run without an end goes on as long as its own process holds the runs folder."""
+    token = reply(b'{"success": true, "bearer_token": "an-invented-token"}')
+    with ScriptedServer([[token], [30.0]]) as silent:
+        environment = {"FATORA_API_KEY": "an-invented-api-key", "FATORA_API_URL": silent.url}
+        program = Program(tmp_path, environment)
+        source = write_csv(tmp_path / "clients.csv", [HEADER, ("1", "sara@example.com")])
+        process = program.start("update", source)
+        while len(silent.requests) < 2:
+            assert process.poll() is None
+            time.sleep(0.02)
+        outcomes = [outcome(program)]
+        process.kill()
+        process.communicate()
+    outcomes.append(outcome(program))
+    with locked(tmp_path / "runs"):
+        outcomes.append(outcome(program))
+    assert outcomes == ["running", "interrupted", "interrupted"]
+    shown = program.run("show", "latest").stdout
+    assert ": interrupted\n" in shown
+    assert "no end recorded" in shown
+
+
+def outcome(program: Program) -> str:
+    """How the one run ended, as `history` and `show` agree."""
+    (history,) = json.loads(program.run("history", "--json").stdout)
+    shown = json.loads(program.run("show", "latest", "--json").stdout)
+    assert history["outcome"] == shown["outcome"]
+    return str(history["outcome"])
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_tables_fit_the_terminal(tmp_path: Path, width: int) -> None:
+    """The middle of a long name is left out; a narrow history says SANDBOX below the run."""
+    program = Program(tmp_path)
+    name = f"{'a-long-name-' * 6}2026-11-28.csv"
+    rows = [HEADER, ("1", "sara+422@example.com"), ("1.5", f"{'x' * 80} y"), ("no id", "z")]
+    program.run("update", write_csv(tmp_path / name, rows), "--sandbox", "--quiet")
+    run_id = program.only_run().name
+    for command in (["history"], ["history", "--client", "1"], ["show", "latest"]):
+        lines = at_a_terminal(program, command, width)
+        assert [line for line in lines if len(line) > width and run_id not in line] == []
+        assert any("SANDBOX" in line for line in lines)
+    header, line, *_ = at_a_terminal(program, ["history"], width)
+    assert ("API" in header.split()) is (width >= 100)
+    assert re.search("  a-lon.*28.csv  ", line)
+
+
+def at_a_terminal(program: Program, command: list[str], width: int) -> list[str]:
+    """Return the lines that a command prints at a terminal of that width."""
+    controller, terminal = os.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
+    with os.fdopen(controller, "rb") as screen:
+        process = program.start(*command, stdout=terminal)
+        os.close(terminal)
+        printed = b""
+        with suppress(OSError):  # that the program has closed the terminal
+            while data := screen.read1():
+                printed += data
+        assert process.wait(timeout=20) == 0
+        process.communicate()
+    return printed.decode().splitlines()
+
+
+def test_history_says_what_rework_has_left_open(
+    two_runs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The original file has nothing more to fix once its rework was updated."""
+    rework = (tmp_path / "runs" / two_runs[0] / "rework.csv").read_text("utf-8-sig")
+    corrected = tmp_path / "corrected.csv"
+    corrected.write_text(rework.replace("+422", ""), encoding="utf-8")
+    run(["update", str(corrected), "--sandbox", "--quiet"])
+    capsys.readouterr()
+    newest, _, oldest = told(capsys, "history")
+    assert newest["reworks"] == [oldest["run"]]
+    assert oldest["still_open"] == {"to_fix": 0, "left": 0}
+    assert oldest["outcome"] == "all corrected"
+    run(["history"])
+    assert "    1 to fix; still open after rework: nothing" in capsys.readouterr().out
+    run(["show", two_runs[0]])
+    shown = capsys.readouterr().out
+    assert "Later runs corrected 1 of 1 row." in shown
+    assert "Fix the 1 row" not in shown
 
 
 @pytest.mark.parametrize("command", [["history", "--client", "4711"], ["show", "latest"]])
@@ -73,7 +250,7 @@ def test_a_damaged_journal_hides_no_other_run(
     code = run(command)
     said = capsys.readouterr()
     assert f"the journal of run {two_runs[1]} is damaged" in said.err
-    assert (two_runs[0] in said.out) is (command[0] == "history")
+    assert (two_runs[0][:20] in said.out) is (command[0] == "history")
     assert code == (0 if command[0] == "history" else 70)
 
 
@@ -83,14 +260,62 @@ def test_history_of_no_runs_says_so(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out == "no runs\n"
 
 
-def test_show_tells_the_rows_that_were_not_updated(
+def test_show_says_what_the_api_answered(
     two_runs: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Row, client, status and code are told, the values are not."""
+    """Row, client, status and code, and below them the API's own words."""
     run(["show", two_runs[0]])
     out = capsys.readouterr().out
-    assert "3    12      REJECTED  API_REJECTED" in out
+    assert "  3      12  REJECTED  API_REJECTED\n    " in out
+    assert "422" in out.partition("API_REJECTED\n    ")[2]
     assert "lina" not in out
+    (row,) = told(capsys, "show", two_runs[0])["not_updated"]
+    assert "422" in row["error"]
+    assert (row["id"], row["http_status"], row["attempts"]) == ("12", 422, 1)
+
+
+def test_show_has_what_the_auditor_asks(
+    two_runs: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where it was sent, who did it, which columns, what came of it, and where the files are."""
+    run(["show", two_runs[0]])
+    said = capsys.readouterr().out
+    assert f"{two_runs[0]}: needs attention\n" in said
+    assert "SANDBOX: nothing reached Fatora." in said
+    assert "Sent: id ← “id”, email ← “email”." in said
+    assert f" s, by {getpass.getuser()} on {socket.gethostname()}." in said
+    assert "        1  REJECTED  Fatora refused the update\n" in said
+    assert f"runs/{two_runs[0]}\n" in said
+    assert "results.csv, rework.csv, run.log" in said
+    assert "Fix the 1 row in rework.csv" in said
+
+
+def test_show_quotes_an_id_that_cannot_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As it is in the file, so that it can be found there."""
+    monkeypatch.chdir(tmp_path)
+    source = write_csv(tmp_path / "clients.csv", [HEADER, ("C-17", "sara@example.com")])
+    run(["update", str(source), "--sandbox", "--quiet"])
+    run(["show", "latest"])
+    assert "  2  “C-17”  INVALID  ID_NOT_INTEGER\n" in capsys.readouterr().out
+    assert told(capsys, "show", "latest")["not_updated"][0]["id"] == "C-17"
+
+
+def test_show_prints_the_first_50_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says where the others are; --all and --json print them."""
+    monkeypatch.chdir(tmp_path)
+    source = write_csv(tmp_path / "clients.csv", [HEADER, *[("x", "sara@example.com")] * 53])
+    run(["update", str(source), "--sandbox", "--quiet"])
+    run(["show", "latest"])
+    said = capsys.readouterr().out
+    assert said.count("  ID_NOT_INTEGER\n") == 50
+    assert said.endswith("… and 3 more in results.csv; --all shows all\n")
+    run(["show", "latest", "--all"])
+    assert capsys.readouterr().out.count("  ID_NOT_INTEGER\n") == 53
+    assert len(told(capsys, "show", "latest")["not_updated"]) == 53
 
 
 @pytest.mark.parametrize("name", ["latest", "20"])

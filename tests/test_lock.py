@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import subprocess
 import sys
+import threading
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from etl.errors import BusyError
-from etl.runs.lock import locked
+from etl.runs.lock import holder_of, locked
 
 HOLDER = """
 import pathlib, sys
@@ -21,13 +26,60 @@ with locked(pathlib.Path(sys.argv[1])):
 
 
 def test_a_folder_that_is_held_is_refused(tmp_path: Path) -> None:
-    """At once, and the message says that nothing was sent."""
-    with (
-        locked(tmp_path),
-        pytest.raises(BusyError, match="nothing was sent: wait for its end"),
-        locked(tmp_path),
-    ):
+    """The message says who holds it, since when, and that nothing was sent."""
+    holder = rf"\(PID {os.getpid()}, since 20[0-9-]{{8}} [0-9:]{{5}} UTC\)"
+    message = rf"another run is using {tmp_path} {holder}; nothing was sent$"
+    with locked(tmp_path), pytest.raises(BusyError, match=message), locked(tmp_path):
         pytest.fail("two runs hold the folder")
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        b"",
+        b"\xff\x00",
+        b"[]",
+        b'{"pid": 1}',
+        b'{"pid": "x", "since": "2026-11-28T02:15:00+00:00"}',
+        b'{"pid": 1e999, "since": "2026-11-28T02:15:00+00:00"}',
+        b'{"pid": 1, "since": "yesterday"}',
+        b'{"pid": 1, "since": 5}',
+        b"[" * 100_000,
+    ],
+)
+def test_a_note_that_is_rubbish_is_left_out(tmp_path: Path, note: bytes) -> None:
+    """It is for people alone: the lock holds whatever is in its file."""
+    with FileLock(tmp_path / ".lock"):
+        (tmp_path / ".lock").write_bytes(note)
+        message = f"another run is using {tmp_path}; nothing was sent$"
+        with pytest.raises(BusyError, match=message), locked(tmp_path):
+            pytest.fail("two runs hold the folder")
+        assert (tmp_path / ".lock").read_bytes() == note
+
+
+def test_the_holder_is_known_while_it_holds(tmp_path: Path) -> None:
+    """Its note stays in the file, but means nothing once it has let go."""
+    assert holder_of(tmp_path) is None
+    with locked(tmp_path):
+        holder = holder_of(tmp_path)
+        assert holder is not None
+        assert holder.pid == os.getpid()
+        assert holder.since is not None
+        assert abs(datetime.now(UTC) - holder.since) < timedelta(minutes=1)
+    assert holder_of(tmp_path) is None
+    assert holder_of(tmp_path / "none") is None
+
+
+def test_looking_for_the_holder_keeps_nobody_out(tmp_path: Path) -> None:
+    """It takes the lock for an instant, for which a run waits."""
+    with locked(tmp_path):
+        pass
+    descriptor = os.open(tmp_path / ".lock", os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
+    letting_go = threading.Timer(0.1, os.close, [descriptor])
+    letting_go.start()
+    with locked(tmp_path):
+        letting_go.join()
 
 
 def test_a_folder_can_be_held_again(tmp_path: Path) -> None:

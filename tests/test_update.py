@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import stat
+import subprocess
 import time
 from typing import TYPE_CHECKING
 
 import jwt
 import openpyxl
 import pytest
-from filelock import FileLock
 
 from etl.cli import run
 from etl.codes import Code
 from etl.pipeline import Job, update
+from etl.rows import Status
+from etl.runs.lock import locked
 from etl.sandbox.app import Behaviour
 from etl.sandbox.server import Sandbox
 from program import Program
@@ -79,7 +82,8 @@ def test_rejected_row_says_what_the_api_returned(program: Program) -> None:
     """The returned error, its code and its HTTP status are in the results."""
     program.run("update", write_csv(program.folder / "clients.csv", MIXED))
     row = read_csv(program.only_run() / "results.csv")[3]
-    assert row["update_error"].startswith("the API answered 404: There is no such client")
+    assert "404" in row["update_error"]
+    assert "There is no such client" in row["update_error"]
     assert (row["update_code"], row["update_http_status"]) == ("API_NOT_FOUND", "404")
     assert row["update_fix"]
 
@@ -88,7 +92,7 @@ def test_file_without_faults_ends_with_0_and_no_rework(program: Program) -> None
     """Where every row was updated there is nothing to correct."""
     done = program.run("update", write_csv(program.folder / "clients.csv", many(3)))
     assert done.returncode == 0
-    assert "Everything was updated: 3 rows." in done.stdout
+    assert "All rows were updated: 3 updated." in done.stdout
     assert not list(program.only_run().glob("rework.*"))
 
 
@@ -149,7 +153,7 @@ def test_unreachable_api_stops_the_run_and_the_next_resumes(tmp_path: Path) -> N
     source = write_csv(tmp_path / "clients.csv", many(20))
     stopped = program.run("update", source, "--attempts", 1, "--workers", 1)
     assert stopped.returncode == 4
-    assert "could not serve 10 rows in a row" in stopped.stdout
+    assert "10 rows in a row" in stopped.stdout
     results = program.only_run() / "results.csv"
     assert statuses(read_csv(results)) == ["FAILED"] * 10 + ["NOT_SENT"] * 10
     with Sandbox(port=port):
@@ -201,7 +205,7 @@ def test_sigterm_ends_with_a_complete_report(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=30)
         assert process.returncode == 4
-        assert "stopped by SIGTERM" in out
+        assert " STOPPED (SANDBOX): 1 file, " in out.splitlines()[0]
         found = statuses(read_csv(program.only_run() / "results.csv"))
         assert found == sorted(found, key=str, reverse=True)
         assert set(found) == {"SUCCESS", "NOT_SENT"}
@@ -214,11 +218,12 @@ def test_second_signal_ends_at_once_and_the_next_run_resumes(
     first: signal.Signals, tmp_path: Path
 ) -> None:
     """An answer that takes its time is not waited for, and nothing that was done is forgotten."""
-    with ScriptedServer([[30.0]]) as silent, Sandbox() as sandbox:
-        program = Program(tmp_path, {"FATORA_BEARER_TOKEN": "an-invented-token"})
+    token = reply(b'{"success": true, "bearer_token": "an-invented-token"}')
+    with ScriptedServer([[token], [30.0]]) as silent, Sandbox() as sandbox:
+        program = Program(tmp_path, {"FATORA_API_KEY": sandbox.api_key})
         source = write_csv(tmp_path / "clients.csv", many(3))
         process = program.start("update", source, "--workers", 1, "--api-url", f"{silent.url}/v1")
-        while not silent.requests:
+        while len(silent.requests) < 2:
             assert process.poll() is None
             time.sleep(0.02)
         begun = time.monotonic()
@@ -228,7 +233,7 @@ def test_second_signal_ends_at_once_and_the_next_run_resumes(
         process.communicate(timeout=20)
         assert time.monotonic() - begun < 10
         assert process.returncode == 4
-        program.environment = {"FATORA_API_KEY": sandbox.api_key, "FATORA_API_URL": sandbox.url}
+        program.environment["FATORA_API_URL"] = sandbox.url
         assert program.run("update", source).returncode == 0
     results = read_csv(program.only_run() / "results.csv")
     assert [row["update_attempts"] for row in results] == ["2", "1", "1"]
@@ -258,19 +263,19 @@ def test_refused_key_ends_with_2_before_any_row(program: Program, sandbox: Sandb
     program.environment["FATORA_API_KEY"] = "another-invented-key"
     refused = program.run("update", write_csv(program.folder / "clients.csv", many(2)))
     assert refused.returncode == 2
-    assert "the API key was refused" in refused.stderr
+    assert "key" in refused.stderr
     assert sandbox.requests_seen == 1
 
 
 def test_refused_token_stops_the_run(program: Program, sandbox: Sandbox) -> None:
     """A bearer token cannot be renewed: the first 401 ends the run."""
-    program.environment["FATORA_BEARER_TOKEN"] = "a-worn-out-token"
+    program.environment["FATORA_BEARER_TOKEN"] = "a-worn-out-invented-token"
     del program.environment["FATORA_API_KEY"]
     stopped = program.run(
         "update", write_csv(program.folder / "clients.csv", many(9)), "--workers", 1
     )
     assert stopped.returncode == 4
-    assert "renew the key or token" in stopped.stdout
+    assert "(401)" in stopped.stdout
     assert sandbox.requests_seen == 1
 
 
@@ -375,8 +380,10 @@ def test_held_runs_folder_ends_with_75(program: Program, sandbox: Sandbox) -> No
     """While another run holds the runs folder, nothing is sent."""
     source = write_csv(program.folder / "clients.csv", many(1))
     (program.folder / "runs").mkdir()
-    with FileLock(program.folder / "runs" / ".lock"):
-        assert program.run("update", source).returncode == 75
+    with locked(program.folder / "runs"):
+        refused = program.run("update", source)
+    assert (refused.returncode, refused.stdout) == (75, "")
+    assert f"another run is using runs (PID {os.getpid()}, since 20" in refused.stderr
     assert sandbox.requests_seen == 0
     assert program.run("update", source).returncode == 0
 
@@ -411,24 +418,26 @@ def test_what_stops_one_file_keeps_the_next_from_being_begun(tmp_path: Path) -> 
     assert stopped.returncode == told["exit_code"] == 4
     assert [run["run"] is None for run in told["runs"]] == [False, True, True]
     assert {run["stopped"] for run in told["runs"]} == {told["runs"][0]["stopped"]}
-    assert "3.csv: not begun: the API could not serve 10 rows in a row" in stopped.stderr
+    assert f"3.csv: Not started. {told['runs'][0]['stopped']}" in stopped.stderr
 
 
 def test_key_that_is_refused_after_the_first_file_stops_the_others(tmp_path: Path) -> None:
-    """What became of the first is told, and 2 would say that nothing was sent."""
+    """The first file has a result, and 2 would say that nothing was sent."""
     later = reply(b"", status=b"503 Service Unavailable")
     refused = reply(b'{"status": "ERROR", "error": "Invalid API Key"}')
     with ScriptedServer([[answer] for answer in (later, later, refused)]) as server:
         program = Program(
-            tmp_path, {"FATORA_API_KEY": "an-invented-key-of-16", "FATORA_API_URL": server.url}
+            tmp_path, {"FATORA_API_KEY": "an-invented-api-key", "FATORA_API_URL": server.url}
         )
         sources = [write_csv(tmp_path / f"{name}.csv", many(1 + name)) for name in range(3)]
         done = program.run("update", *sources, "--json", "--attempts", 1)
     told = json.loads(done.stdout)
     assert done.returncode == told["exit_code"] == 4
     assert [run["exit_code"] for run in told["runs"]] == [1, 4, 4]
-    assert "1.csv: the API key was refused" in done.stderr
-    assert "2.csv: not begun: the API key was refused" in done.stderr
+    cause = told["runs"][1]["stopped"]
+    assert "key" in cause
+    assert f"1.csv: {cause}" in done.stderr
+    assert f"2.csv: Not started. {cause}" in done.stderr
 
 
 def test_fault_of_the_program_with_one_file_does_not_keep_the_next(
@@ -529,6 +538,78 @@ def test_extra_copy_of_the_results_goes_where_it_is_asked_for(program: Program) 
     ).read_bytes()
 
 
+def test_the_first_line_of_a_good_night_is_all_there_is_to_read(program: Program) -> None:
+    """When, that all is well, and how many rows: as the exit code says."""
+    done = program.run("update", write_csv(program.folder / "clients.csv", many(3)))
+    first, *rest = done.stdout.splitlines()
+    assert re.fullmatch(r"20[0-9-]{8} [0-9:]{5} OK \(SANDBOX\): 1 file, 3 rows updated", first)
+    assert "clients.csv: 3 rows" in rest[1]
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_mail_of_a_folder_names_what_needs_somebody(program: Program) -> None:
+    """Unusable files with their sentence, the rows to fix, and what was fine as one number."""
+    folder = program.folder / "in"
+    folder.mkdir()
+    for number in (1, 2):
+        write_csv(folder / f"fine-{number}.csv", many(number))
+    write_csv(folder / "faulty.csv", MIXED)
+    write_csv(folder / "unusable.csv", [("name",), ("Sara",)])
+    for file in folder.iterdir():
+        os.utime(file, (0, 0))
+    first = program.run("update", "in")
+    assert ": 4 files, 3 sent, 1 unusable, 3 rows to fix, 4 rows updated" in first.stdout
+    assert "\n1 file could not be used:\n  in/unusable.csv: no column for " in first.stdout
+    assert "Fix the 3 rows in runs/" in first.stdout
+    assert first.stdout.index("in/unusable.csv: ") < first.stdout.index("in/faulty.csv: 4 rows")
+
+    later = program.run("update", "in").stdout
+    totals = "4 files, 1 unusable, 3 already processed, 3 rows still open in earlier files"
+    assert later.splitlines()[0].endswith(f" ACTION NEEDED (SANDBOX): {totals}")
+    assert "\nin/faulty.csv: Already processed on " in later
+    assert "; 3 rows still need fixing." in later
+    assert "\n2 files were already processed and need nothing.\n" in later
+    assert "fine-1.csv" not in later
+
+
+def test_a_mail_with_both_outputs_says_each_thing_once(program: Program) -> None:
+    """Cron sends standard output and standard error together, and the verdict is its first line."""
+    write_csv(program.folder / "clients.csv", [("name",), ("Sara",)])
+    process = program.start("update", "clients.csv", stderr=subprocess.STDOUT)
+    mail, _ = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert " ACTION NEEDED (SANDBOX): 1 file, 1 unusable" in mail.splitlines()[0]
+    assert mail.count("clients.csv: no column for ") == 1
+
+
+def test_fed_back_rework_says_what_is_still_open(program: Program) -> None:
+    """Of two rows to fix one was corrected, and the original file has one left."""
+    source = write_csv(program.folder / "clients.csv", MIXED[:4])
+    program.run("update", source)
+    original = program.only_run()
+    rework = (original / "rework.csv").read_text(encoding="utf-8-sig")
+    corrected = program.folder / "corrected.csv"
+    corrected.write_text(rework.replace("1024.7", "1026"), encoding="utf-8")
+    done = program.run("update", corrected)
+    sentence = f"Still open after this rework: clients.csv (run {original.name}): 1 row to fix"
+    assert sentence in done.stdout.splitlines()
+    again = program.run("update", source, corrected, "--json")
+    assert [run["still_open"] for run in json.loads(again.stdout)["runs"]] == [1, 1]
+    assert str(original / "rework.csv") not in program.run("update", source).stdout
+
+
+def test_values_that_the_api_stored_differently_are_in_the_first_line(tmp_path: Path) -> None:
+    """All rows were updated, and yet somebody should look."""
+    answer = reply(b'{"status": "SUCCESS", "client": {"id": 1, "email": "other@example.com"}}')
+    with ScriptedServer([[answer]]) as server:
+        environment = {"FATORA_BEARER_TOKEN": "an-invented-token", "FATORA_API_URL": server.url}
+        program = Program(tmp_path, environment)
+        done = program.run("update", write_csv(tmp_path / "clients.csv", many(1)))
+    (first, *_) = done.stdout.splitlines()
+    updated = "1 row updated, 1 of them stored differently from what was sent"
+    assert first.endswith(f" OK: 1 file, {updated}")
+
+
 def summary_of(path: Path) -> list[str]:
     """Returns what the first sheet of the results says, line by line."""
     lines = openpyxl.load_workbook(path)["Summary"].values
@@ -542,13 +623,13 @@ def test_summary_sheet_says_what_to_do(program: Program) -> None:
     program.run(*arguments, "--limit", "1")
     said = summary_of(program.folder / "out.xlsx")
     assert {"File | clients.csv", f"Run | {program.only_run().name}", "Rows | 3 rows"} < set(said)
-    assert "INVALID | 1 | did not pass validation, never sent" in said
-    assert "NOT_SENT | 1 | not sent" in said
+    assert f"INVALID | 1 | {Status.INVALID.meaning}" in said
+    assert f"NOT_SENT | 1 | {Status.NOT_SENT.meaning}" in said
     code = Code.RUN_STOPPED
     assert f"{code.name} | 1 | {code.meaning} | {code.fix}" in said
-    correct = "Correct 1 row in rework.csv, and send that file; the column update_fix says how."
-    place = said.index(f"What to do | {correct}")
-    assert said[place + 1] == "Run the same file again for the 1 row left."
+    place = said.index("What to do | Run the same file again to send the remaining row.")
+    fix = "Fix the 1 row in rework.csv (see the update_fix column), then submit that file."
+    assert said[place + 1] == fix
 
 
 def test_summary_sheet_says_when_there_is_nothing_to_do(program: Program) -> None:
@@ -556,17 +637,17 @@ def test_summary_sheet_says_when_there_is_nothing_to_do(program: Program) -> Non
     source = write_xlsx(program.folder / "clients.xlsx", MIXED[:2])
     program.run("update", source)
     said = summary_of(program.only_run() / "results.xlsx")
-    assert "What to do | Nothing: every row was updated." in said
-    assert said[-1] == "NOT_SENT | 0 | not sent"
+    assert "What to do | Nothing. All rows were updated." in said
+    assert said[-1] == f"NOT_SENT | 0 | {Status.NOT_SENT.meaning}"
 
 
 def test_summary_sheet_of_a_stopped_run_says_why(program: Program) -> None:
     """Operations read in the results what the engineer reads on the console."""
-    program.environment["FATORA_API_KEY"] = "a-wrong-invented-key"
+    program.environment["FATORA_API_KEY"] = "an-invented-wrong-key"
     source = write_xlsx(program.folder / "clients.xlsx", MIXED[:2])
     assert program.run("update", source).returncode == 2
     said = summary_of(program.only_run() / "results.xlsx")
-    assert any("The run stopped early: " in line for line in said)
+    assert any("When this is resolved, run the same file again" in line for line in said)
 
 
 def test_summary_sheet_of_a_check_says_that_nothing_was_sent(program: Program) -> None:
@@ -575,8 +656,8 @@ def test_summary_sheet_of_a_check_says_that_nothing_was_sent(program: Program) -
     program.run("check", source, "--results", "out.xlsx")
     said = summary_of(program.folder / "out.xlsx")
     assert "Run | none" in said
-    assert "What to do | This was only a check: nothing was sent." in said
-    assert "Correct 1 row in your file, and send that file; the column update_fix says how." in said
+    assert "What to do | This was only a check. Nothing was sent." in said
+    assert any(line.startswith("Fix the 1 row in ") for line in said)
 
 
 def test_run_folder_is_private(program: Program) -> None:
@@ -608,7 +689,10 @@ PERSONS += [("x", "lina-invented", "Lina Invented", "0097455550002")]
 
 
 def test_nothing_personal_is_logged_printed_or_in_the_manifest(tmp_path: Path) -> None:
-    """Over every kind of outcome, a kill and a resume, at --verbose too; nor is the key."""
+    """Over every kind of outcome, a kill and a resume, at --verbose too; nor is the key.
+
+    Only `check` and `show` quote values, to whoever may read the file itself.
+    """
     table = [("id", "email", "name", "phone"), *PERSONS]
     with Sandbox(behaviour=Behaviour(latency=0.2)) as sandbox:
         key = {"FATORA_API_KEY": sandbox.api_key, "FATORA_API_URL": sandbox.url}
@@ -621,12 +705,10 @@ def test_nothing_personal_is_logged_printed_or_in_the_manifest(tmp_path: Path) -
             time.sleep(0.02)
         process.kill()
         told = "".join(process.communicate())
-        commands: list[tuple[object, ...]] = [options, ("check", source), ("show", "latest")]
-        commands += [("history",), ("history", "--client", 1), ("verify", "--all")]
-        for command in commands:
+        for command in (options, ("history",), ("history", "--client", 1), ("verify", "--all")):
             done = program.run(*command)
             assert done.returncode in {0, 1}
-            told += "" if command[0] == "check" else done.stdout + done.stderr
+            told += done.stdout + done.stderr
     run = program.only_run()
     told += (run / "run.log").read_text("utf-8") + (run / "manifest.json").read_text("utf-8")
     assert '"event": "attempt"' in told
@@ -661,7 +743,8 @@ def test_quiet_says_why_a_run_stopped(program: Program, sandbox: Sandbox) -> Non
     done = program.run("update", write_csv(program.folder / "clients.csv", many(3)), "--quiet")
     assert (done.returncode, done.stdout) == (4, "")
     (sentence,) = done.stderr.splitlines()
-    assert "clients.csv: Not updated: 3 of 3 rows. The run stopped early: the API did " in sentence
+    assert "clients.csv: 3 of 3 rows were not updated. " in sentence
+    assert "(401)" in sentence
 
 
 def test_cron_sees_neither_bar_nor_colour(program: Program) -> None:

@@ -2,74 +2,210 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 
 from etl import console
 from etl.commands import options
+from etl.commands.layout import Entry, say_counts, say_entries, say_wrapped
 from etl.commands.options import existing_runs
+from etl.commands.words import INTERRUPTED, RUNNING, minute, open_in_words, outcome_of, stop_reason
+from etl.fields import Field
+from etl.outcome import columns_in_words, rows_in_words, sentence_of
 from etl.rows import NOT_UPDATED
+from etl.runs.lock import holder_of
 from etl.runs.manifest import Manifest
 from etl.runs.reader import JournalReader
+from etl.runs.rework import Reworks
+from etl.text import counted, quote, without_isolates
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from etl.runs.folder import RunFolder
+    from etl.codes import Code
+    from etl.outcome import OpenRows, Totals
+    from etl.runs.folder import RunFolder, RunsFolder
+    from etl.runs.manifest import Session
+
+_FIRST = 50
+_INDENT = 10
+_ENDINGS = (".xlsx", ".csv")
 
 
 @click.command(name="show", epilog=options.examples("show latest", "show 20261128T0215"))
 @click.argument("run")
+@click.option(
+    "--all", "every", is_flag=True, help=f"Show all rows that were not updated, not only {_FIRST}."
+)
 @options.config
 @options.runs_dir
 @options.as_json
-def command(run: str, config: Path | None, runs_dir: Path | None, as_json: bool) -> None:
-    """Show one run: its summary, and the rows that were not updated with the reason for each.
+def command(
+    run: str, every: bool, config: Path | None, runs_dir: Path | None, as_json: bool
+) -> None:
+    """Show one run: its summary, and the rows that were not updated and why.
 
-    RUN is a run's id, the first characters of it, or 'latest'. Clients' names, phone numbers and
-    addresses are not shown; they are in the run's results file.
+    RUN is a run's id, a unique beginning of it, or 'latest'. What is wrong with a row quotes its
+    values: handle the output like the source file.
     """
-    folder = existing_runs(config, runs_dir).find(run)
-    manifest = Manifest.read(folder.manifest)
+    runs = existing_runs(config, runs_dir)
+    folder = runs.find(run)
     with JournalReader(folder.journal) as journal:
-        counts = {str(status): count for status, count in journal.counts().items()}
-        rows = list(_not_updated(journal))
-    if as_json:
-        facts = {**asdict(manifest), "counts": counts, "not_updated": rows}
-        console.say_json(facts)
-        return
-    _print_run(folder, manifest, counts)
-    if rows:
-        console.say()
-        console.say_columns(
-            [name.upper() for name in rows[0]],
-            [["" if value is None else str(value) for value in row.values()] for row in rows],
+        shown = _Run.read(runs, folder, journal)
+        if as_json:
+            facts = {**shown.facts(), "not_updated": list(_row_facts(journal, None))}
+            console.say_json(facts)
+        else:
+            shown.say()
+            shown.say_rows(journal, None if every else _FIRST)
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A run as it is on record.
+
+    ``outcome`` is how it ended, ``still_open`` what is open after all rework of its rows, and
+    ``corrects`` what is open of the files that it corrects.
+    """
+
+    folder: RunFolder
+    manifest: Manifest
+    totals: Totals
+    reasons: Mapping[Code, int]
+    outcome: str
+    still_open: OpenRows
+    corrects: Sequence[OpenRows]
+
+    @classmethod
+    def read(cls, runs: RunsFolder, folder: RunFolder, journal: JournalReader) -> Self:
+        """Read all that is shown of a run but its rows."""
+        manifest, reworks = Manifest.read(folder.manifest), Reworks(runs)
+        still_open = reworks.open_rows(folder.run)
+        return cls(
+            folder,
+            manifest,
+            journal.totals(sandbox=manifest.sandbox),
+            journal.code_counts(),
+            outcome_of(manifest, still_open, holder_of(runs.path)),
+            still_open,
+            reworks.open_originals(folder.run),
         )
 
+    def facts(self) -> dict[str, Any]:
+        """Return what --json prints of it."""
+        return {
+            **asdict(self.manifest),
+            "folder": str(self.folder.path),
+            "outcome": self.outcome,
+            "counts": {str(status): count for status, count in self.totals.counts.items()},
+            "stored_differently": self.totals.stored_differently,
+            "still_open": asdict(self.still_open),
+            "corrects": [asdict(each) for each in self.corrects],
+        }
 
-def _print_run(folder: RunFolder, manifest: Manifest, counts: dict[str, int]) -> None:
-    console.say(f"run     {folder.run}")
-    console.say(f"file    {manifest.input.name}, SHA-256 {manifest.input.sha256}")
-    console.say(f"api     {manifest.api}")
-    for session in manifest.sessions:
-        ended = f"to {session.ended}" if session.ended else "without an end"
-        why = f", {session.stopped}" if session.stopped else ""
-        console.say(f"        {session.begun} {ended}, by {session.user} on {session.host}{why}")
-    told = ", ".join(f"{count} {status}" for status, count in counts.items() if count)
-    console.say(f"rows    {manifest.rows}: {told or 'none'}")
-    console.say(f"folder  {folder.path}")
+    def say(self) -> None:
+        """Print what it was, what it came to, and what is still open."""
+        manifest = self.manifest
+        _say("run", f"{self.folder.run}: {self.outcome}")
+        if manifest.sandbox:
+            _say("", "SANDBOX: nothing reached Fatora.")
+        _say("file", f"{manifest.input.name}: {rows_in_words(self.totals)}")
+        _say("", f"SHA-256 {manifest.input.sha256}")
+        _say("columns", columns_in_words(self.totals))
+        _say("api", f"{manifest.api}, account {manifest.account}")
+        for number, session in enumerate(manifest.sessions):
+            _say("" if number else "sessions", _session_in_words(session))
+        files = sorted(file.name for file in self.folder.path.iterdir())
+        console.say(f"{'folder':<{_INDENT}}{self.folder.path}")  # in one piece, to be copied
+        _say("files", ", ".join(files))
+        console.say()
+        say_counts(self.totals)
+        self._say_what_is_open()
+        for code, count in self.reasons.items():
+            console.say()
+            console.say(f"{code.name}, {counted(count, 'row')}")
+            say_wrapped(f"{code.meaning}. {code.fix}", indent=2)
+
+    def _say_what_is_open(self) -> None:
+        if self.outcome == RUNNING:
+            say_wrapped("The run is still going on.")
+        elif corrected := self.totals.to_fix - self.still_open.to_fix:
+            rows = counted(self.totals.to_fix, "row")
+            console.say(f"Later runs corrected {corrected:,} of {rows}.")
+            say_wrapped(f"Still open: {open_in_words(self.still_open)}")
+        else:
+            say_wrapped(sentence_of(self.totals, self._stopped, self._rework))
+        for each in self.corrects:
+            say_wrapped(f"Still open in the file that this one corrects: {open_in_words(each)}")
+
+    def say_rows(self, journal: JournalReader, most: int | None) -> None:
+        """Print the rows that were not updated, and what Fatora answered."""
+        rows = list(_row_facts(journal, most))
+        if not rows:
+            return
+        console.say()
+        say_entries(["ROW", "CLIENT", "STATUS", "CODE"], map(_entry, rows), cut="CLIENT")
+        if more := self.totals.rows - self.totals.updated - len(rows):
+            console.say(f"… and {more:,} more{self._place}; --all shows all")
+
+    @property
+    def _stopped(self) -> str | None:
+        if self.outcome == INTERRUPTED:
+            return "The run was interrupted (no end recorded)."
+        return stop_reason(self.manifest)
+
+    @property
+    def _rework(self) -> str:
+        """The name of the file of rows to fix."""
+        return self._first_of(self.folder.rework) or "the rework file"
+
+    @property
+    def _place(self) -> str:
+        """Where all rows are, unless they were pruned."""
+        results = self._first_of(self.folder.results)
+        return f" in {results}" if results else ""
+
+    @staticmethod
+    def _first_of(named: Callable[[str], Path]) -> str | None:
+        return next((path.name for path in map(named, _ENDINGS) if path.exists()), None)
 
 
-def _not_updated(journal: JournalReader) -> list[dict[str, Any]]:
-    return [
-        {
+def _say(label: str, text: str) -> None:
+    say_wrapped(text, label, _INDENT)
+
+
+def _session_in_words(session: Session) -> str:
+    took = "no end recorded" if session.seconds is None else f"{session.seconds:,.1f} s"
+    who = f"{session.user} on {session.host}"
+    start = minute(datetime.fromisoformat(session.begun))
+    return f"{start} UTC, {took}, by {who}. {session.stopped or ''}".strip()
+
+
+def _row_facts(journal: JournalReader, most: int | None) -> Iterator[dict[str, Any]]:
+    """Yield what is shown of each row that was not updated; ``id`` is the cell as it is."""
+    column = journal.staged().columns[Field.ID]
+    for row in journal.rows(statuses=NOT_UPDATED, limit=most):
+        yield {
             "row": row.row,
             "client": row.client_id,
+            "id": row.cells[column] if row.cells else None,  # else it was pruned
             "status": str(row.status),
             "code": row.codes,
             "why": row.reasons or row.status.meaning,
+            "error": without_isolates(row.error),
+            "fix": row.fix,
+            "http_status": row.http_status,
+            "attempts": row.attempts,
+            "time": row.time,
         }
-        for row in journal.rows(statuses=NOT_UPDATED)
-    ]
+
+
+def _entry(facts: dict[str, Any]) -> Entry:
+    cell = "" if facts["id"] is None else without_isolates(quote(facts["id"]))
+    client = cell if facts["client"] is None else str(facts["client"])
+    cells = [str(facts["row"]), client, facts["status"], facts["code"]]
+    return Entry(cells, facts["error"] or facts["why"])

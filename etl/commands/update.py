@@ -8,41 +8,38 @@ import resource
 import shlex
 import sys
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 import click
 from pydantic import SecretStr
 
 from etl import console
 from etl.commands import options
-from etl.commands.options import require_place, say_what_is_left, settings_of
+from etl.commands.night import Night, shares_a_reader
+from etl.commands.options import require_place, settings_of
 from etl.config import read_credentials
-from etl.errors import ExitCode
 from etl.extract.inputs import find_inputs
 from etl.load.access import Access
 from etl.load.pacing import Pace
 from etl.load.tokens import ExchangedToken, GivenToken
-from etl.outcome import columns_in_words, rows_in_words
 from etl.runs.folder import RunsFolder
 from etl.runs.lock import locked
 from etl.runs.log import JsonLines
 from etl.runs.manifest import Invocation
 from etl.sandbox import API_KEY
 from etl.stopping import stop_on_signals
-from etl.text import without_isolates
 from etl.urls import is_loopback
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from etl.config import Credentials, Settings
+    from etl.errors import ExitCode
     from etl.load.tokens import Tokens
-    from etl.outcome import Summary
     from etl.pipeline import Connect
 
-_PATHS = ("folder", "input", "results", "rework", "delivered")
 _THIS_MACHINE = "http://127.0.0.1/v1"  # what a run against the sandbox has as its address
 _SANDBOX_ACCOUNT = "sandbox"
 
@@ -188,18 +185,14 @@ def command(
             folders=frozenset(path for path in inputs if path.is_dir()),
         )
         summaries = list(update_each(found.files, job))
-    exit_code = ExitCode.worst(summary.exit_code for summary in summaries)
-    for summary in summaries:
-        if summary.run is None or (quiet and summary.exit_code is ExitCode.STOPPED):
-            console.complain(f"fatora-clients: {summary.input}: {summary.sentence}")
+    night = Night(found, summaries, datetime.now().astimezone(), job.sandbox)
     if as_json:
-        objects = [_json_object(summary) for summary in summaries]
-        told = {"runs": objects, "exit_code": exit_code} if found.several else objects[0]
-        console.say_json(told)
+        night.say_json()
     elif not quiet:
-        _print_summaries(summaries)
-        say_what_is_left(found)
-    return exit_code
+        night.say()
+    if quiet or as_json or not shares_a_reader():
+        night.complain(quiet=quiet)
+    return night.exit_code
 
 
 def _invocation(credentials: Credentials | None) -> Invocation:
@@ -251,28 +244,3 @@ def _log_to_console() -> None:
     handler = console.ToConsole()
     handler.setFormatter(JsonLines())
     logging.getLogger("etl").addHandler(handler)
-
-
-def _print_summaries(summaries: Sequence[Summary]) -> None:
-    for summary in summaries:
-        if summary.run is not None:
-            _print_summary(summary)
-
-
-def _print_summary(summary: Summary) -> None:
-    totals = summary.totals
-    console.say(f"{summary.input}: {rows_in_words(totals)}")
-    console.say(without_isolates(columns_in_words(totals)))
-    for status, count in totals.counts.items():
-        if count:
-            console.say(f"  {count:>7,}  {status:<8}  {status.meaning}")
-    console.say(without_isolates(summary.sentence))
-    console.say(f"Results: {summary.results or 'pruned'}")
-    console.say(f"Run:     {summary.run}")
-
-
-def _json_object(summary: Summary) -> dict[str, Any]:
-    facts = asdict(summary)
-    facts |= facts.pop("totals")
-    paths = {key: value and str(value) for key, value in facts.items() if key in _PATHS}
-    return {**facts, **paths}

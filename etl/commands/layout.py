@@ -1,0 +1,99 @@
+"""Text that fits the terminal, or 100 columns where there is none."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+from typing import TYPE_CHECKING, NamedTuple
+
+from etl import console
+from etl.text import visible, without_isolates
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from etl.outcome import Totals
+
+_COLUMNS = 100
+_FEWEST_COLUMNS = 40
+_SHORTEST_CELL = 8
+_GAP = "  "
+_INDENT = 4
+
+
+class Entry(NamedTuple):
+    """A line of a table, and the sentences below it."""
+
+    cells: Sequence[str]
+    details: str = ""
+
+
+def columns() -> int:
+    """Return how many characters a line may have."""
+    if not sys.stdout.isatty():
+        return _COLUMNS
+    return max(shutil.get_terminal_size((_COLUMNS, 0)).columns, _FEWEST_COLUMNS)
+
+
+def say_wrapped(text: str, label: str = "", indent: int = 0) -> None:
+    """Print sentences on as many lines as they need, each ``indent`` characters to the right.
+
+    The label is put before the first of them.
+    """
+    lines = textwrap.wrap(
+        visible(without_isolates(text)),
+        columns(),
+        initial_indent=label.ljust(indent),
+        subsequent_indent=" " * indent,
+        break_on_hyphens=False,
+    )
+    for line in lines or [label]:
+        console.say(line)
+
+
+def say_entries(header: Sequence[str], entries: Iterable[Entry], *, cut: str) -> None:
+    """Print a table; where it is too wide, the middle of the cells below ``cut`` is left out.
+
+    Columns whose cells are numbers are set to the right.
+    """
+    rows = [Entry([visible(cell) for cell in cells], details) for cells, details in entries]
+    table = [header, *(row.cells for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    flexible = header.index(cut)
+    excess = sum(widths) + len(_GAP) * (len(header) - 1) - columns()
+    if excess > 0:
+        widths[flexible] = max(widths[flexible] - excess, _SHORTEST_CELL)
+    _say_cells(header, widths)
+    for row in rows:
+        _say_cells(row.cells, widths)
+        if row.details:
+            say_wrapped(row.details, indent=_INDENT)
+
+
+def say_counts(totals: Totals) -> None:
+    """Print how many rows there are of each status, and what it means."""
+    for status, count in totals.counts.items():
+        if count:
+            console.say(f"  {count:>7,}  {status:<8}  {status.meaning}")
+
+
+def _say_cells(cells: Sequence[str], widths: Sequence[int]) -> None:
+    shown = (
+        shortened.rjust(width) if _is_number(shortened) else shortened.ljust(width)
+        for width, cell in zip(widths, cells, strict=True)
+        for shortened in [_shortened(cell, width)]
+    )
+    console.say(_GAP.join(shown).rstrip())
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(",", "").isdecimal()
+
+
+def _shortened(text: str, width: int) -> str:
+    """Return a text without its middle: the ends of file names tell them apart."""
+    if len(text) <= width:
+        return text
+    tail = (width - 1) // 2
+    return f"{text[: width - 1 - tail]}…{text[-tail:]}"

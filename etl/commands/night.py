@@ -1,0 +1,215 @@
+"""What ``update`` prints: the mail of the night, or one JSON object.
+
+The first line alone says whether somebody must do something. What follows is for operations: the
+files that could not be used, and what each file that was sent came to.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from etl import console
+from etl.commands.layout import say_counts
+from etl.commands.options import say_what_is_left
+from etl.commands.words import minute, open_in_words
+from etl.errors import ExitCode
+from etl.outcome import columns_in_words, rows_in_words
+from etl.text import counted, visible, without_isolates
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from datetime import datetime
+
+    from etl.extract.inputs import Inputs
+    from etl.outcome import OpenRows, Summary
+
+_VERDICTS = {
+    ExitCode.DONE: "OK",
+    ExitCode.NOT_ALL_UPDATED: "ACTION NEEDED",
+    ExitCode.INPUT_UNUSABLE: "ACTION NEEDED",
+    ExitCode.STOPPED: "STOPPED",
+    ExitCode.INTERNAL: "FAILED",
+}
+_UNUSABLE, _FAILED, _NOT_SENT = "could not be used", "failed", "not sent"
+_WITHOUT_RUN = {ExitCode.INPUT_UNUSABLE: _UNUSABLE, ExitCode.STOPPED: _NOT_SENT}
+_PATHS = ("folder", "input", "results", "rework", "delivered")
+_SENTENCES = ("sentence", "stopped")
+
+
+@dataclass(frozen=True)
+class Night:
+    """What one invocation of ``update`` did; ``ended`` is the local time."""
+
+    found: Inputs
+    summaries: Sequence[Summary]
+    ended: datetime
+    sandbox: bool = False
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The worst of all files."""
+        return ExitCode.worst(summary.exit_code for summary in self.summaries)
+
+    def say(self) -> None:
+        """Print it for people."""
+        console.say(f"{minute(self.ended)} {self._verdict}: {', '.join(self._totals())}")
+        for what, summaries in self._without_run.items():
+            _say_without_run(what, summaries)
+        for summary in self._sent:
+            self._say_sent(summary)
+        self._say_done()
+        say_what_is_left(self.found)
+
+    def say_json(self) -> None:
+        """Print it for programs: an object for a file, a list of them for several."""
+        objects = [{**_facts(summary), "sandbox": self.sandbox} for summary in self.summaries]
+        printed = (
+            {"runs": objects, "exit_code": self.exit_code} if self.found.several else objects[0]
+        )
+        console.say_json(printed)
+
+    def complain(self, *, quiet: bool) -> None:
+        """Print on standard error why files were not sent; if ``quiet``, why runs stopped too."""
+        for summary in self.summaries:
+            if summary.run is None or (quiet and summary.exit_code is ExitCode.STOPPED):
+                sentence = without_isolates(summary.sentence)
+                console.complain(f"fatora-clients: {_name(summary)}: {sentence}")
+
+    @cached_property
+    def _sent(self) -> list[Summary]:
+        return [each for each in self.summaries if each.run and not each.already_done]
+
+    @cached_property
+    def _done(self) -> list[Summary]:
+        return [each for each in self.summaries if each.already_done]
+
+    @cached_property
+    def _without_run(self) -> dict[str, list[Summary]]:
+        """The files of which nothing was sent, by what happened to them."""
+        groups: dict[str, list[Summary]] = {_UNUSABLE: [], _FAILED: [], _NOT_SENT: []}
+        for each in self.summaries:
+            if each.run is None:
+                groups[_WITHOUT_RUN.get(each.exit_code, _FAILED)].append(each)
+        return groups
+
+    @cached_property
+    def _reworked(self) -> dict[str, OpenRows]:
+        """What is open of each earlier file that one of these corrects, after the last of them."""
+        return {each.run: each for summary in self._sent for each in summary.reworked}
+
+    @cached_property
+    def _still_open(self) -> list[Summary]:
+        """The files processed before that have rows to fix, and that none of these corrects."""
+        return [each for each in self._done if each.still_open and each.run not in self._reworked]
+
+    @cached_property
+    def _rows_open(self) -> int:
+        """The number of open rows in the files of earlier nights."""
+        reworked = sum(each.total for each in self._reworked.values())
+        return reworked + sum(each.still_open for each in self._still_open)
+
+    @property
+    def _verdict(self) -> str:
+        waiting = self.exit_code is ExitCode.DONE and self._rows_open
+        verdict = _VERDICTS[ExitCode.NOT_ALL_UPDATED if waiting else self.exit_code]
+        return f"{verdict} (SANDBOX)" if self.sandbox else verdict
+
+    def _totals(self) -> Iterator[str]:
+        """Yield the numbers of the first line: the files, what is to be done, what was done."""
+        files, sent = len(self.summaries), len(self._sent)
+        totals = [summary.totals for summary in self._sent]
+        yield counted(files, "file") if files else "no files"
+        for number, what in (
+            (sent if sent < files else 0, "sent"),
+            (len(self._without_run[_UNUSABLE]), "unusable"),
+            (len(self._without_run[_FAILED]), _FAILED),
+            (len(self._without_run[_NOT_SENT]), _NOT_SENT),
+            (len(self._done), "already processed"),
+            (len(self.found.unsettled), "passed over"),
+        ):
+            if number:
+                yield f"{number:,} {what}"
+        for number, what in (
+            (sum(each.to_fix for each in totals), "to fix"),
+            (sum(each.left for each in totals), "left"),
+            (self._rows_open, "still open in earlier files"),
+            (sum(each.updated for each in totals), "updated"),
+        ):
+            if number:
+                yield f"{counted(number, 'row')} {what}"
+        if differ := sum(each.stored_differently for each in totals):
+            yield f"{differ:,} of them stored differently from what was sent"
+
+    def _say_sent(self, summary: Summary) -> None:
+        totals = summary.totals
+        console.say()
+        console.say(f"{_name(summary)}: {rows_in_words(totals)}")
+        console.say(without_isolates(columns_in_words(totals)))
+        say_counts(totals)
+        console.say(without_isolates(summary.sentence))
+        for each in summary.reworked:
+            console.say(f"Still open after this rework: {open_in_words(self._reworked[each.run])}")
+        _say_places(summary)
+
+    def _say_done(self) -> None:
+        """Name the files processed before that wait for somebody, and count the others."""
+        named = self._still_open if self.found.several else self._done
+        for summary in named:
+            console.say()
+            console.say(f"{_name(summary)}: {without_isolates(summary.sentence)}")
+            _say_places(summary)
+        waiting = {run for run, rows in self._reworked.items() if rows.total}
+        fine = [each for each in self._done if each not in named and each.run not in waiting]
+        if fine:
+            verbs = (
+                "was already processed and needs"
+                if len(fine) == 1
+                else "were already processed and need"
+            )
+            console.say()
+            console.say(f"{counted(len(fine), 'file')} {verbs} nothing.")
+
+
+def shares_a_reader() -> bool:
+    """Whether standard output and standard error go to one place, as at a terminal or in a mail."""
+    try:
+        output, errors = (os.fstat(stream.fileno()) for stream in (sys.stdout, sys.stderr))
+    except (OSError, ValueError):
+        return False
+    return os.path.samestat(output, errors)
+
+
+def _say_without_run(what: str, summaries: Sequence[Summary]) -> None:
+    if not summaries:
+        return
+    verb = "" if what in {_UNUSABLE, _FAILED} else ("was " if len(summaries) == 1 else "were ")
+    console.say()
+    console.say(f"{counted(len(summaries), 'file')} {verb}{what}:")
+    for summary in summaries:
+        console.say(f"  {_name(summary)}: {without_isolates(summary.sentence)}")
+
+
+def _say_places(summary: Summary) -> None:
+    console.say(f"Results: {summary.results or 'pruned'}")
+    is_partly_corrected = summary.already_done and summary.still_open < summary.totals.to_fix
+    if summary.rework and not is_partly_corrected:  # it would send old values once more
+        console.say(f"Rework:  {summary.rework}")
+    if summary.delivered:
+        console.say(f"Delivered to {summary.delivered}")
+    console.say(f"Run:     {summary.run}")
+
+
+def _name(summary: Summary) -> str:
+    return visible(str(summary.input))
+
+
+def _facts(summary: Summary) -> dict[str, Any]:
+    facts = asdict(summary)
+    facts |= facts.pop("totals")
+    paths = {key: facts[key] and str(facts[key]) for key in _PATHS}
+    sentences = {key: facts[key] and without_isolates(facts[key]) for key in _SENTENCES}
+    return {**facts, **paths, **sentences}

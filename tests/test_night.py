@@ -1,0 +1,144 @@
+"""The first lines that the night leaves, by what became of its files."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from etl.commands.night import Night
+from etl.errors import ExitCode
+from etl.extract.inputs import Inputs
+from etl.outcome import OpenRows, Summary, Totals
+from etl.rows import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ENDED = datetime(2026, 11, 28, 2, 15).astimezone()
+
+
+def sent(code: ExitCode = ExitCode.DONE, **counts: int) -> Summary:
+    """A file with so many rows of each status."""
+    found = {status: counts.get(status, 0) for status in Status}
+    totals = Totals(sum(found.values()), counts=found)
+    return Summary(Path("sent.csv"), code, "Sent.", run="run", totals=totals)
+
+
+def processed_before(still_open: int = 0, run: str = "before") -> Summary:
+    """A file that was processed in an earlier night."""
+    return Summary(
+        Path("before.csv"),
+        ExitCode.DONE,
+        "Already processed.",
+        run=run,
+        already_done=True,
+        still_open=still_open,
+    )
+
+
+def reworked(original: str, to_fix: int) -> Summary:
+    """A file that corrects another, which has so many rows to fix after that."""
+    return Summary(
+        Path("rework.csv"),
+        ExitCode.DONE,
+        "Sent.",
+        run="rework",
+        totals=sent(SUCCESS=1).totals,
+        reworked=[OpenRows(original, "before.csv", to_fix, 0)],
+    )
+
+
+UNUSABLE = Summary(Path("bad.csv"), ExitCode.INPUT_UNUSABLE, "The file is empty.")
+NOT_SENT = Summary(Path("next.csv"), ExitCode.STOPPED, "Not started.", stopped="Why.")
+BROKEN = Summary(Path("odd.csv"), ExitCode.INTERNAL, "internal error")
+
+
+def night(summaries: Sequence[Summary], *, sandbox: bool = False) -> Night:
+    """The night in which these were the files."""
+    found = Inputs([each.input for each in summaries], several=len(summaries) != 1)
+    return Night(found, summaries, ENDED, sandbox)
+
+
+@pytest.mark.parametrize(
+    ("summaries", "line"),
+    [
+        ([sent(SUCCESS=40)], "OK: 1 file, 40 rows updated"),
+        ([sent()], "OK: 1 file"),
+        ([], "OK: no files"),
+        (
+            [
+                *[sent(ExitCode.NOT_ALL_UPDATED, INVALID=4, REJECTED=2)] * 3,
+                *[UNUSABLE] * 9,
+            ],
+            "ACTION NEEDED: 12 files, 3 sent, 9 unusable, 18 rows to fix",
+        ),
+        (
+            [sent(ExitCode.NOT_ALL_UPDATED, UNKNOWN=2, SUCCESS=1_000)],
+            "ACTION NEEDED: 1 file, 2 rows left, 1,000 rows updated",
+        ),
+        (
+            [sent(ExitCode.STOPPED, NOT_SENT=1_715, SUCCESS=285), NOT_SENT],
+            "STOPPED: 2 files, 1 sent, 1 not sent, 1,715 rows left, 285 rows updated",
+        ),
+        ([BROKEN, sent(SUCCESS=1)], "FAILED: 2 files, 1 sent, 1 failed, 1 row updated"),
+        ([processed_before()] * 2, "OK: 2 files, 2 already processed"),
+        (
+            [processed_before(still_open=3)],
+            "ACTION NEEDED: 1 file, 1 already processed, 3 rows still open in earlier files",
+        ),
+        (
+            [processed_before(still_open=3), reworked("before", to_fix=1)],
+            (
+                "ACTION NEEDED: 2 files, 1 sent, 1 already processed,"
+                " 1 row still open in earlier files, 1 row updated"
+            ),
+        ),
+        (
+            [processed_before(still_open=3), reworked("before", to_fix=0)],
+            "OK: 2 files, 1 sent, 1 already processed, 1 row updated",
+        ),
+    ],
+)
+def test_the_first_line_says_whether_somebody_must_act(
+    summaries: Sequence[Summary], line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The local time, one word, and the numbers, of which those to act on come first."""
+    night(summaries).say()
+    assert capsys.readouterr().out.splitlines()[0] == f"2026-11-28 02:15 {line}"
+
+
+def test_a_night_against_the_sandbox_is_known_from_its_first_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Even where no file could be used."""
+    night([UNUSABLE], sandbox=True).say()
+    assert "02:15 ACTION NEEDED (SANDBOX): 1 file" in capsys.readouterr().out
+
+
+def test_files_that_need_nothing_are_one_number(capsys: pytest.CaptureFixture[str]) -> None:
+    """A file whose rows are corrected in the same night is counted once it needs nothing more."""
+    before = [processed_before(run="a"), processed_before(still_open=2, run="b")]
+    night([*before, reworked("b", to_fix=0)]).say()
+    out = capsys.readouterr().out
+    assert "\n2 files were already processed and need nothing.\n" in out
+    assert "Still open after this rework: before.csv (run b): nothing\n" in out
+    assert "before.csv: Already processed." not in out
+
+
+def test_rows_that_rework_left_open_are_named_with_the_rework(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The number from before the rework is no longer true."""
+    night([processed_before(still_open=2, run="b"), reworked("b", to_fix=1)]).say()
+    out = capsys.readouterr().out
+    assert "Still open after this rework: before.csv (run b): 1 row to fix\n" in out
+    assert "need" not in out.lower().partition("\n")[2]
+
+
+def test_one_file_is_named_even_where_it_needs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever sends a file again wants to know which run has processed it."""
+    night([processed_before()]).say()
+    assert "before.csv: Already processed.\n" in capsys.readouterr().out
