@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, TextIO, cast
 from etl.text import counted, visible, without_isolates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rich.progress import Progress as RichProgress
 
@@ -38,15 +38,6 @@ def say_json(value: object) -> None:
 def complain(text: str) -> None:
     """Print lines that must be seen even where the output is put away."""
     _print(_readable(text), sys.stderr)
-
-
-def say_columns(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print a table: a line for each row, as wide as its text is, so that it can be searched."""
-    table = [tuple(header), *(tuple(map(visible, row)) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
-        cells = (text.ljust(width) for text, width in zip(row, widths, strict=True))
-        say("  ".join(cells).rstrip())
 
 
 def _readable(text: str) -> str:

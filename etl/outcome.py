@@ -123,8 +123,7 @@ def updated_in_words(totals: Totals) -> str:
     """Return how many rows were updated, and how many of those the API stored differently."""
     words = f"{totals.updated:,} updated"
     if totals.stored_differently:
-        part = _of_them(totals.stored_differently, totals.updated)
-        words += f", {part}stored differently from what was sent"
+        words += f", {totals.stored_differently:,} of them stored differently from what was sent"
     return words
 
 

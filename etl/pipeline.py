@@ -35,10 +35,11 @@ from etl.runs.journal import Journal
 from etl.runs.log import logging_to
 from etl.runs.manifest import Columns, Invocation, Manifest
 from etl.runs.reader import JournalReader, Staged
+from etl.runs.refused import note_refused
 from etl.runs.rework import Reworks
 from etl.runs.staging import StagingJournal
 from etl.stopping import stop_on_full_disk
-from etl.text import utc_time
+from etl.text import utc_time, without_isolates
 from etl.validate.checking import ColumnRules, check_records
 from etl.validate.duplicates import duplicate_fault
 from etl.writing import NO_WORKBOOK, origin_of, require_fitting, write_files, write_results
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from etl.load.access import Access
     from etl.rows import RowResult, Status
     from etl.stopping import StopRequest
+    from etl.writing import Origin
 
     # Takes the ids of the clients that will be updated; the sandbox makes just these.
     Connect: TypeAlias = Callable[[Iterable[int]], AbstractContextManager[Access]]
@@ -145,10 +147,9 @@ def _update_one(source: Path, job: Job, *, is_first: bool) -> Summary:
     except StoppedError as error:
         return Summary(source, error.exit_code, str(error), stopped=str(error))
     except InputError as error:
-        digest = RunsFolder(job.settings.runs.dir).note_refused(
-            source, str(error), datetime.now(UTC)
-        )
-        return Summary(source, error.exit_code, str(error), sha256=digest)
+        runs = RunsFolder(job.settings.runs.dir)
+        refused = note_refused(runs, source, str(error), datetime.now(UTC))
+        return Summary(source, error.exit_code, str(error), sha256=refused.sha256)
     except InconsistentError as error:
         return Summary(source, error.exit_code, str(error))
     except ConfigError as error:
@@ -176,7 +177,7 @@ def _put_away(summary: Summary, job: Job) -> Summary:
         return summary
     try:
         if is_refused:
-            put_away(source, "refused", summary.sha256, summary.sentence)
+            put_away(source, "refused", summary.sha256, without_isolates(summary.sentence))
         else:
             put_away(source, "done", summary.sha256)
     except OSError as error:
@@ -327,14 +328,14 @@ def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summ
         journal.finish()
     manifest = manifest.seal(newest(runs.manifests()), folder.hashes())
     manifest.write(folder.manifest)
-    _copy_results(folder, manifest, job.results)
+    _copy_results(origin_of(folder, manifest, reworked), folder, job.results)
     if refused:
         raise refused
     sentence = sentence_of(totals, stopped, str(rework))
     if workbooks and not folder.results(".xlsx").exists():
         sentence += f" {NO_WORKBOOK}"
     summary = _summary(source, folder, manifest, sentence)
-    return _delivered(replace(summary, stopped=stopped, reworked=reworked), job)
+    return _delivered(replace(summary, stopped=stopped, reworked=reworked), manifest, job)
 
 
 def _load(journal: Journal, job: Job) -> str | None:
@@ -390,8 +391,10 @@ def _sign_in(access: Access, patience: float) -> None:
 def _already_done(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summary:
     if job.results and manifest.pruned:
         raise ConfigError(f"the results of run {folder.run} were pruned; nothing was sent")
-    _copy_results(folder, manifest, job.results)
-    still_open = Reworks(RunsFolder(job.settings.runs.dir)).open_rows(folder.run).to_fix
+    _copy_results(origin_of(folder, manifest), folder, job.results)
+    still_open = 0
+    if manifest.totals.to_fix:
+        still_open = Reworks(RunsFolder(job.settings.runs.dir)).open_rows(folder.run).to_fix
     ended = datetime.fromisoformat(manifest.sessions[-1].ended or manifest.sessions[-1].begun)
     need = "row still needs" if still_open == 1 else "rows still need"
     fixing = f"; {still_open:,} {need} fixing" if still_open else ""
@@ -405,15 +408,18 @@ def _already_done(source: Path, folder: RunFolder, manifest: Manifest, job: Job)
     )
     if manifest.pruned or (job.delivery and job.delivery.has(folder, manifest.input.name)):
         return summary
-    return _delivered(summary, job)
+    return _delivered(summary, manifest, job)
 
 
-def _delivered(summary: Summary, job: Job) -> Summary:
-    """Deliver the files of a run, where that is asked for; the next session makes up for it."""
+def _delivered(summary: Summary, manifest: Manifest, job: Job) -> Summary:
+    """Deliver the files of a run, where that is asked for.
+
+    A delivery that fails does not undo the run: the next session of the file makes up for it.
+    """
     if job.delivery is None or summary.folder is None:
         return summary
     try:
-        place = job.delivery.deliver(RunFolder(summary.folder), summary.input.name)
+        place = job.delivery.deliver(RunFolder(summary.folder), manifest.input.name)
     except OSError as error:
         sentence = (
             f"{summary.sentence} The results could not be delivered to {job.delivery.folder}"
@@ -438,8 +444,8 @@ def _summary(source: Path, folder: RunFolder, manifest: Manifest, sentence: str)
     )
 
 
-def _copy_results(folder: RunFolder, manifest: Manifest, copy: Path | None) -> None:
+def _copy_results(origin: Origin, folder: RunFolder, copy: Path | None) -> None:
     """Write the extra copy of the results, where somebody asked for one."""
     if copy is not None:
         with JournalReader(folder.journal) as journal:
-            write_results(copy, journal, origin_of(folder, manifest))
+            write_results(copy, journal, origin)

@@ -242,14 +242,14 @@ def test_the_least_and_the_greatest_value_are_good(
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ('[columns.id]\naliases = ["#"]', "the alias “#” of id has no letter or digit"),
+        ('[columns.id]\naliases = ["#"]', "the alias “#” for id has no letter or digit"),
         (
             '[columns.notes]\naliases = ["Name"]',
-            "the alias “Name” of notes is a name of name",
+            "the alias “Name” for notes already means name",
         ),
         (
             '[columns.id]\naliases = ["Konto"]\n[columns.name]\naliases = ["konto "]',
-            "the alias “konto ” of name is a name of id",
+            "the alias “konto ” for name already means id",
         ),
     ],
 )

@@ -235,9 +235,3 @@ def test_what_is_logged_can_be_printed(capfd: pytest.CaptureFixture[str]) -> Non
     handler = console.ToConsole()
     handler.emit(logging.LogRecord("etl", logging.INFO, "", 0, "held", None, None))
     assert capfd.readouterr().err == "held\n"
-
-
-def test_columns_are_as_wide_as_their_text(capfd: pytest.CaptureFixture[str]) -> None:
-    """Unseen characters are written out, so that they cannot forge a line."""
-    console.say_columns(["A", "B"], [["1", "x\ny"], ["1000", ""]])
-    assert capfd.readouterr().out == "A     B\n1     x<U+000A>y\n1000\n"

@@ -21,6 +21,7 @@ import pytest
 from etl.cli import run
 from etl.runs.folder import RunsFolder
 from etl.runs.lock import locked
+from etl.runs.refused import note_refused
 from program import Program
 from scripted import ScriptedServer, reply
 from spreadsheets import write_csv
@@ -124,7 +125,7 @@ def test_history_is_in_the_order_of_the_times_that_it_shows(
 
 def test_history_shows_the_newest_50(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It says how many more there are; --all and --json show them."""
-    note_refused(tmp_path, 52)
+    refuse(tmp_path, 52)
     assert run(["history", "--runs-dir", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1 + 2 * 50 + 1
@@ -135,12 +136,12 @@ def test_history_shows_the_newest_50(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert len(told(capsys, "history", "--runs-dir", str(tmp_path))) == 52
 
 
-def note_refused(runs: Path, number: int) -> None:
+def refuse(runs: Path, number: int) -> None:
     """Have so many inputs refused, one a minute."""
     for minute in range(number):
         when = datetime(2026, 11, 28, 2, minute, tzinfo=UTC)
         source = Path(f"clients-{minute}.csv")
-        RunsFolder(runs).note_refused(source, "The file is empty.", when)
+        note_refused(RunsFolder(runs), source, "The file is empty.", when)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +151,7 @@ def test_a_damaged_line_hides_no_other_refused_input(
     tmp_path: Path, line: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A power cut may leave half a line, which is skipped."""
-    note_refused(tmp_path, 1)
+    refuse(tmp_path, 1)
     refused = tmp_path / "refused.jsonl"
     refused.write_bytes(refused.read_bytes() + line + b"\n" + refused.read_bytes())
     assert len(told(capsys, "history", "--runs-dir", str(tmp_path))) == 2
@@ -238,7 +239,7 @@ def test_history_says_what_rework_has_left_open(
     run(["show", two_runs[0]])
     shown = capsys.readouterr().out
     assert "Later runs corrected 1 of 1 row." in shown
-    assert "Fix the 1 row" not in shown
+    assert "Fix the row" not in shown
 
 
 @pytest.mark.parametrize("command", [["history", "--client", "4711"], ["show", "latest"]])
@@ -254,10 +255,21 @@ def test_a_damaged_journal_hides_no_other_run(
     assert code == (0 if command[0] == "history" else 70)
 
 
-def test_history_of_no_runs_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A runs folder that is not there yet is no error."""
-    assert run(["history", "--runs-dir", str(tmp_path / "none")]) == 0
-    assert capsys.readouterr().out == "no runs\n"
+def test_history_without_any_run_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before the first run there is no runs folder, which is fine."""
+    monkeypatch.chdir(tmp_path)
+    assert run(["history"]) == 0
+    assert capsys.readouterr().out == "No runs yet.\n"
+
+
+def test_history_of_a_folder_that_is_missing_ends_with_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A mistyped folder must not look like one without runs."""
+    assert run(["history", "--runs-dir", str(tmp_path / "none")]) == 2
+    assert "there is no runs folder" in capsys.readouterr().err
 
 
 def test_show_says_what_the_api_answered(
@@ -287,7 +299,7 @@ def test_show_has_what_the_auditor_asks(
     assert "        1  REJECTED  Fatora refused the update\n" in said
     assert f"runs/{two_runs[0]}\n" in said
     assert "results.csv, rework.csv, run.log" in said
-    assert "Fix the 1 row in rework.csv" in said
+    assert "Fix the row in rework.csv" in said
 
 
 def test_show_quotes_an_id_that_cannot_be_used(

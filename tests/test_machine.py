@@ -146,7 +146,7 @@ def test_a_runs_folder_that_cannot_be_made_ends_with_2(program: Program, sandbox
     source = write_csv(program.folder / "clients.csv", many(1))
     wrong = program.run("update", source, "--runs-dir", "file/runs")
     assert wrong.returncode == 2
-    assert "choose another with --runs-dir" in wrong.stderr
+    assert "choose another folder with --runs-dir" in wrong.stderr
     assert sandbox.requests_seen == 0
 
 

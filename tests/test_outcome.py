@@ -14,7 +14,6 @@ from etl.outcome import (
     exit_code_of,
     rows_in_words,
     sentence_of,
-    updated_in_words,
 )
 from etl.rows import Status
 from foreign import FOREIGN, is_readable
@@ -118,13 +117,6 @@ def test_sentence_says_what_to_do(totals: Totals, stopped: str | None, sentence:
 def test_rows_are_counted_in_words(totals: Totals, words: str) -> None:
     """Hidden rows are read and blank rows are not, and both are counted."""
     assert rows_in_words(totals) == words
-
-
-def test_one_updated_row_is_not_one_of_them() -> None:
-    """The words for a single row are in the singular."""
-    assert updated_in_words(totals(SUCCESS=1)) == "1 updated"
-    words = "1 updated, stored differently from what was sent"
-    assert updated_in_words(totals(stored_differently=1, SUCCESS=1)) == words
 
 
 def test_columns_are_named_in_order_in_any_script() -> None:

@@ -64,7 +64,7 @@ def test_rework_holds_only_rows_that_must_be_fixed(tmp_path: Path) -> None:
     assert summary.rework is not None
     assert summary.totals.left == 31
     assert statuses(read_xlsx(summary.rework)) == ["INVALID"]
-    assert "Fix the 1 row in" in summary.sentence
+    assert "Fix the row in" in summary.sentence
     assert "run the same file again to send the remaining 31 rows." in summary.sentence
 
 

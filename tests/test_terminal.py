@@ -139,7 +139,7 @@ def test_a_run_that_is_stopped(tmp_path: Path, terminal: Terminal) -> None:
     )
     assert stayed is not None
     assert stayed[1] == stayed[3]
-    assert lines[2] == "clients.csv: 200 rows"
+    assert "clients.csv: 200 rows" in lines
     assert any(re.fullmatch(rf" +{stayed[1]}  SUCCESS   Updated", line) for line in lines)
     assert sum("━" in line for line in lines) == 1
 
@@ -163,7 +163,8 @@ def test_a_run_that_is_finished(tmp_path: Path, terminal: Terminal) -> None:
     terminal.run("update clients.csv")
     terminal.wait_for("Sending")
     lines = terminal.wait_for("^Run: ")
-    assert lines[:2] == ["$ fatora-clients update clients.csv", "clients.csv: 10 rows"]
+    assert lines[0] == "$ fatora-clients update clients.csv"
+    assert "clients.csv: 10 rows" in lines
     assert not any("━" in line for line in lines)
 
 

@@ -182,7 +182,7 @@ def command(
             limit=limit,
             again=again,
             results=results,
-            folders=frozenset(path for path in inputs if path.is_dir()),
+            folders=frozenset(found.folders),
         )
         summaries = list(update_each(found.files, job))
     night = Night(found, summaries, datetime.now().astimezone(), job.sandbox)

@@ -25,11 +25,13 @@ class Inputs:
     """The files to process, in order, and those of a folder that are still being written.
 
     ``several`` is False only if a single file was named: a folder may have any number of them.
+    ``folders`` are the folders that were named.
     """
 
     files: list[Path] = field(default_factory=list)
     unsettled: list[Path] = field(default_factory=list)
     several: bool = field(default=False, compare=False)
+    folders: list[Path] = field(default_factory=list, compare=False)
 
 
 def find_inputs(named: Sequence[Path], settle: float) -> Inputs:
@@ -47,6 +49,7 @@ def find_inputs(named: Sequence[Path], settle: float) -> Inputs:
             inputs.files.append(path)
             continue
         inputs.several = True
+        inputs.folders.append(path)
         for file in filter(_is_spreadsheet, entries):
             (inputs.files if _is_at_rest(file, settle) else inputs.unsettled).append(file)
     return inputs

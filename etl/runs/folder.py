@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import secrets
@@ -13,10 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etl.errors import ConfigError, InconsistentError, InputError
-from etl.files import PRIVATE_FILE, PRIVATE_FOLDER, WORKBOOKS, create, sync_folder, unfinished_in
+from etl.files import PRIVATE_FOLDER, WORKBOOKS, create, sync_folder, unfinished_in
 from etl.runs.manifest import InputFacts, Manifest, sha256_of
 from etl.stopping import is_disk_full
-from etl.text import utc_time
 from etl.urls import is_loopback
 
 if TYPE_CHECKING:
@@ -248,25 +246,6 @@ class RunsFolder:
         for folder in self.all():
             with suppress(InconsistentError):
                 yield Manifest.read(folder.manifest)
-
-    def note_refused(self, source: Path, sentence: str, when: datetime) -> str | None:
-        """Leave a trace of an input that could not be used, for which there is no run.
-
-        Returns the SHA-256 of its bytes, None where they cannot be read.
-        """
-        try:
-            digest = sha256_of(source)
-        except OSError:
-            digest = None
-        time = utc_time(when.timestamp())
-        note = {"when": time, "name": source.name, "sha256": digest, "sentence": sentence}
-        line = json.dumps(note, ensure_ascii=False) + "\n"
-        descriptor = os.open(self.refused, os.O_CREAT | os.O_APPEND | os.O_WRONLY, PRIVATE_FILE)
-        with os.fdopen(descriptor, "ab") as file:
-            file.write(line.encode(errors="backslashreplace"))
-            file.flush()
-            os.fsync(descriptor)
-        return digest
 
     @property
     def refused(self) -> Path:
