@@ -31,8 +31,8 @@ SAMPLE = ROOT / "data" / "clients.csv"
 PICTURES = ROOT / "docs" / "pictures"
 CHROMIUM = Path("/usr/bin/chromium")
 DESK: ViewportSize = {"width": 1000, "height": 760}
-# The part of the first A4 page that has something on it: dots per inch, and the corners in dots.
-PAPER = ["-r", "96", "-x", "20", "-y", "20", "-W", "1083", "-H", "640"]
+# The part of the first A4 page that matters, up to the e-mail: dots per inch, and corners in dots.
+PAPER = ["-r", "140", "-x", "40", "-y", "30", "-W", "1226", "-H", "459"]
 
 
 @contextmanager
