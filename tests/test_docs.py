@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
 import tomllib
-from dataclasses import fields
+from dataclasses import fields, replace
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
@@ -16,14 +17,17 @@ import click
 import pytest
 from markdown_it import MarkdownIt
 
-from etl.cli import COMMANDS
+from etl.cli import COMMANDS, run
 from etl.codes import Code
+from etl.commands.words import outcome_of
 from etl.config import Settings, load_settings
 from etl.errors import ExitCode
 from etl.extract.header import ALIASES
 from etl.fields import Field, ResultColumn
 from etl.outcome import OpenRows, Summary, Totals
 from etl.rows import Status
+from etl.runs.lock import Holder
+from etl.runs.manifest import InputFacts, Manifest
 from pictures import CHROMIUM, PICTURES, chromium
 
 if TYPE_CHECKING:
@@ -83,6 +87,15 @@ def keys(values: dict[str, object], prefix: str = "") -> Iterator[str]:
             yield from keys(value, f"{prefix}{key}.")
         else:
             yield prefix + key
+
+
+def json_keys(value: object) -> Iterator[str]:
+    """Yield every key within a value that was read from JSON."""
+    if isinstance(value, dict):
+        yield from value
+        value = list(value.values())
+    if isinstance(value, list):
+        yield from chain.from_iterable(map(json_keys, value))
 
 
 SETTINGS = {
@@ -201,6 +214,51 @@ def test_reference_names_every_key_of_the_json_summary_and_no_other() -> None:
     named = re.findall(r"^\| `(\w+)` \|", table("JSON"), re.MULTILINE)
     assert sorted(named) == sorted(JSON_KEYS)
     assert all(f"`{field.name}`" in table("JSON") for field in fields(OpenRows))
+
+
+def test_reference_names_every_key_of_the_other_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever reads what another command prints by a program finds each of its keys, too."""
+    monkeypatch.chdir(tmp_path)
+    sample, unusable = str(ROOT / "data" / "clients.csv"), str(ROOT / "Makefile")
+    run(["update", sample, unusable, "--sandbox", "--quiet"])
+    of_manifest = {field.name for field in fields(Manifest)}
+    found: set[str] = set()
+    for arguments in (
+        ["check", sample],
+        ["verify", "--all"],
+        ["history"],
+        ["history", "--client", "1001"],
+        ["show", "latest"],
+    ):
+        capfd.readouterr()
+        run([*arguments, "--json"])
+        printed = json.loads(capfd.readouterr().out)
+        if arguments[0] == "show":
+            printed = {key: value for key, value in printed.items() if key not in of_manifest}
+        found |= set(json_keys(printed))
+    named = re.findall(r"`([a-z_0-9]+)`", table("JSON"))
+    assert found - {*Field, *Status} <= set(named)
+
+
+def test_reference_explains_every_result_in_the_history() -> None:
+    """What `history` calls a run is explained, and nothing else is."""
+    manifest = Manifest("run", "https://api.fatora.io/v1", InputFacts("a.csv", 1, ""), 1, 0, 0)
+    results = [
+        outcome_of(replace(manifest, exit_code=code), OpenRows("run", "a.csv", to_fix, 0), holder)
+        for code, to_fix, holder in (
+            (ExitCode.DONE, 0, None),
+            (ExitCode.NOT_ALL_UPDATED, 1, None),
+            (ExitCode.NOT_ALL_UPDATED, 0, None),
+            (ExitCode.STOPPED, 0, None),
+            (ExitCode.USAGE, 0, None),
+            (None, 0, Holder()),
+            (None, 0, None),
+        )
+    ]
+    explained = re.findall(r"^\| ([a-z ]+) \| ", table("Commands"), re.MULTILINE)
+    assert explained == ["command", "result", *results, "could not be used"]
 
 
 def test_readme_begins_with_the_two_commands_of_the_makefile() -> None:
