@@ -203,7 +203,7 @@ class Settings(_Section):
     deliver: DeliverSettings = DeliverSettings()
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
-    def told(self) -> dict[str, dict[str, Any]]:
+    def with_sources(self) -> dict[str, dict[str, Any]]:
         """Return each setting by its key: its value as JSON without secrets, and its source."""
         values = _flat(self.model_dump(mode="json"))
         return {

@@ -124,7 +124,7 @@ class Chain(RuleBasedStateMachine):
 
     @initialize()
     def leave_rows(self) -> None:
-        """Have a run that stopped early, which most of what can go wrong begins with."""
+        """Start with a run that stopped early, since most problems begin with one."""
         self.update(
             file=0,
             options={},
@@ -163,7 +163,7 @@ class Chain(RuleBasedStateMachine):
         killed_at: int | None,
         seconds: float,
     ) -> None:
-        """Send a file, or what is left of it, whatever the clock does: stand still, or go back."""
+        """Send a file, or its remaining rows, while the clock may stop or go back."""
         self.now += timedelta(seconds=seconds)
         with chdir(self.folder), self._clock(), self._killed(killed_at):
             path = self.runs.path if is_absolute else Path("runs")
@@ -244,7 +244,7 @@ class Chain(RuleBasedStateMachine):
     @precondition(_can_be_harmed)
     @rule(which=st.integers(0, 9))
     def write_to_a_log(self, which: int) -> None:
-        """Change a file that a resume or a pruning would go on with, and seal."""
+        """Change a file that a resume or a pruning would seal again."""
         with self._tampering(must_be_found=True, is_lasting=True):
             log = self.runs.folder(_pick(self.sealed(), which)).log
             log.write_text(log.read_text(encoding="utf-8") + "{}\n", encoding="utf-8")
@@ -354,7 +354,7 @@ class Chain(RuleBasedStateMachine):
             left.rename(self.runs.path)
 
     def teardown(self) -> None:
-        """Leave nothing behind."""
+        """Remove everything."""
         shutil.rmtree(self.folder)
 
 

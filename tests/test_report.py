@@ -369,7 +369,7 @@ def test_summary_says_what_ran_and_what_to_do(tmp_path: Path) -> None:
         [FACTS.advice[1]],
         [],
         [
-            "Still open after all rework",
+            "Still open after this rework",
             "clients.xlsx (run 20250104T010000Z): 1 row to fix, 1,200 rows to send",
         ],
         ["older.xlsx (run 20250103T010000Z): nothing"],
@@ -447,7 +447,7 @@ def test_summary_of_what_went_well_has_no_reasons(tmp_path: Path) -> None:
     write_table(path, table_of(["id"]), ".xlsx", summary=facts)
     labels = [line[0] for line in lines_of(path) if line]
     assert labels[:5] == ["Check", "Result", "File", "Rows", "Columns"]
-    assert not {"Reason", "Run", "Started", "Still open after all rework"} & {*labels}
+    assert not {"Reason", "Run", "Started", "Still open after this rework"} & {*labels}
 
 
 def test_result_is_beside_the_id_in_a_workbook_alone(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ responses = RequestsMock(
 
 KEY = "invented-key/of-16"
 TOKEN = "invented.token-1"
-ADDRESS = "the API address may be wrong, it gave no bearer token"
+ADDRESS = "the API address gave no bearer token and may be wrong"
 AUTHORIZE = "https://api.example.com/v1/Authorization/Authorize"
 
 

@@ -205,7 +205,7 @@ def test_sigterm_ends_with_a_complete_report(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=30)
         assert process.returncode == 4
-        assert " STOPPED (SANDBOX): 1 file, " in out.splitlines()[0]
+        assert " STOPPED EARLY (SANDBOX): 1 file, " in out.splitlines()[0]
         found = statuses(read_csv(program.only_run() / "results.csv"))
         assert found == sorted(found, key=str, reverse=True)
         assert set(found) == {"SUCCESS", "NOT_SENT"}
@@ -568,7 +568,7 @@ def test_the_mail_of_a_folder_names_what_needs_somebody(program: Program) -> Non
     assert later.splitlines()[0].endswith(f" ACTION NEEDED (SANDBOX): {totals}")
     assert "\nin/faulty.csv: Already processed on " in later
     assert "; 3 rows still need fixing." in later
-    assert "\n2 files were already processed and need nothing.\n" in later
+    assert "\n2 files were already processed and need no action.\n" in later
     assert "fine-1.csv" not in later
 
 

@@ -158,7 +158,7 @@ def test_workbook_that_is_fed_back_holds_nothing_of_ours(
     first, second = program.runs()
     manifest = json.loads((second / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["reworks"] == [first.name]
-    still_open = summary_of(second / "results.xlsx")["Still open after all rework"]
+    still_open = summary_of(second / "results.xlsx")["Still open after this rework"]
     assert still_open == f"clients.xlsx (run {first.name}): 3 rows to fix"
 
 
@@ -173,7 +173,7 @@ def test_summary_of_a_run_names_date_columns_and_what_to_do(program: Program) ->
     assert str(summary["Started"]).endswith(" UTC")
     assert (summary["Run"], summary["Fatora API"]) == (run.name, manifest["api"])
     assert without_isolates(str(summary["Columns"])) == (
-        "Sent: id ← “رقم العميل”, email ← “البريد الإلكتروني”, name ← “الاسم”,"
+        "Columns sent: id ← “رقم العميل”, email ← “البريد الإلكتروني”, name ← “الاسم”,"
         " phone ← “الهاتف”. Not sent: “الفرع”."
     )
     assert (summary["SUCCESS"], summary["INVALID"], summary["Total"]) == (1, 4, 5)
