@@ -69,7 +69,7 @@ def test_an_update_carries_the_token_and_its_content_type() -> None:
 
 @responses.activate
 @pytest.mark.parametrize("client_id", [1, 9_223_372_036_854_775_807])
-def test_the_id_stands_in_the_path_digit_by_digit(client_id: int) -> None:
+def test_the_path_has_the_exact_digits_of_the_id(client_id: int) -> None:
     """The largest id is not rounded, and no separator gets into it."""
     responses.put(f"{URL}/clients/{client_id}", json={})
     api().update(client_id, BODY)

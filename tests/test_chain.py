@@ -85,14 +85,14 @@ def test_there_may_be_no_seal_yet() -> None:
     assert breaks([]) == {}
 
 
-def test_a_run_that_is_gone_is_named_and_no_other() -> None:
+def test_a_missing_run_is_named_and_no_other() -> None:
     """A missing run is reported, and the run before it is not blamed."""
     first, _, third, fourth = line_of("1", "2", "3", "4")
     assert breaks([first, third, fourth]) == {"2": "missing, but run 3 was sealed after it"}
 
 
 @pytest.mark.parametrize("lost", range(4))
-def test_after_a_loss_the_chain_goes_on_where_it_ended(lost: int) -> None:
+def test_after_a_loss_the_chain_continues_at_its_end(lost: int) -> None:
     """New runs follow the last seal, so that the chain is intact again after a restore."""
     made = line_of("5", "2", "3", "1", "4")
     left = [each for each in made if each is not made[lost]]
@@ -101,7 +101,7 @@ def test_after_a_loss_the_chain_goes_on_where_it_ended(lost: int) -> None:
     assert breaks([*made, sealed("6", end)]) == {}
 
 
-def test_a_run_that_was_slipped_in_is_named() -> None:
+def test_an_inserted_run_is_named() -> None:
     """A run that was inserted into the chain is reported."""
     made = line_of("1", "2", "3")
     forged = sealed("9", seal_of(made[0]))
@@ -115,7 +115,7 @@ def test_a_second_first_run_is_named() -> None:
     assert breaks([*made, sealed("9", None)]) == {"9": "not linked to the other runs"}
 
 
-def test_a_chain_that_bites_its_tail_is_broken() -> None:
+def test_a_loop_in_the_chain_is_found() -> None:
     """A loop among the earlier seals of a manifest is reported."""
     one = sealed("1", None)
     two = sealed("2", seal_of(one))

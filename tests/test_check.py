@@ -29,17 +29,17 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(tmp_path)
 
 
-def test_every_problem_is_told_with_row_column_value_and_fix(
+def test_every_problem_is_printed_with_row_column_value_and_fix(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """All faults of all rows are printed, and what to do about each."""
     assert run(["check", str(write_csv(tmp_path / "c.csv", ROWS))]) == 1
-    told = capsys.readouterr().out
-    assert "c.csv: 3 rows; 1 blank row was skipped; 2 to fix" in told
-    assert "ID_NOT_INTEGER, 1 row: The client number is not a whole number\n  Use digits" in told
+    printed = capsys.readouterr().out
+    assert "c.csv: 3 rows; 1 blank row was skipped; 2 to fix" in printed
+    assert "ID_NOT_INTEGER, 1 row: The client number is not a whole number\n  Use digits" in printed
     for column, value in (("id", "2.5"), ("email", "b@example"), ("phone", "9.74E+11")):
-        assert f"row 3: column “{column}”: “{value}”" in told
-    assert "row 5: column “email”\n" in told
+        assert f"row 3: column “{column}”: “{value}”" in printed
+    assert "row 5: column “email”\n" in printed
 
 
 def test_good_file_ends_with_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,12 +70,12 @@ def test_unusable_file_does_not_keep_others_from_being_checked(
     """Each file is checked by itself, and the worst exit code counts."""
     good = write_csv(tmp_path / "good.csv", ROWS)
     assert run(["check", str(tmp_path / "none.csv"), str(good)]) == 3
-    told = capsys.readouterr()
-    assert "none.csv: there is no such file" in told.err
-    assert "2 to fix" in told.out
+    printed = capsys.readouterr()
+    assert "none.csv: there is no such file" in printed.err
+    assert "2 to fix" in printed.out
 
 
-def test_equal_faults_stand_on_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_equal_faults_are_on_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Equal faults are printed once, with the number of rows."""
     rows = [("id", "email"), *((str(row), "none") for row in range(2, 5002))]
     rows[100] = ("9999", "a@example.com")
@@ -86,9 +86,7 @@ def test_equal_faults_stand_on_one_line(tmp_path: Path, capsys: pytest.CaptureFi
     assert len(lines) == 6
 
 
-def test_files_that_were_passed_over_are_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_skipped_files_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Skipped files are listed, and so is an empty folder."""
     folder = tmp_path / "in"
     folder.mkdir()

@@ -23,14 +23,14 @@ if TYPE_CHECKING:
     from program import Program
 
 
-def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     """--version prints the program's name and version."""
     assert run(["--version"]) == 0
     assert capsys.readouterr().out == f"fatora-clients, version {__version__}\n"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_help_of_each_command_is_told(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_of_each_command_is_printed(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Every listed command has its own help."""
     assert run([name, "--help"]) == 0
     assert f"Usage: fatora-clients {name}" in capsys.readouterr().out
@@ -220,18 +220,18 @@ def test_unforeseen_error_ends_with_70_and_shows_no_values(
 
     monkeypatch.setattr(commands, "invoke", fail)
     assert run(["history"]) == 70
-    told = capsys.readouterr().err
-    assert "internal error (KeyError at test_cli.py:" in told
-    assert "sara" not in told
+    printed = capsys.readouterr().err
+    assert "internal error (KeyError at test_cli.py:" in printed
+    assert "sara" not in printed
 
 
 def test_sandbox_command_serves_until_it_is_asked_to_end(program: Program) -> None:
     """The sandbox says where it is and how to use it, and ends at SIGTERM with 0."""
     process = program.start("sandbox", "--port", 0)
     assert process.stdout is not None
-    told = process.stdout.readline() + process.stdout.readline()
-    assert "http://127.0.0.1:" in told
-    assert "FATORA_API_KEY=sandbox-key" in told
+    printed = process.stdout.readline() + process.stdout.readline()
+    assert "http://127.0.0.1:" in printed
+    assert "FATORA_API_KEY=sandbox-key" in printed
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=20)
     assert process.returncode == 0

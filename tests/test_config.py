@@ -90,7 +90,7 @@ def test_an_override_needs_no_section_in_the_file(path: Path) -> None:
     assert load_settings(None, {"runs.dir": "elsewhere"}).runs.dir == Path("elsewhere")
 
 
-def test_a_byte_order_mark_is_no_part_of_the_file(path: Path) -> None:
+def test_a_byte_order_mark_is_ignored(path: Path) -> None:
     """A byte order mark, which Windows editors write, is ignored."""
     assert settings_from(path, "\ufeff[api]\ntimeout = 7\n").api.timeout == 7
 
@@ -279,7 +279,7 @@ def test_everything_that_is_wrong_is_named_at_once(path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["load = 3", 'load = "x"', "load = [1]", "[[load]]\nworkers = 3"])
-def test_a_section_that_is_none_is_named(path: Path, text: str) -> None:
+def test_a_section_that_is_not_a_table_is_named(path: Path, text: str) -> None:
     """A section that is not a table is named, also if one of its keys is overridden."""
     assert complaint(path, text).startswith(f"load in {path}: must be a section")
     assert complaint(path, text, load__workers=3).startswith(f"load in {path}: must be a section")
@@ -338,7 +338,7 @@ EDGES = ["\n", "\r\n", " ", "\t", "\u00a0", "\ufeff", "\u200b", "\u200e", "\u200
 
 
 @pytest.mark.parametrize("edge", EDGES, ids=ascii)
-def test_what_is_unseen_around_a_credential_comes_off(path: Path, edge: str) -> None:
+def test_invisible_characters_around_a_credential_are_removed(path: Path, edge: str) -> None:
     """Invisible characters around a copied credential are removed."""
     assert read_credentials({KEY: f"{edge}{SECRET}{edge}"}).secret.get_secret_value() == SECRET
     path.write_bytes(f"{edge}{SECRET}{edge}\n".encode())

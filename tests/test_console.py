@@ -59,7 +59,9 @@ def test_what_the_encoding_lacks_is_a_question_mark(
     assert (tmp_path / "out").read_bytes() == b'????\n"?????"\n'
 
 
-def test_what_is_unseen_is_written_out(capfd: pytest.CaptureFixture[str]) -> None:
+def test_invisible_characters_are_written_out_on_the_console(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     """Control characters are written out, and bidi isolates are removed."""
     console.say("“\u2068سارة\u2069”\x1b[2J\nnext\u200f")
     console.complain("\u2068عمر\u2069\r")
@@ -68,13 +70,13 @@ def test_what_is_unseen_is_written_out(capfd: pytest.CaptureFixture[str]) -> Non
     assert printed.err == "عمر<U+000D>\n"
 
 
-def test_json_keeps_what_is_unseen(capfd: pytest.CaptureFixture[str]) -> None:
+def test_json_keeps_invisible_characters(capfd: pytest.CaptureFixture[str]) -> None:
     """JSON has invisible characters as they are."""
     console.say_json({"input": "a\u200f\n.csv"})
     assert json.loads(capfd.readouterr().out) == {"input": "a\u200f\n.csv"}
 
 
-def test_a_reader_that_stands_still_is_waited_for_once(
+def test_a_reader_that_stops_reading_is_waited_for_once(
     pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A reader that stops reading is waited for once; then output is discarded."""
@@ -110,7 +112,7 @@ def test_a_slow_reader_gets_everything(
     assert os.waitstatus_to_exitcode(status) == 1
 
 
-def test_a_reader_that_has_gone_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_pipe_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A closed pipe is not an error, also at the exit."""
     reader, writer = os.pipe()
     os.close(reader)
@@ -193,7 +195,7 @@ def test_a_terminal_shows_what_is_waited_for(
         assert words in shown_until(terminal, "at once.")
 
 
-def test_a_terminal_that_stands_still_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_paused_terminal_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """A paused terminal does not block the run."""
     with terminal_as_error(monkeypatch) as terminal:
         os.set_blocking(sys.stderr.fileno(), False)
@@ -209,7 +211,7 @@ def test_a_terminal_that_stands_still_is_not_waited_for(monkeypatch: pytest.Monk
         assert os.read(terminal, 1) == b"x"  # which it got long ago
 
 
-def test_a_terminal_that_has_gone_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_terminal_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A terminal that was closed during the run is not an error."""
     with terminal_as_error(monkeypatch) as terminal, console.progress(wanted=True) as progress:
         assert isinstance(progress, console.ProgressBar)

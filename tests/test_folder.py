@@ -69,7 +69,7 @@ def test_a_runs_folder_that_cannot_be_written_is_wrong_usage(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("name", ["missing", "file"])
-def test_where_there_is_no_runs_folder_there_are_no_runs(tmp_path: Path, name: str) -> None:
+def test_a_missing_runs_folder_has_no_runs(tmp_path: Path, name: str) -> None:
     """A missing runs folder has no runs, and is not created."""
     (tmp_path / "file").touch()
     runs = RunsFolder(tmp_path / name)
@@ -100,7 +100,7 @@ def test_only_folders_of_runs_are_listed(runs: RunsFolder) -> None:
 # Staging
 
 
-def test_ids_are_told_apart_within_a_millisecond(runs: RunsFolder) -> None:
+def test_ids_differ_within_a_millisecond(runs: RunsFolder) -> None:
     """Each id begins with the UTC time of its start and ends with random digits."""
     ids = {publish(runs, NOON).run for _ in range(5)}
     assert len(ids) == 5
@@ -192,7 +192,7 @@ def test_a_run_whose_id_begins_another_is_found(runs: RunsFolder) -> None:
     ("name", "problem"),
     [("2026", "2 runs begin with “2026”"), ("2025", "there is no run “2025”"), ("x", "no run “x”")],
 )
-def test_a_run_that_cannot_be_told_is_wrong_usage(
+def test_a_run_that_is_not_found_or_ambiguous_is_wrong_usage(
     runs: RunsFolder, name: str, problem: str
 ) -> None:
     """No match, or several, is an error that says where to look."""
@@ -230,9 +230,7 @@ def test_another_sheet_of_the_same_bytes_is_another_input(runs: RunsFolder) -> N
 
 
 @pytest.mark.parametrize(("made", "asked"), [(API, SANDBOX), (SANDBOX, API)])
-def test_a_run_against_the_sandbox_is_no_run_against_the_api(
-    runs: RunsFolder, made: str, asked: str
-) -> None:
+def test_a_sandbox_run_does_not_count_for_the_api(runs: RunsFolder, made: str, asked: str) -> None:
     """A sandbox run does not prevent the file from being sent to Fatora."""
     publish(runs, api=made)
     assert list(runs.of_same(FACTS, asked, ACCOUNT)) == []
@@ -247,12 +245,14 @@ def test_a_run_against_another_api_is_not_taken_for_one_against_this(runs: RunsF
     assert list(runs.of_same(FACTS, "http://localhost:8042/v1", ACCOUNT)) != []
 
 
-@pytest.mark.parametrize(("content", "told"), [(b"1", True), (b"2", False)], ids=["same", "other"])
+@pytest.mark.parametrize(
+    ("content", "raises"), [(b"1", True), (b"2", False)], ids=["same", "other"]
+)
 def test_a_damaged_manifest_does_not_have_its_file_sent_again(
     runs: RunsFolder,
     tmp_path: Path,
     content: bytes,
-    told: bool,  # noqa: FBT001
+    raises: bool,  # noqa: FBT001
 ) -> None:
     """A damaged manifest is an error for its own file, and for no other."""
     (tmp_path / "clients.csv").write_bytes(b"1")
@@ -261,7 +261,7 @@ def test_a_damaged_manifest_does_not_have_its_file_sent_again(
         staged.manifest.write_text("{", encoding="utf-8")
         runs.publish(staged)
     facts = replace(FACTS, sha256=hashlib.sha256(content).hexdigest())
-    with pytest.raises(InconsistentError) if told else contextlib.nullcontext():
+    with pytest.raises(InconsistentError) if raises else contextlib.nullcontext():
         assert list(runs.of_same(facts, API, ACCOUNT)) == []
 
 

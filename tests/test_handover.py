@@ -111,7 +111,7 @@ def test_a_delivery_stays_in_its_folder(outbox: Path, name: str) -> None:
     assert not place.name.startswith(".")
 
 
-def test_a_delivery_that_failed_is_made_up_for(sandbox: Sandbox, inbox: Path, outbox: Path) -> None:
+def test_a_failed_delivery_is_repeated(sandbox: Sandbox, inbox: Path, outbox: Path) -> None:
     """A failed delivery ends with 4, and running the file again delivers the results."""
     write_csv(inbox / "clients.csv", [HEADER, GOOD])
     night = nightly(sandbox, inbox, deliver__dir=outbox)

@@ -40,7 +40,7 @@ def two_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return sorted(path.name for path in (tmp_path / "runs").glob("2*"))
 
 
-def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:  # noqa: ANN401
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:  # noqa: ANN401
     """Return what a command prints with --json."""
     assert run([*arguments, "--json"]) == 0
     return json.loads(capsys.readouterr().out)
@@ -50,7 +50,7 @@ def test_history_lists_the_newest_run_first(
     two_runs: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each run is there with its file, rows, counts, outcome and API."""
-    newest, oldest = told(capsys, "history")
+    newest, oldest = printed(capsys, "history")
     assert [newest["run"], oldest["run"]] == two_runs[::-1]
     assert (oldest["file"], oldest["rows"], oldest["REJECTED"]) == ("0.csv", 2, 1)
     assert (oldest["outcome"], oldest["api"]) == ("action needed", "SANDBOX")
@@ -60,7 +60,7 @@ def test_history_of_a_client_spans_all_runs(
     two_runs: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """--client shows one client's result in every run."""
-    found = told(capsys, "history", "--client", "4711")
+    found = printed(capsys, "history", "--client", "4711")
     assert [(each["run"], each["status"]) for each in found] == [
         (two_runs[1], "INVALID"),
         (two_runs[0], "SUCCESS"),
@@ -110,7 +110,7 @@ def test_history_is_in_the_order_of_the_times_that_it_shows(
     for arguments in ([long, "--limit", "1"], [short], [unusable], [long]):
         run(["update", *arguments, "--sandbox", "--quiet"])
     capsys.readouterr()
-    history = told(capsys, "history")
+    history = printed(capsys, "history")
     assert [each["file"] for each in history] == ["long.csv", "unusable.csv", "short.csv"]
     assert [each["when"] for each in history] == sorted(
         (each["when"] for each in history), reverse=True
@@ -133,7 +133,7 @@ def test_history_shows_the_newest_50(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert lines[-1] == "… and 2 more; --all shows all"
     run(["history", "--runs-dir", str(tmp_path), "--all"])
     assert len(capsys.readouterr().out.splitlines()) == 1 + 2 * 52
-    assert len(told(capsys, "history", "--runs-dir", str(tmp_path))) == 52
+    assert len(printed(capsys, "history", "--runs-dir", str(tmp_path))) == 52
 
 
 def refuse(runs: Path, number: int) -> None:
@@ -154,10 +154,10 @@ def test_a_damaged_line_hides_no_other_refused_input(
     refuse(tmp_path, 1)
     refused = tmp_path / "refused.jsonl"
     refused.write_bytes(refused.read_bytes() + line + b"\n" + refused.read_bytes())
-    assert len(told(capsys, "history", "--runs-dir", str(tmp_path))) == 2
+    assert len(printed(capsys, "history", "--runs-dir", str(tmp_path))) == 2
 
 
-def test_running_and_killed_runs_are_told_apart(tmp_path: Path) -> None:
+def test_running_and_killed_runs_are_distinguished(tmp_path: Path) -> None:
     """A run without an end is running only while its process uses the runs folder."""
     token = reply(b'{"success": true, "bearer_token": "an-invented-token"}')
     with ScriptedServer([[token], [30.0]]) as silent:
@@ -230,7 +230,7 @@ def test_history_says_what_rework_has_left_open(
     corrected.write_text(rework.replace("+422", ""), encoding="utf-8")
     run(["update", str(corrected), "--sandbox", "--quiet"])
     capsys.readouterr()
-    newest, _, oldest = told(capsys, "history")
+    newest, _, oldest = printed(capsys, "history")
     assert newest["reworks"] == [oldest["run"]]
     assert oldest["still_open"] == {"to_fix": 0, "left": 0}
     assert oldest["outcome"] == "all corrected"
@@ -281,7 +281,7 @@ def test_show_says_what_the_api_answered(
     assert "  3      12  REJECTED  API_REJECTED\n    " in out
     assert "422" in out.partition("API_REJECTED\n    ")[2]
     assert "lina" not in out
-    (row,) = told(capsys, "show", two_runs[0])["not_updated"]
+    (row,) = printed(capsys, "show", two_runs[0])["not_updated"]
     assert "422" in row["error"]
     assert (row["id"], row["http_status"], row["attempts"]) == ("12", 422, 1)
 
@@ -311,7 +311,7 @@ def test_show_quotes_an_id_that_cannot_be_used(
     run(["update", str(source), "--sandbox", "--quiet"])
     run(["show", "latest"])
     assert "  2  “C-17”  INVALID  ID_NOT_INTEGER\n" in capsys.readouterr().out
-    assert told(capsys, "show", "latest")["not_updated"][0]["id"] == "C-17"
+    assert printed(capsys, "show", "latest")["not_updated"][0]["id"] == "C-17"
 
 
 def test_show_prints_the_first_50_rows(
@@ -327,7 +327,7 @@ def test_show_prints_the_first_50_rows(
     assert said.endswith("… and 3 more in results.csv; --all shows all\n")
     run(["show", "latest", "--all"])
     assert capsys.readouterr().out.count("  ID_NOT_INTEGER\n") == 53
-    assert len(told(capsys, "show", "latest")["not_updated"]) == 53
+    assert len(printed(capsys, "show", "latest")["not_updated"]) == 53
 
 
 @pytest.mark.parametrize("name", ["latest", "20"])

@@ -290,7 +290,7 @@ def test_rows_that_were_stored_differently_are_counted_with_the_results(path: Pa
     assert "stored differently" not in page_of(path, report_of(updated=25)).text
 
 
-def test_columns_that_are_sent_and_those_that_are_not_are_named(path: Path) -> None:
+def test_sent_and_unsent_columns_are_named(path: Path) -> None:
     """The page names the columns that are sent and those that are not."""
     text = page_of(path, report_of(updated=1)).text.replace("\n", "")
     assert (

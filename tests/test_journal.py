@@ -349,7 +349,7 @@ def test_every_attempt_stays_on_record(path: Path) -> None:
     ]
 
 
-def test_an_intent_that_came_to_nothing_leaves_no_trace(path: Path) -> None:
+def test_a_withdrawn_intent_leaves_no_trace(path: Path) -> None:
     """A withdrawn intent leaves no record, and the row can start again."""
     staged_journal(path, [checked(2), checked(3), checked(4)])
     fault = Fault(Code.API_THROTTLED, "the API asked for patience (429)")
@@ -484,7 +484,7 @@ def test_the_rows_of_one_client_can_be_read(path: Path) -> None:
         assert list(journal.rows(client_id=8)) == []
 
 
-def test_rows_that_were_not_sent_are_told_why(path: Path) -> None:
+def test_rows_that_were_not_sent_have_the_reason(path: Path) -> None:
     """Only rows that were not sent get the reason."""
     staged_journal(path, [checked(2), checked(3), checked(4, BAD_ID)])
     fault = Fault(Code.API_THROTTLED, "the API answered 429")
@@ -540,7 +540,7 @@ def test_reading_needs_a_journal(path: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [3, 5_000])
-def test_a_damaged_journal_is_told_from_a_fault_of_the_program(path: Path, size: int) -> None:
+def test_a_damaged_journal_is_reported_as_such(path: Path, size: int) -> None:
     """A damaged journal is reported as such, not as an internal error."""
     staged_journal(path, map(checked, range(2, 200)))
     whole = path.read_bytes()
@@ -550,7 +550,7 @@ def test_a_damaged_journal_is_told_from_a_fault_of_the_program(path: Path, size:
 
 
 @pytest.mark.parametrize("leaves", [True, False])
-def test_whoever_reads_a_journal_that_ends_is_waited_for(
+def test_a_reader_of_the_journal_is_waited_for(
     path: Path,
     leaves: bool,  # noqa: FBT001
     monkeypatch: pytest.MonkeyPatch,

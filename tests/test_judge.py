@@ -150,14 +150,14 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize("body", UNREADABLE, ids=range(len(UNREADABLE)))
-def test_a_200_that_is_not_the_apis_json_tells_nothing(body: bytes) -> None:
+def test_a_200_that_is_not_the_apis_json_is_unknown(body: bytes) -> None:
     """A 200 without the API's JSON is UNKNOWN, is not retried, and does not stop the run."""
     verdict = judged(200, body)
     assert (verdict.status, verdict.code) == (Status.UNKNOWN, Code.API_UNREADABLE)
     assert (verdict.again, verdict.halt) == (False, None)
 
 
-def test_an_answer_that_was_too_long_tells_nothing() -> None:
+def test_an_answer_that_was_too_long_is_unknown() -> None:
     """An answer that was cut is UNKNOWN, even if the part is valid JSON."""
     answer = Answer(200, json.dumps(CONFIRMED).encode(), too_long=True)
     verdict = judge(answer, ROW, HOST)

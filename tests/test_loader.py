@@ -235,7 +235,7 @@ def result_of(*script: Reply, policy: Policy = POLICY) -> RowResult:
 # All rows
 
 
-def test_each_row_is_sent_in_order_and_is_done_with_once() -> None:
+def test_each_row_is_sent_in_order_and_finished_once() -> None:
     """Each row is sent in order, and is finished once the API confirms it."""
     world = World(always(UPDATED))
     done, stopped = load(world, 20)
@@ -251,7 +251,7 @@ def test_without_rows_there_is_nothing_to_do() -> None:
     assert load(World(always(UPDATED)), 0) == ([], None)
 
 
-def test_a_row_is_done_with_only_after_its_outcome_is_on_record() -> None:
+def test_a_row_is_finished_only_after_its_outcome_is_recorded() -> None:
     """A row is reported only after its outcome is recorded."""
     world = World(scripted(row3=[REFUSED], row4=[TIMED_OUT]))
     loader = Loader(iter(pending(5)), world, world, POLICY, world.stop, Pace(0), world)
@@ -269,7 +269,7 @@ def test_no_worker_is_ever_idle_while_rows_are_left(workers: int, disk: float) -
 
 
 @pytest.mark.parametrize("reply", [UPDATED, REFUSED], ids=["updated", "refused"])
-def test_an_intent_is_not_withdrawn_because_another_row_is_done_with(reply: Reply) -> None:
+def test_an_intent_is_not_withdrawn_because_another_row_is_finished(reply: Reply) -> None:
     """Refused rows do not make the loader withdraw intents."""
     world = World(always(reply))
     load(world, 20)
@@ -550,7 +550,7 @@ def test_a_401_that_a_renewed_token_does_not_cure_stops_the_run() -> None:
     )
 
 
-def test_a_401_stops_the_run_where_there_is_no_other_token() -> None:
+def test_a_401_stops_the_run_if_the_token_cannot_be_renewed() -> None:
     """A 401 stops the run if the token cannot be renewed."""
     world = World(always(UNAUTHORIZED))
     _, stopped = load(world, 20, replace(POLICY, renewable=False))

@@ -95,7 +95,7 @@ def test_a_folder_can_be_held_again(tmp_path: Path) -> None:
         assert [file.name for file in tmp_path.iterdir()] == [".lock"]
 
 
-def test_another_folder_is_another_matter(tmp_path: Path) -> None:
+def test_two_folders_can_be_used_at_once(tmp_path: Path) -> None:
     """Two runs folders can be used at the same time."""
     for name in ("a", "b"):
         (tmp_path / name).mkdir()

@@ -57,7 +57,7 @@ def test_what_is_logged_is_one_line_whatever_is_in_it(path: Path) -> None:
     assert [line["why"] for line in lines_of(path)] == [value]
 
 
-def test_a_resumed_run_goes_on_with_its_log(path: Path) -> None:
+def test_a_resumed_run_appends_to_its_log(path: Path) -> None:
     """A resumed run appends to its log."""
     for event in ("first", "second"):
         with logging_to(path, RUN):

@@ -229,9 +229,7 @@ def test_an_open_manifest_is_open(folder: RunFolder) -> None:
 
 
 @pytest.mark.parametrize("name", ["journal.sqlite3", "run.log"])
-def test_a_file_that_was_modified_before_a_run_goes_on_is_recorded(
-    name: str, folder: RunFolder
-) -> None:
+def test_a_file_that_was_modified_before_a_resume_is_recorded(name: str, folder: RunFolder) -> None:
     """A file that was modified before a resume is recorded."""
     sealed = MANIFEST.seal(None, folder.hashes())
     (folder.path / name).write_bytes(b"forged")
@@ -258,7 +256,7 @@ def test_a_session_lasts_no_less_than_nothing(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     "text", ["", "{}", "[]", '{"sha256": 1}', "null", '{"sha256": "", "input": 3}']
 )
-def test_a_damaged_manifest_is_told_as_such(path: Path, text: str) -> None:
+def test_a_damaged_manifest_is_reported_as_such(path: Path, text: str) -> None:
     """A damaged manifest is reported as such, not as an internal error."""
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InconsistentError, match="is damaged"):

@@ -162,13 +162,13 @@ def test_no_answer_is_taken_for_what_it_is_not(
     assert peak < 24 * MEBIBYTE
 
 
-def test_a_reset_is_no_answer(tmp_path: Path) -> None:
+def test_a_reset_is_not_an_answer(tmp_path: Path) -> None:
     """After a reset, the result of the request is unknown."""
     with ScriptedServer([[]], hang_up=True, reset=True) as server:
         assert outcome(sent(server.url, tmp_path)) == INTERRUPTED
 
 
-def test_a_reset_before_the_request_is_no_success(tmp_path: Path) -> None:
+def test_a_reset_before_the_request_is_not_a_success(tmp_path: Path) -> None:
     """A reset before or during the request is never a success."""
     with ScriptedServer([[]], greeting=None, reset=True) as server:
         result = outcome(sent(server.url, tmp_path))
@@ -294,7 +294,7 @@ def _attempts(run: Path) -> list[tuple[int, str, int]]:
 
 
 @pytest.mark.parametrize("around", ["{}\n", "\ufeff{}\r\n", "\u200f{}\u200e", " {} \t\n\n"])
-def test_what_clings_to_a_token_in_its_file_is_taken_off(around: str, program: Program) -> None:
+def test_characters_around_a_token_in_its_file_are_removed(around: str, program: Program) -> None:
     """Line ends and marks around a token in its file are removed."""
     key = program.environment.pop("FATORA_API_KEY")
     (program.folder / "key").write_text(around.format(key), encoding="utf-8")
@@ -306,7 +306,9 @@ def test_what_clings_to_a_token_in_its_file_is_taken_off(around: str, program: P
 @pytest.mark.parametrize(
     "inside", ["invented\ntoken", "invented\u200ftoken", "invented token", "ключ"]
 )
-def test_what_is_no_token_is_refused_unseen(inside: str, program: Program, tmp_path: Path) -> None:
+def test_text_that_cannot_be_a_token_is_refused_and_not_shown(
+    inside: str, program: Program, tmp_path: Path
+) -> None:
     """Text that cannot be a token is refused, and the message does not show it."""
     (tmp_path / "token").write_text(inside, encoding="utf-8")
     del program.environment["FATORA_API_KEY"]

@@ -92,8 +92,8 @@ def test_what_the_api_asks_to_wait_holds_whatever_comes_next(
     ]
     with ScriptedServer([[answer] for answer in answers]) as server:
         patient = job(server.url, tmp_path / "runs", "invented", api__attempts=1)
-        begun = time.monotonic()
+        start = time.monotonic()
         summaries = list(update_each(sources, patient))
-        took = time.monotonic() - begun
+        took = time.monotonic() - start
     assert [summary.exit_code for summary in summaries] == codes
     assert took > 1

@@ -212,7 +212,7 @@ def test_a_body_of_another_content_type_is_415(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[1]", b"null", b'"text"', b"\xff"])
-def test_a_body_that_is_no_json_object_is_400(caller: Caller, body: bytes) -> None:
+def test_a_body_that_is_not_a_json_object_is_400(caller: Caller, body: bytes) -> None:
     """Whatever it is instead, the error object names the body."""
     answer = caller.put(body)
     assert answer.status_code == 400
@@ -228,7 +228,7 @@ def test_an_update_without_an_email_is_400(caller: Caller, body: dict[str, str])
 
 
 @pytest.mark.parametrize("email", ["hessa.example.com", None, 5])
-def test_an_email_that_is_none_is_422(caller: Caller, email: object) -> None:
+def test_an_invalid_email_is_422(caller: Caller, email: object) -> None:
     """Understood, but of no use: no string, or one without an ``@``."""
     answer = caller.put({"email": email})
     assert answer.status_code == 422

@@ -158,7 +158,7 @@ def test_a_fault_of_the_program_in_a_worker_is_not_waited_for() -> None:
             sender.collect(LONG)
 
 
-def test_rows_that_are_not_begun_come_back_when_they_are_called() -> None:
+def test_rows_that_are_not_started_come_back_when_they_are_recalled() -> None:
     """Recalled rows come back, and the worker stays usable."""
     hanging = Hanging()
     sender, _ = workers(1, hanging)
@@ -176,7 +176,7 @@ def test_rows_that_are_not_begun_come_back_when_they_are_called() -> None:
 @pytest.mark.parametrize(
     "answer", [Answer(503, b""), Answer(302, b""), Answer(200, b"<html>"), Answer(429, b"")]
 )
-def test_nothing_is_begun_after_an_answer_that_may_have_to_stop_the_run(answer: Answer) -> None:
+def test_nothing_is_started_after_an_answer_that_may_stop_the_run(answer: Answer) -> None:
     """After an answer that may stop the run, no row is started, and the others come back."""
     sender, (api,) = workers(1, lambda _: answer)
     with sender:
@@ -192,7 +192,7 @@ def test_nothing_is_begun_after_an_answer_that_may_have_to_stop_the_run(answer: 
     assert len(api.threads) == 1
 
 
-def test_nothing_is_begun_before_such_an_answer_is_collected() -> None:
+def test_nothing_is_started_before_such_an_answer_is_collected() -> None:
     """No row is started before such an answer is collected."""
     busy, release = threading.Event(), threading.Event()
 
@@ -327,7 +327,7 @@ def test_the_threads_end_after_an_answer_that_stops_the_run() -> None:
     assert not any(thread.is_alive() for thread in started)
 
 
-def test_rows_that_are_not_begun_are_not_sent_once_the_context_is_left() -> None:
+def test_rows_that_are_not_started_are_not_sent_after_the_context_ends() -> None:
     """Rows that were not started are not sent after the context ends."""
     hanging = Hanging()
     before = set(threading.enumerate())

@@ -84,14 +84,14 @@ def _serve() -> None:
         child = os.fork()
         if child == 0:
             _become_the_program(**json.loads(line))
-        print(child, flush=True)  # noqa: T201 - whoever started this reads it
+        print(child, flush=True)  # noqa: T201 - the parent process reads it
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201 - the same
 
 
 def _check_something() -> None:
     """Have the libraries do once what they do once only."""
-    from etl.cli import run  # noqa: PLC0415 - whoever uses the class needs no program
+    from etl.cli import run  # noqa: PLC0415 - users of the class do not need the program
 
     with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nowhere:
         source = Path(folder) / "clients.csv"
@@ -103,7 +103,7 @@ def _check_something() -> None:
 def _become_the_program(
     arguments: list[str], environment: dict[str, str], folder: str, largest_file: int
 ) -> None:
-    from etl.cli import run  # noqa: PLC0415 - whoever uses the class needs no program
+    from etl.cli import run  # noqa: PLC0415 - users of the class do not need the program
 
     os.chdir(folder)
     os.environ.update(environment)
