@@ -1,7 +1,7 @@
 """Reads damaged spreadsheets without end: ``python tests/fuzz.py --inputs N --seed N --seconds N``.
 
-Each input is a file of the corpus, damaged by chance. Whatever comes out but rows or one sentence,
-or takes more than ten seconds, is a fault of the program; the input is kept then.
+Each input is a randomly damaged file of the corpus. The program must return rows or one sentence
+within ten seconds; anything else is a fault of the program, and the input is kept.
 """
 
 from __future__ import annotations
@@ -163,9 +163,9 @@ def _seeds() -> list[tuple[str, bytes, bool]]:
 
 
 def fuzz(inputs: int, seed: int, keep: Path, until: float = float("inf")) -> Counter[str]:
-    """Read so many damaged files, and return how often each thing came of them.
+    """Read this many damaged files, and return how often each result occurred.
 
-    Faults of the program begin with ``FAULT``; the files that show them are left in ``keep``.
+    Faults of the program begin with ``FAULT``; the files that cause them are kept in ``keep``.
     Nothing is started after the monotonic time ``until``.
     """
     chance = random.Random(seed)  # noqa: S311 - chance, not secrets

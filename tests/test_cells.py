@@ -1,4 +1,4 @@
-"""A cell becomes the text that a person sees, with a mark or a change where that is uncertain."""
+"""A cell becomes the text that people see, with a mark or a change if that is uncertain."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def test_help_has_the_defaults_of_the_settings(capsys: pytest.CaptureFixture[str
         "--workers N Parallel requests": settings.load.workers,
         "0 means no limit": settings.load.rate,
         "Total timeout per attempt, in seconds": settings.api.timeout,
-        "left for the next run": settings.api.attempts,
+        "Maximum attempts per row and session": settings.api.attempts,
         "including its version": settings.api.url,
         "Folder that holds all runs": settings.runs.dir,
     }

@@ -77,7 +77,7 @@ def test_the_files_of_a_run_are_delivered(sandbox: Sandbox, inbox: Path, outbox:
     assert statuses(read_csv(place / "results.csv")) == ["SUCCESS", "INVALID"]
 
 
-def test_a_resumed_run_is_delivered_anew(sandbox: Sandbox, inbox: Path, outbox: Path) -> None:
+def test_a_resumed_run_is_delivered_again(sandbox: Sandbox, inbox: Path, outbox: Path) -> None:
     """After a resume, operations get the newest results."""
     write_csv(inbox / "clients.csv", [HEADER, GOOD, ("1026", "omar@example.com")])
     night = nightly(sandbox, inbox, deliver__dir=outbox)

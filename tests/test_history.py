@@ -75,8 +75,8 @@ def test_history_is_a_table_for_people(
     header, *lines = capsys.readouterr().out.splitlines()
     assert header.split() == ["WHEN", "(UTC)", "FILE", "ROWS", "RESULT", "API", "RUN"]
     second, second_open, first, first_open = lines
-    assert second.split()[2:] == ["1.csv", "1", "needs", "attention", "SANDBOX", two_runs[1][:20]]
-    assert first.split()[2:] == ["0.csv", "2", "needs", "attention", "SANDBOX", two_runs[0][:20]]
+    assert second.split()[2:] == ["1.csv", "1", "action", "needed", "SANDBOX", two_runs[1][:20]]
+    assert first.split()[2:] == ["0.csv", "2", "action", "needed", "SANDBOX", two_runs[0][:20]]
     assert (second_open, first_open) == ("    1 to fix", "    1 to fix")
 
 

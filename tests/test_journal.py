@@ -392,7 +392,7 @@ def test_the_journal_is_flushed_to_the_disk_with_each_record(path: Path) -> None
     assert pragmas == ["wal", 2]
 
 
-def test_what_is_recorded_together_is_recorded_wholly_or_not_at_all(path: Path) -> None:
+def test_a_record_is_all_or_nothing(path: Path) -> None:
     """One transaction records everything or nothing."""
     staged_journal(path, [checked(2), checked(3)])
     with Journal(path) as journal:

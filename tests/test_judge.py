@@ -457,7 +457,7 @@ def test_what_the_api_stored_differently_is_a_warning() -> None:
 
 
 def test_what_the_api_stored_as_sent_is_not_a_difference() -> None:
-    """Nor is a value that the answer leaves out."""
+    """A value that was stored as sent, or that the answer leaves out, is not a difference."""
     verdict = echoed(email="sara@example.com", name="سارة")
     assert (verdict.warning, verdict.stored_differently) == ("", False)
 

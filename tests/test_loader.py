@@ -70,11 +70,11 @@ TIMED_OUT = requests.ReadTimeout()
 
 @dataclass
 class World(Clock):
-    """A clock, a ledger and a way to send, which hold the loader to what it must not do.
+    """A clock, a ledger and a sender, which check the rules that the loader must follow.
 
-    ``answering`` tells the reply to a row; sending takes ``took`` seconds, or what ``slow`` says of
-    the row, writing to the ledger ``disk``, and every hundredth time ``stall`` besides; a wait ends
-    ``late`` seconds after it should. ``asked`` is when the run is asked to stop.
+    ``answering`` gives the reply to a row. Sending takes ``took`` seconds, or the time in ``slow``
+    for a row. Writing to the ledger takes ``disk`` seconds, and every hundredth time ``stall``
+    more. A wait ends ``late`` seconds too late. ``asked`` is when the run is asked to stop.
     """
 
     answering: Answering

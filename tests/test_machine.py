@@ -33,7 +33,7 @@ ROWS = 150
 
 @pytest.fixture(scope="module")
 def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmProgram]:
-    """The program, imported already."""
+    """The program, already imported."""
     with WarmProgram(tmp_path_factory.mktemp("warm"), {}) as program:
         yield program
 
@@ -68,7 +68,7 @@ def updated(sandbox: Sandbox) -> set[int]:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """What is in each file of a folder."""
+    """The digest of each file of a folder."""
     return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(folder.iterdir())}
 
 

@@ -1,6 +1,6 @@
-"""The network at its worst, line by line of what was seen to happen, against whole runs.
+"""Whole runs on a broken network, for every kind of failure that was observed.
 
-A server answers the one row of a file with exactly these bytes; the results must be true.
+A server answers the only row of a file with exactly these bytes, and the results must be true.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def totals(stored_differently: int = 0, **rows: int) -> Totals:
 def test_exit_code_follows_from_the_rows(
     rows: dict[Status, int], stopped: str | None, code: ExitCode
 ) -> None:
-    """Exit code 4 means that rows are left: a signal after the last row stops nothing."""
+    """Exit code 4 means that rows are still to send; a signal after the last changes nothing."""
     assert exit_code_of(rows, stopped) is code
 
 

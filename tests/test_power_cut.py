@@ -46,9 +46,9 @@ def recorded(runs: Path, scratch: Path) -> set[int]:
 def test_nothing_that_was_done_is_forgotten_when_the_power_fails(
     tmp_path: Path, sandbox: Sandbox
 ) -> None:
-    """After each flush there is a record of every update made so far, and the run can go on.
+    """After each flush, every update made so far is recorded, and the run can be resumed.
 
-    In the end each row is in the results once, updated, and there is one run.
+    In the end there is one run, whose results have each row once, updated.
     """
     source = write_csv(
         tmp_path / "clients.csv",

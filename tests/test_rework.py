@@ -59,7 +59,8 @@ def test_rework_holds_only_rows_that_must_be_fixed(tmp_path: Path) -> None:
     rows = [(str(number), f"c{number}@example.com", "") for number in range(10, 40)]
     source = write_xlsx(tmp_path / "clients.xlsx", [HEADER, BAD, REFUSED, *rows])
     with Sandbox(behaviour=Behaviour(fail_share=1)) as broken:
-        night = job(broken.url, tmp_path / "runs", broken.api_key, api__attempts=1)
+        # With one worker, whose first request is turned away: it is that of the row to refuse.
+        night = job(broken.url, tmp_path / "runs", broken.api_key, api__attempts=1, load__workers=1)
         summary = update(source, night)
     assert summary.rework is not None
     assert summary.totals.left == 31

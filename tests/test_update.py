@@ -689,7 +689,7 @@ PERSONS += [("x", "lina-invented", "Lina Invented", "0097455550002")]
 
 
 def test_nothing_personal_is_logged_printed_or_in_the_manifest(tmp_path: Path) -> None:
-    """Over every kind of outcome, a kill and a resume, at --verbose too; nor is the key.
+    """Log, output and manifest hold no personal data and no key, for every kind of outcome.
 
     Only `check` and `show` quote values, to people who may read the file itself.
     """

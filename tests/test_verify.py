@@ -391,7 +391,7 @@ def later(days: int) -> type[datetime]:
     return Later
 
 
-def test_pruned_results_are_not_written_anew(
+def test_pruned_results_are_not_written_again(
     runs: RunsFolder, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Pruned results are not written again, and the file still counts as processed."""

@@ -1,7 +1,7 @@
-"""Kills the program at random moments, again and again, and compares what it says with the truth.
+"""Kills the program at random moments, and compares its records with the truth.
 
-``python tests/torture.py --kills N --seed N`` does so as often as one likes; the tests do so a few
-hundred times.
+``python tests/torture.py --kills N --seed N`` kills as often as asked; the tests kill a few hundred
+times.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ class Tally:
 
 
 def torture(kills: int, seed: int, folder: Path) -> Tally:
-    """Kill so many runs or a few more, each file's over and over, and check what each left.
+    """Kill at least this many runs, several times per file, and check the state after each kill.
 
-    A file's run that was killed often enough is left to end, and so is one that ends by itself.
+    A run that was killed often enough may finish.
     """
     chance = random.Random(seed)  # noqa: S311 - it is to be the same again
     tally = Tally()

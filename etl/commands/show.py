@@ -121,8 +121,8 @@ class _Run:
         if manifest.sandbox:
             _say("", IN_SANDBOX)
         _say("file", f"{manifest.input.name}: {rows_in_words(self.totals)}")
+        _say("", columns_in_words(self.totals))
         _say("", f"SHA-256 {manifest.input.sha256}")
-        _say("columns", columns_in_words(self.totals))
         _say("api", f"{manifest.api}, account {manifest.account}")
         for number, session in enumerate(manifest.sessions):
             _say("" if number else "sessions", _session_in_words(session))
