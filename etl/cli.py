@@ -1,4 +1,4 @@
-"""The command line: which commands there are, and the exit code of whatever happens.
+"""The command line: the commands, and an exit code for everything that can happen.
 
 A command's module is imported when the command runs, so that ``--help`` does not wait for pandas.
 """
@@ -55,7 +55,7 @@ def commands() -> None:
 
 
 def run(arguments: list[str] | None = None) -> int:
-    """Run a command and return its exit code; print one sentence where it could not go on."""
+    """Run a command and return its exit code; print one sentence if it failed."""
     console.open_missing()
     try:
         with stop_on_full_disk():
@@ -70,7 +70,7 @@ def run(arguments: list[str] | None = None) -> int:
     except FatoraClientsError as error:
         console.complain(f"fatora-clients: {error}")
         return error.exit_code
-    except Exception as error:  # noqa: BLE001 - the one place: cron needs a code and a sentence
+    except Exception as error:  # noqa: BLE001 - cron needs an exit code and a sentence
         console.complain(f"fatora-clients: {in_one_sentence(error)}")
         return ExitCode.INTERNAL
     finally:
@@ -78,7 +78,7 @@ def run(arguments: list[str] | None = None) -> int:
 
 
 def _in_words(error: click.ClickException) -> str:
-    """Return what is wrong with a command line, and where its usage can be read."""
+    """Return what is wrong with a command line, and how to get help."""
     message = error.format_message()
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         return message

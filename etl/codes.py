@@ -1,7 +1,7 @@
 """Every reason why a row was not updated, in one table.
 
-The code is for programs, and what it stands for never changes. The meaning and the fix are for
-operations, who are not programmers. A test compares the documentation with this table.
+The code is for programs and never changes its meaning. The texts are for operations, who are not
+programmers. A test compares the documentation with this table.
 """
 
 from __future__ import annotations

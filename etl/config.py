@@ -49,7 +49,7 @@ _SLOWEST = 0.001  # requests a second
 _NO_ENCODINGS = frozenset({"utf-7", "unicode-escape", "raw-unicode-escape"})
 _LONGEST_CELL = 32_767  # characters, Excel's limit for a cell
 _API_KEY = "FATORA_API_KEY"
-# What pydantic finds wrong, in the words of people who write no programs.
+# What pydantic finds wrong, in plain words.
 _COMPLAINTS = {
     "bool_type": "must be true or false",
     "finite_number": "must be a number",
@@ -203,7 +203,7 @@ class Settings(_Section):
     deliver: DeliverSettings = DeliverSettings()
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
 
-    def told(self) -> dict[str, dict[str, Any]]:
+    def with_sources(self) -> dict[str, dict[str, Any]]:
         """Return each setting by its key: its value as JSON without secrets, and its source."""
         values = _flat(self.model_dump(mode="json"))
         return {

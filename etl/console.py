@@ -1,4 +1,4 @@
-"""What is printed, and the progress bar; a console that cannot be written to changes nothing."""
+"""Printing, and the progress bar. A console that cannot be written to does not affect a run."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ _PATIENCE = 10.0  # seconds that a reader of the output may take for 4 KiB
 
 
 def say(text: str = "") -> None:
-    """Print lines for whoever ran the command."""
+    """Print lines on standard output."""
     _print(_readable(text), sys.stdout)
 
 
 def say_json(value: object) -> None:
-    """Print a value for a program, in which nothing is written out or left out."""
+    """Print a value as JSON for programs, with every character as it is."""
     _print(json.dumps(value, ensure_ascii=False, indent=2), sys.stdout)
 
 
 def complain(text: str) -> None:
-    """Print lines that must be seen even where the output is put away."""
+    """Print lines on standard error, which is seen even if the output is redirected."""
     _print(_readable(text), sys.stderr)
 
 
 def _readable(text: str) -> str:
-    """Return the lines as a terminal can show them, which makes nothing of bidi marks."""
+    """Return the lines for a terminal, which does not interpret bidi marks."""
     return "\n".join(map(visible, without_isolates(text).split("\n")))
 
 
@@ -50,16 +50,16 @@ def _print(text: str, stream: TextIO) -> None:
     try:
         stream.flush()
         _write(stream.fileno(), line)
-    except UnsupportedOperation:  # no file of the system's, such as one that keeps the text
+    except UnsupportedOperation:  # a stream in memory, which has no file descriptor
         stream.write(line.decode(stream.encoding or "utf-8"))
-    except (OSError, ValueError):  # the reader has gone or reads no more, or the disk is full
+    except (OSError, ValueError):  # the reader is gone or has stopped reading, or the disk is full
         _silence(stream)
 
 
 def _write(descriptor: int, line: bytes) -> None:
-    """Write at the reader's pace, but for a reader that stands still wait no longer than that.
+    """Write at the reader's pace, but give up on a reader that has stopped reading.
 
-    At a terminal it is a person who holds the output, and lets it go on.
+    A terminal is waited for, since a person may have paused its output.
     """
     ready = select.poll()
     ready.register(descriptor, select.POLLOUT)
@@ -67,20 +67,20 @@ def _write(descriptor: int, line: bytes) -> None:
     while line:
         if not ready.poll(patience):
             raise TimeoutError
-        # So much a pipe that is ready takes without waiting: POSIX, write(2).
+        # A pipe that is ready accepts this much without waiting: POSIX, write(2).
         line = line[os.write(descriptor, line[: select.PIPE_BUF]) :]
 
 
 def _silence(stream: TextIO) -> None:
-    """Have what is still written to a stream go nowhere."""
+    """Discard everything that is still written to a stream."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def open_missing() -> None:
-    """Open the standard streams that were closed when the program began.
+    """Open the standard streams that were closed when the program started.
 
-    Else the next files to be opened, the journal among them, would get their numbers.
+    Otherwise the next files to be opened, such as the journal, would get their descriptors.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
@@ -88,7 +88,7 @@ def open_missing() -> None:
 
 
 def let_go() -> None:
-    """Flush the standard streams; what cannot be written now is not tried again at the exit."""
+    """Flush the standard streams; what cannot be written is discarded, not retried at the exit."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -105,7 +105,7 @@ class ToConsole(logging.Handler):
 
 
 class Silence:
-    """Watches a run without a bar, as under cron."""
+    """Shows no progress, as under cron."""
 
     def staging(self, rows: int) -> None:
         """Show nothing."""
@@ -117,17 +117,17 @@ class Silence:
         """Show nothing."""
 
     def stopping(self, under_way: int) -> None:
-        """Say what is waited for, if there is a terminal at which somebody may be waiting too."""
+        """Print what the run is waiting for, if there is a terminal where somebody may see it."""
         if terminal := _terminal():
             with terminal:
                 terminal.write(f"{_stopping_in_words(under_way)}\n")
 
 
 class _Terminal(io.TextIOBase):
-    """A terminal that nobody waits for: what it does not take at once is left out."""
+    """A terminal that never blocks the program: what it does not accept at once is dropped."""
 
     def __init__(self, name: str) -> None:
-        """Open it once more, so as not to wait: other programs share the standard streams.
+        """Open it again without blocking, since other programs share the standard streams.
 
         Raises:
             OSError: it cannot be opened.
@@ -150,7 +150,7 @@ class _Terminal(io.TextIOBase):
 
 
 class ProgressBar:
-    """A bar on a terminal: rows done, rows a second, time left, and how many of each status."""
+    """A bar on a terminal: rows done, rows per second, time left, and rows of each status."""
 
     def __init__(self, bar: RichProgress) -> None:
         self._bar = bar
@@ -162,33 +162,33 @@ class ProgressBar:
         self._bar.update(self._task, completed=rows, rows=counted(rows, "row"))
 
     def sending(self, counts: Mapping[Status, int], pending: int) -> None:
-        """Begin to count the rows that are sent."""
+        """Show the rows that are sent from now on."""
         self._counts = {status: count for status, count in counts.items() if status.final}
         self._bar.reset(self._task, description="Sending", total=pending)
         self._show()
 
     def sent(self, results: Sequence[RowResult]) -> None:
-        """Count rows that ended."""
+        """Show rows that are finished."""
         for result in results:
             self._counts[result.status] = self._counts.get(result.status, 0) + 1
         self._bar.advance(self._task, len(results))
         self._show()
 
     def stopping(self, under_way: int) -> None:
-        """Say what is waited for; whoever does not wait has the cursor back."""
+        """Print what the run is waiting for, and show the cursor, in case it is killed."""
         self._bar.console.print(_stopping_in_words(under_way), highlight=False, soft_wrap=True)
         self._bar.console.show_cursor()
 
     def leave(self) -> None:
-        """Take the bar away, unless it shows how far a run got that stopped."""
+        """Remove the bar, unless the run stopped early: then it shows how far it got."""
         (task,) = self._bar.tasks
         if task.total and not task.finished:
             self._bar.live.transient = False
-            self._bar.columns = self._bar.columns[1:-1]  # nothing moves, and no time is left
+            self._bar.columns = self._bar.columns[1:-1]  # without the spinner and the time left
             self._bar.update(self._task, description="Stopped")
 
     def _show(self) -> None:
-        """Show how many rows ended, of how many, how fast, and with which status."""
+        """Show how many rows are finished, how fast, and with which status."""
         (task,) = self._bar.tasks
         details = [f"{status} {count:,}" for status, count in self._counts.items() if count]
         if task.speed and task.speed >= 1:
@@ -208,15 +208,15 @@ def _stopping_in_words(under_way: int) -> str:
 
 @contextmanager
 def progress(*, wanted: bool) -> Iterator[Silence | ProgressBar]:
-    """Give a bar on standard error if that is a terminal, and silence otherwise.
+    """Give a bar on standard error if that is a terminal, and `Silence` otherwise.
 
-    The bar is gone afterwards, but for that of a run that stopped.
+    The bar is removed afterwards, unless the run stopped early.
     """
     terminal = _terminal() if wanted else None
     if terminal is None:
         yield Silence()
         return
-    # Only where there is a terminal: under cron the import alone would cost more than the output.
+    # Imported only for a terminal: under cron the import would take longer than the output.
     from rich.console import Console  # noqa: PLC0415
     from rich.progress import (  # noqa: PLC0415
         BarColumn,
@@ -247,7 +247,7 @@ def progress(*, wanted: bool) -> Iterator[Silence | ProgressBar]:
 
 
 def _terminal() -> _Terminal | None:
-    """Return the terminal that is standard error, if it is one."""
+    """Return standard error as a terminal, if it is one."""
     try:
         return _Terminal(os.ttyname(sys.stderr.fileno()))
     except OSError:

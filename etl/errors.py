@@ -1,12 +1,12 @@
 """The exit codes, and the exceptions that end a run.
 
 The result of a single row is never an exception but a value (``etl.rows``). An exception means that
-the run, or one of its inputs, cannot go on; its class decides the exit code::
+the run, or one of its inputs, cannot continue. Its class decides the exit code::
 
     FatoraClientsError
     ├── ConfigError        2   wrong usage or settings: nothing was sent
     ├── InputError         3   this input cannot be used: nothing of it was sent
-    ├── StoppedError       4   stopped early: rows are left, running again resumes
+    ├── StoppedError       4   stopped early: running again sends the remaining rows
     ├── InconsistentError  70  the program contradicts itself: what was done is kept
     └── BusyError          75  another run is using the runs folder: nothing was sent
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """How a run ended, for cron; of several inputs the one that is last in this list counts."""
+    """How a run ended, for cron. For several inputs, the highest of their codes counts."""
 
     DONE = 0
     NOT_ALL_UPDATED = 1
@@ -40,7 +40,7 @@ class ExitCode(IntEnum):
 
 
 class FatoraClientsError(Exception):
-    """A run cannot go on. The message says in one sentence what happened and what to do."""
+    """A run cannot continue. The message says in one sentence what happened and what to do."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL
 
@@ -64,7 +64,7 @@ class StoppedError(FatoraClientsError):
 
 
 class InconsistentError(FatoraClientsError):
-    """A check of the program on itself failed, such as counts that must add up."""
+    """The program contradicts itself: for example, its counts do not add up."""
 
 
 class BusyError(FatoraClientsError):
@@ -74,7 +74,7 @@ class BusyError(FatoraClientsError):
 
 
 def in_one_sentence(error: Exception) -> str:
-    """Return what an unforeseen error was and where, without the values in its message."""
+    """Return the class and place of an unforeseen error; its message may hold personal data."""
     frames = extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"internal error ({type(error).__name__}{place}); what was done is kept"

@@ -27,8 +27,8 @@ class Field(StrEnum):
 class ResultColumn(Enum):
     """A column of the results file; its value explains to operations what is in it.
 
-    In an input such a column comes from an earlier run. It is neither sent nor copied into the new
-    results; only the run and the row that it names are kept.
+    If an input has such columns, they come from an earlier run. They are neither sent nor copied
+    into the new results. Only the run and the row that they name are kept.
     """
 
     UPDATE_STATUS = "the result for this row: exactly one status"

@@ -1,4 +1,4 @@
-"""Handing over to operations: results go where they can read them, inputs go out of their way."""
+"""Delivering results to operations, and moving finished inputs out of their folder."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from etl.runs.folder import RunFolder
 
 _ENDINGS = (".csv", ".xlsx")
-_UNSAFE = re.compile(r"[^\w -]+")  # in the name of a folder that somebody opens in a file manager
+_UNSAFE = re.compile(r"[^\w -]+")  # in a folder's name, for any file manager
 _LONGEST_STEM = 60
 _EXECUTE = 0o111
-_READ_TO_EXECUTE = 2  # bits: who may read a folder's files may enter it
+_READ_TO_EXECUTE = 2  # bits: whoever may read the files may enter their folder
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Where operations find what a run leaves for them.
+    """Where and how the files of a run are delivered to operations.
 
-    ``mode`` is that of the files; ``group`` is the id of the group that owns them, None for the
-    program's own.
+    ``mode`` is the mode of the files. ``group`` is the id of the group that owns them, None for the
+    program's own group.
     """
 
     folder: Path
@@ -57,9 +57,9 @@ class Delivery:
             ) from None
 
     def deliver(self, run: RunFolder, input_name: str) -> Path:
-        """Put the results, the rework and the report of a run into a folder of their own.
+        """Copy the results, the rework and the report of a run into a new folder.
 
-        Each file is renamed into place; one that the run no longer has is removed.
+        Each file is renamed into place. A file that the run no longer has is removed.
 
         Raises:
             OSError: a file cannot be written.
@@ -108,10 +108,10 @@ def require_movable(folder: Path) -> None:
 
 
 def put_away(file: Path, kind: str, sha256: str, sentence: str = "") -> Path | None:
-    """Move an input to the subfolder ``kind``, with a sentence beside it if there is one.
+    """Move an input to the subfolder ``kind``, with a sentence in a text file beside it, if any.
 
-    A file that changed meanwhile is another one, which nobody has read: it stays, and None is
-    returned. No earlier file is overwritten.
+    A file that changed meanwhile has new content that was not read: it stays, and None is returned.
+    No earlier file is overwritten.
 
     Raises:
         OSError: it cannot be moved.
@@ -120,7 +120,7 @@ def put_away(file: Path, kind: str, sha256: str, sentence: str = "") -> Path | N
     folder.mkdir(exist_ok=True)
     target = _free_name(folder, file)
     file.rename(target)
-    # Only now, since it could still be exchanged between a look and the move.
+    # Checked after the move, since the file could be replaced between a check and the move.
     if sha256_of(target) != sha256:
         target.rename(file)
         return None

@@ -19,6 +19,15 @@ if TYPE_CHECKING:
 
     from etl.fields import Field
 
+IN_SANDBOX = "SANDBOX: nothing was sent to Fatora."
+_VERDICTS = {
+    ExitCode.DONE: "OK",
+    ExitCode.NOT_ALL_UPDATED: "Action needed",
+    ExitCode.INPUT_UNUSABLE: "Action needed",
+    ExitCode.STOPPED: "Stopped early",
+    ExitCode.INTERNAL: "Internal error",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Totals:
@@ -27,7 +36,7 @@ class Totals:
     ``counts`` has the number of rows by status. ``sent`` maps each field to the header of its
     column; ``not_sent`` are the headers of the other columns. ``stored_differently`` counts the
     updated rows for which the API confirmed values other than those sent. ``sandbox``: the run used
-    the sandbox, so nothing reached Fatora.
+    the sandbox, so nothing was sent to Fatora.
     """
 
     rows: int = 0
@@ -57,9 +66,9 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class OpenRows:
-    """The number of rows of an earlier run that are still open, after all rework of it.
+    """The number of rows of an earlier run that are still open after all its rework.
 
-    ``to_fix`` rows must be corrected; ``left`` rows are sent when ``file`` is run again.
+    ``to_fix`` rows must be corrected, and ``left`` rows are sent when ``file`` is run again.
     """
 
     run: str
@@ -79,9 +88,10 @@ class Summary:
 
     ``run`` is None if the input could not be used, so that no run was made. ``stopped`` says in
     full sentences why the run stopped early, if it did. ``delivered`` is the folder in which
-    operations find the results, ``sha256`` the hash of the bytes that were read, if they could be.
-    ``reworked`` has what is still open of each file whose rows this one corrects; ``still_open``
-    counts the rows of a file that was ``already_done`` and that still need fixing.
+    operations find the results. ``sha256`` is the hash of the input, if it could be read.
+    ``reworked`` has what is still open of each file whose rows this one corrects. ``already_done``
+    means that the file was processed before; ``still_open`` is how many of its rows still need
+    fixing.
     """
 
     input: Path
@@ -116,7 +126,19 @@ def columns_in_words(totals: Totals) -> str:
     headers = iter(quoted_together(*totals.sent.values(), *totals.not_sent))
     sent = ", ".join(f"{name} ← {next(headers)}" for name in totals.sent)
     not_sent = ", ".join(headers)
-    return f"Sent: {sent}." + (f" Not sent: {not_sent}." if not_sent else "")
+    return f"Columns sent: {sent}." + (f" Not sent: {not_sent}." if not_sent else "")
+
+
+def open_in_words(rows: OpenRows) -> str:
+    """Return how many rows of an earlier run are still open: 18 rows to fix, 3 rows to send."""
+    tasks = ((rows.to_fix, "fix"), (rows.left, "send"))
+    words = [f"{counted(number, 'row')} to {task}" for number, task in tasks if number]
+    return ", ".join(words) or "nothing"
+
+
+def verdict_in_short(exit_code: ExitCode) -> str:
+    """Return in a word or two whether somebody must do something."""
+    return _VERDICTS.get(exit_code, _VERDICTS[ExitCode.STOPPED])
 
 
 def updated_in_words(totals: Totals) -> str:

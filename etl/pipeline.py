@@ -60,6 +60,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_LIMITED = "The run stopped before this row because of --limit."
+
 
 class Progress(Protocol):
     """Watches a run, such as for a progress bar. Its methods must not raise."""
@@ -74,16 +76,17 @@ class Progress(Protocol):
         """Take note of rows that are finished."""
 
     def stopping(self, under_way: int) -> None:
-        """The run was asked to stop, and waits for so many requests."""
+        """Take note that the run was asked to stop and waits for this many requests."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a run needs besides its file; ``invocation`` is who asked for it.
+    """What a run needs besides its file; ``invocation`` is the command that asked for it.
 
-    ``account`` is whose clients they are; ``sandbox`` tells that nothing reaches Fatora. ``limit``
-    is the most rows to send, None for all; ``again`` sends a file that was processed; ``results``
-    is where an extra copy of the results goes; ``folders`` are those that were named as inputs.
+    ``account`` is whose clients are updated. ``sandbox`` means that nothing is sent to Fatora.
+    ``limit`` is the maximum number of rows to send, None for all. ``again`` sends a file that was
+    already processed. ``results`` is the path of an extra copy of the results. ``folders`` are the
+    folders that were named as inputs.
     """
 
     settings: Settings
@@ -100,7 +103,7 @@ class Job:
 
     @property
     def delivery(self) -> Delivery | None:
-        """Where the results are delivered, if they are."""
+        """Where the results are delivered, None if they are not."""
         wanted = self.settings.deliver
         if wanted.dir is None:
             return None
@@ -108,7 +111,7 @@ class Job:
         return Delivery(wanted.dir, int(wanted.mode, 8), group)
 
     def require_places(self) -> None:
-        """Check that results can be delivered and inputs be moved, where that is asked for.
+        """Check that results can be delivered and inputs moved, if the settings ask for it.
 
         Raises:
             ConfigError: they cannot.
@@ -123,11 +126,12 @@ class Job:
 def update_each(sources: Iterable[Path], job: Job) -> Iterator[Summary]:
     """Send several spreadsheets in order, and yield a summary of each.
 
-    After one that stopped early no other is started, since the cause would stop it too. A file that
-    cannot be used, or that trips a bug, does not keep the others from being sent.
+    After a run that stopped early, the remaining files are not started: the cause would stop them
+    too. A file that cannot be used, or that triggers a bug, does not prevent the others from being
+    sent.
 
     Raises:
-        ConfigError: as `update` does for the first file; for a later one its summary says so.
+        ConfigError: as `update`, for the first file only; for others it is in the summary.
     """
     job.require_places()
     stopped: str | None = None
@@ -161,13 +165,13 @@ def _update_one(source: Path, job: Job, *, is_first: bool) -> Summary:
 
 
 def _as_sentence(error: ConfigError) -> str:
-    """Return an error's message, a fragment behind the program's name, as a reason to stop."""
+    """Return an error's message, which is a fragment, as a full sentence."""
     message = str(error)
     return f"{message[:1].upper()}{message[1:]}."
 
 
 def _put_away(summary: Summary, job: Job) -> Summary:
-    """Move an input of a folder away once nothing more is to be done with it, if that is wanted."""
+    """Move a finished or unusable file out of its folder, if the settings ask for it."""
     source = summary.input
     is_refused = summary.exit_code is ExitCode.INPUT_UNUSABLE
     is_finished = summary.run is not None and not summary.totals.left and summary.sha256
@@ -189,14 +193,14 @@ def _put_away(summary: Summary, job: Job) -> Summary:
 def update(source: Path, job: Job) -> Summary:
     """Send a spreadsheet: read, validate, send row by row, write the results.
 
-    The caller must have prepared and locked the runs folder. A file that was processed is not sent
-    twice. A file whose run left rows is resumed in that run's folder.
+    The caller must have prepared and locked the runs folder. A file that was already processed is
+    not sent twice. If an earlier run of the file left rows to send, that run is resumed.
 
     Raises:
         InputError: the file cannot be used; nothing was sent and there is no run.
         ConfigError: the API refused the key, or the token has expired; nothing was sent.
         StoppedError: the run stopped before anything was sent.
-        InconsistentError: a promise of the program does not hold; the journal has what was done.
+        InconsistentError: the program contradicts itself; the journal has what was done.
     """
     require_readable(source)
     runs = RunsFolder(job.settings.runs.dir)
@@ -242,7 +246,7 @@ def checked(
     Raises:
         InputError: the file cannot be used.
         StoppedError: the check was interrupted.
-        InconsistentError: a promise of the program does not hold.
+        InconsistentError: the program contradicts itself.
     """
     require_readable(source)
     with tempfile.TemporaryDirectory() as name:
@@ -302,7 +306,7 @@ def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summ
     """Send the pending rows of a run, and write the run's files."""
     if job.results:
         require_fitting(job.results, manifest.rows)
-    api, settings = job.settings.api.url, job.settings.told()
+    api, settings = job.settings.api.url, job.settings.with_sources()
     manifest = manifest.reopened(folder).begin_session(job.invocation, api, settings)
     runs = RunsFolder(job.settings.runs.dir)
     folder.clear_unfinished()
@@ -317,7 +321,7 @@ def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summ
             stopped = _load(journal, job)
         except ConfigError as error:
             refused, stopped = error, _as_sentence(error)
-        journal.explain_unsent(stopped or "The option --limit left this row for the next session.")
+        journal.explain_unsent(stopped or _LIMITED)
         totals = journal.totals(sandbox=manifest.sandbox)
         exit_code = refused.exit_code if refused else exit_code_of(totals.counts, stopped)
         manifest = manifest.end_session(stopped, totals, exit_code)
@@ -339,7 +343,7 @@ def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summ
 
 
 def _load(journal: Journal, job: Job) -> str | None:
-    """Send the pending rows, and return why that stopped early, if it did."""
+    """Send the pending rows, and return why the run stopped early, if it did."""
     counts = journal.counts()
     pending = rows_left(counts)
     if not pending:
@@ -376,8 +380,9 @@ def _load(journal: Journal, job: Job) -> str | None:
 def _sign_in(access: Access, patience: float) -> None:
     """Get a token before the first row.
 
-    Where the API cannot be asked now, each row asks again, and the loader decides when to stop. If
-    the API asks to wait, nothing is sent for that long, but at most for ``patience`` seconds.
+    If the API cannot be reached now, each row asks for a token again, and the loader decides when
+    to stop. If the API asks to wait, nothing is sent for that long, but at most for ``patience``
+    seconds.
     """
     try:
         access.api().sign_in()
@@ -412,9 +417,9 @@ def _already_done(source: Path, folder: RunFolder, manifest: Manifest, job: Job)
 
 
 def _delivered(summary: Summary, manifest: Manifest, job: Job) -> Summary:
-    """Deliver the files of a run, where that is asked for.
+    """Deliver the files of a run, if the settings ask for it.
 
-    A delivery that fails does not undo the run: the next session of the file makes up for it.
+    If that fails, the run itself is not affected, and running the same file again delivers them.
     """
     if job.delivery is None or summary.folder is None:
         return summary
@@ -430,7 +435,7 @@ def _delivered(summary: Summary, manifest: Manifest, job: Job) -> Summary:
 
 
 def _summary(source: Path, folder: RunFolder, manifest: Manifest, sentence: str) -> Summary:
-    """Return the summary of a run, as its manifest and its folder have it."""
+    """Return the summary of a run, from its manifest and its folder."""
     return Summary(
         run=folder.run,
         folder=folder.path,
@@ -445,7 +450,7 @@ def _summary(source: Path, folder: RunFolder, manifest: Manifest, sentence: str)
 
 
 def _copy_results(origin: Origin, folder: RunFolder, copy: Path | None) -> None:
-    """Write the extra copy of the results, where somebody asked for one."""
+    """Write the extra copy of the results, if one was asked for."""
     if copy is not None:
         with JournalReader(folder.journal) as journal:
             write_results(copy, journal, origin)

@@ -1,4 +1,4 @@
-"""Removing the personal data of old runs, so that what is left is still an audit trail."""
+"""Removing the personal data of old runs, while keeping the audit trail."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OldRun:
-    """A run whose personal data may be removed; ``unfinished`` says that it has rows left."""
+    """A run that is old enough to prune; ``unfinished`` means that it still has rows to send."""
 
     folder: RunFolder
     manifest: Manifest
@@ -38,9 +38,9 @@ class OldRun:
 
 
 def runs_older_than(age: timedelta, runs: RunsFolder) -> Iterator[OldRun]:
-    """Yield the runs that ended so long ago and hold personal data, the oldest first.
+    """Yield the runs that ended longer ago than ``age`` and have personal data, oldest first.
 
-    A run whose manifest is damaged is left to `verify`.
+    A run whose manifest is damaged is skipped; `verify` reports it.
     """
     for folder in reversed(runs.all()):
         with suppress(InconsistentError):
@@ -61,7 +61,7 @@ def _is_older_than(age: timedelta, manifest: Manifest) -> bool:
 
 
 def _has_rows_left(manifest: Manifest) -> bool:
-    """Whether running the file again would send rows, whose values must therefore be kept."""
+    """Whether running the file again would send rows, so that their values must be kept."""
     counts = {Status(status): count for status, count in manifest.counts.items()}
     return manifest.exit_code is None or rows_left(counts) > 0
 
@@ -69,8 +69,8 @@ def _has_rows_left(manifest: Manifest) -> bool:
 def prune(old: OldRun, runs: RunsFolder) -> None:
     """Remove the personal data of a run.
 
-    The runs folder must be held. A pruning that is killed leaves the manifest open: `verify` says
-    so, and pruning again finishes it.
+    The caller must have locked the runs folder. If pruning is killed, the manifest stays open:
+    `verify` reports it, and pruning again finishes it.
 
     Raises:
         InconsistentError: the manifest was modified after it was sealed; nothing was removed.

@@ -29,7 +29,7 @@ class StopRequest:
         self._wake: Callable[[], None] = lambda: None
 
     def ask(self, reason: str) -> None:
-        """Ask the run to stop; whoever waits is woken."""
+        """Ask the run to stop, and wake it if it is waiting."""
         self.reason = reason
         self._wake()
 
@@ -51,7 +51,7 @@ class StopRequest:
 def stop_on_signals() -> Iterator[StopRequest]:
     """Give the request that SIGTERM, SIGINT and SIGHUP make; a second one ends the program at once.
 
-    A signal that whoever started the program had it ignore, as nohup does, stays ignored.
+    A signal that was already ignored when the program started, as with nohup, stays ignored.
     """
     request = StopRequest()
 
@@ -60,8 +60,8 @@ def stop_on_signals() -> Iterator[StopRequest]:
             os._exit(ExitCode.STOPPED)  # what was done is in the journal
         request.ask(_reason(signal.Signals(number)))
 
-    heeded = [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, handle) for number in heeded}
+    handled = [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, handle) for number in handled}
     try:
         yield request
     finally:

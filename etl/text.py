@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 _LONGEST_QUOTE = 60
 _LONGEST_LINE = 500
 
-# The categories of what could forge a line of a log or hide in an address: control, format (zero-
+# The categories of what could fake a line of a log or hide in an address: control, format (zero-
 # width and bidi marks), surrogate, private-use and unassigned characters, and the separators of
 # lines and paragraphs.
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -27,8 +27,8 @@ _MARKS = (
 )
 _EDGES = _WHITE_SPACE + _MARKS
 
-# A cell that a spreadsheet program would run, or that apostrophes keep it from running: OWASP ASVS
-# 5.0, 1.2.10. A phone number is harmless: nothing in it can be called.
+# A cell that a spreadsheet program would run as a formula, with or without apostrophes before it:
+# OWASP ASVS 5.0, 1.2.10. A phone number is harmless, since it cannot call anything.
 _FORMULA = re.compile(r"'*[=+\-@\t\r\uff1d]")
 _PHONE = re.compile(r"\+[0-9]+")
 

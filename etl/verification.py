@@ -1,7 +1,7 @@
 """Checking that the files of runs are intact, and that no run of the chain is missing.
 
-Everything is computed anew: the hashes, the counts, the results from the journal, the rows from the
-input. The documentation says what this proves, and what it cannot.
+Everything is computed again: the hashes, the counts, the results from the journal and the rows from
+the input. ``docs/audit.md`` says what this proves and what it cannot prove.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ _MANIFEST = "manifest.json"
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What is wrong with one file of a run; printed, it is a line."""
+    """What is wrong with one file of a run."""
 
     run: str
     file: str
     problem: str
 
     def __str__(self) -> str:
-        """Return the line."""
+        """Return it as one line of output."""
         return f"{self.run}: {self.file}: {self.problem}"
 
 
@@ -51,7 +51,7 @@ class Problem:
 class Verification:
     """The runs that were verified and what is wrong with them.
 
-    ``newest_seal`` is that at the end of the chain, None where the chain was not verified.
+    ``newest_seal`` is the last of the chain, None if the chain was not verified.
     """
 
     runs: list[str]
@@ -60,7 +60,7 @@ class Verification:
 
 
 def verify(folders: list[RunFolder]) -> Verification:
-    """Verify runs, each by itself."""
+    """Verify runs one by one, without the chain."""
     problems = [problem for folder in folders for problem in problems_of(folder)]
     return Verification([folder.run for folder in folders], problems)
 
@@ -88,7 +88,7 @@ def verify_all(runs: RunsFolder) -> Verification:
 
 
 def _without_manifest(runs: RunsFolder) -> Iterator[Problem]:
-    """Yield the folders of runs that are none without their manifest; each began with one."""
+    """Yield the run folders whose manifest is missing; every run starts with one."""
     for path in sorted(runs.path.iterdir()):
         if is_run_id(path.name) and not runs.folder(path.name).manifest.is_file():
             yield Problem(path.name, _MANIFEST, "missing")
@@ -126,16 +126,16 @@ def _findings(folder: RunFolder) -> Iterator[Finding]:
 def _wrong_contents(folder: RunFolder, manifest: Manifest) -> Iterator[Finding]:
     try:
         wrong = list(_wrong_files(folder, manifest))
-        # Where a file is wrong, what follows would only say the same in other words.
+        # If a file was modified, the other checks would only repeat that.
         yield from wrong or _contradictions(folder, manifest)
     except (KeyError, TypeError, AttributeError, ValueError):
         yield _MANIFEST, "not what this program writes"
 
 
 def _wrong_files(folder: RunFolder, manifest: Manifest) -> Iterator[Finding]:
-    # A resume or a pruning that was killed at its very start leaves a new manifest unfinished.
-    passed_over = {_MANIFEST, unfinished_name(_MANIFEST)}
-    found = {file.name: file for file in folder.path.iterdir() if file.name not in passed_over}
+    # A resume or a pruning that was killed right at its start leaves an unfinished manifest.
+    skipped = {_MANIFEST, unfinished_name(_MANIFEST)}
+    found = {file.name: file for file in folder.path.iterdir() if file.name not in skipped}
     for name in sorted(found.keys() | manifest.files.keys()):
         if name not in found:
             yield name, "missing"

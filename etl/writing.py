@@ -1,4 +1,4 @@
-"""The files of a run that people read, filled from its journal and its manifest."""
+"""Writing the files of a run that people read, from its journal and its manifest."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ NO_WORKBOOK = (
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Whose results are written: of which file, and by which run.
+    """Where results come from: the file, and the run.
 
-    ``run``, ``api`` and ``started`` (UTC) are empty where the file was only checked. ``stopped`` is
-    the sentence that says why the run stopped early, ``rework`` the name of the file of rows to
-    fix; ``reworked`` is what is open of the files that this one corrects.
+    ``run``, ``api`` and ``started`` (UTC) are empty if the file was only checked. ``stopped`` says
+    in full sentences why the run stopped early. ``rework`` is the name of the file with the rows to
+    fix. ``reworked`` is what is still open of the files that this one corrects.
     """
 
     file: str
@@ -59,7 +59,7 @@ class Origin:
 
 
 def origin_of(folder: RunFolder, manifest: Manifest, reworked: Sequence[OpenRows] = ()) -> Origin:
-    """Return whose results those of a run are, once its rework is written."""
+    """Return where the results of a run come from; its rework must have been written."""
     rework = folder.rework_to_fix
     return Origin(
         file=manifest.input.name,
@@ -74,10 +74,10 @@ def origin_of(folder: RunFolder, manifest: Manifest, reworked: Sequence[OpenRows
 
 
 def require_fitting(path: Path, rows: int) -> None:
-    """Check that so many rows can be written to a file of this ending.
+    """Check that a file of this type can hold so many rows.
 
     Raises:
-        ConfigError: they are more than a sheet has.
+        ConfigError: there are more rows than a worksheet can hold.
     """
     if path.suffix.lower() == _WORKBOOK and not _fits(rows):
         raise ConfigError(
@@ -95,8 +95,8 @@ def write_results(path: Path, journal: JournalReader, origin: Origin) -> None:
     """Write every row and its result to a file; its ending picks CSV or a workbook.
 
     Raises:
-        ConfigError: there are more rows than a sheet has.
-        InconsistentError: not every row was written; what the file held before stays.
+        ConfigError: there are more rows than a worksheet can hold.
+        InconsistentError: not every row was written; an earlier file is unchanged.
     """
     staged = journal.staged()
     require_fitting(path, staged.rows)
@@ -108,11 +108,13 @@ def write_results(path: Path, journal: JournalReader, origin: Origin) -> None:
             new, table, ending, _sheet_of(staged, sandbox=origin.sandbox), summary
         )
         if written != staged.rows:
-            raise InconsistentError(f"{written} of {staged.rows} rows were written to {path.name}")
+            raise InconsistentError(
+                f"{written:,} of {staged.rows:,} rows were written to {path.name}"
+            )
 
 
 def _sheet_of(staged: Staged, *, sandbox: bool) -> Sheet:
-    """Return the sheet that is like the input's, so that what asks for that one finds it."""
+    """Return a sheet named like the input's, so that ``--sheet`` finds it again."""
     return Sheet(staged.sheet or RESULTS.name, right_to_left=staged.right_to_left, sandbox=sandbox)
 
 
@@ -139,7 +141,7 @@ def _verdict_of_check(totals: Totals) -> str:
 
 
 def _advice(totals: Totals, origin: Origin) -> list[str]:
-    """Return what operations should do, a sentence or two each."""
+    """Return what operations should do, as a list of advice."""
     if origin.run:
         advice = what_to_do(totals, origin.stopped, origin.rework)
         return [*advice, _LOOK_AT_WARNINGS] if totals.stored_differently else advice
@@ -157,8 +159,8 @@ def write_files(
 ) -> Path | None:
     """Write the results, the report and, if there are any, the rows to fix.
 
-    ``manifest`` is the run's but for the hashes of these files; ``workbooks`` asks for workbooks
-    where the input is a CSV, too. Returns where the rework is.
+    ``manifest`` is complete except for the hashes of these files. ``workbooks`` asks for workbooks
+    even if the input is a CSV. Returns the path of the rework.
     """
     wanted = folder.is_workbook or (workbooks and _fits(manifest.rows))
     ending = _WORKBOOK if wanted else _CSV
@@ -167,7 +169,7 @@ def write_files(
     write_results(folder.results(_CSV), journal, origin)
     if wanted:
         write_results(folder.results(_WORKBOOK), journal, origin)
-    else:  # that of a session that asked for one is out of date
+    else:  # one that an earlier session wrote is out of date
         folder.results(_WORKBOOK).unlink(missing_ok=True)
     with replacing(folder.report) as new:
         write_report(new, _report_of(folder, journal, manifest, reworked))
@@ -231,7 +233,7 @@ def _report_of(
 
 
 def _rows_to_fix_first(journal: JournalReader) -> Iterator[ReportRow]:
-    """Return the rows that were not updated, so that none to fix is behind many that were left."""
+    """Return the rows that were not updated: those to fix first, then those to send."""
     others = [status for status in NOT_UPDATED if status not in TO_FIX]
     return chain.from_iterable(
         journal.rows(statuses=statuses, limit=MOST_SHOWN) for statuses in (TO_FIX, others)

@@ -1,4 +1,4 @@
-"""What every test may ask for: a sandbox, the program, and a clean environment."""
+"""Fixtures for all tests: a sandbox, the program, and a clean environment."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ def clean_environ(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """A sandbox that knows the clients 1 to 999999."""
+    """A sandbox with the clients 1 to 999,999."""
     with Sandbox() as running:
         yield running
 
 
 @pytest.fixture
 def program(tmp_path: Path, sandbox: Sandbox) -> Program:
-    """The program in an empty folder, with what it needs to talk to the sandbox."""
+    """The program in an empty folder, set up to use the sandbox."""
     return Program(tmp_path, {"FATORA_API_KEY": sandbox.api_key, "FATORA_API_URL": sandbox.url})

@@ -1,8 +1,8 @@
-"""A disk that forgets: of what a program writes, only what it had flushed outlives a power cut.
+"""A disk that forgets: only what a program has flushed survives a power cut.
 
-Python's flushes are seen at `os.fsync`; SQLite's by a VFS that stands before its own
+Python's flushes are seen at `os.fsync`, and SQLite's through a VFS around its own
 (https://www.sqlite.org/vfs.html). A file that was never flushed is empty after the cut, and a name
-that came after its folder's latest flush is gone.
+that was added after the latest flush of its folder is gone.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ class _Methods(ctypes.Structure):
 
 @dataclass(frozen=True)
 class State:
-    """What a power cut leaves: bytes by file, names by folder, both by their inode numbers."""
+    """What survives a power cut: bytes by file and names by folder, both by inode number."""
 
     files: dict[int, bytes]
     folders: dict[int, dict[str, tuple[int, bool]]]
 
     def restore(self, root: int, target: Path) -> None:
-        """Make the folder ``target`` what the folder of the inode ``root`` was."""
+        """Restore the folder of the inode ``root`` to ``target``."""
         target.mkdir()
         for name, (inode, is_folder) in self.folders.get(root, {}).items():
             if is_folder:
@@ -73,7 +73,7 @@ class State:
 
 @dataclass
 class ForgetfulDisk:
-    """Sees what is flushed below a folder, and tells ``flushed`` after each time."""
+    """Watches what is flushed below a folder, and calls ``flushed`` after each flush."""
 
     flushed: Callable[[State], None]
     _files: dict[int, bytes] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class ForgetfulDisk:
     _paths: dict[int, Path] = field(default_factory=dict)
 
     def flush(self, path: Path) -> None:
-        """Take note of what a file or folder is now."""
+        """Record the current state of a file or folder."""
         found = path.stat()
         if stat.S_ISDIR(found.st_mode):
             with os.scandir(path) as entries:
@@ -94,7 +94,7 @@ class ForgetfulDisk:
 
     @contextmanager
     def watching(self) -> Iterator[None]:
-        """See every flush of this process while it lasts."""
+        """Watch every flush of this process during the block."""
         fsync = os.fsync
 
         def watched(descriptor: int) -> None:

@@ -1,7 +1,7 @@
 """Reads damaged spreadsheets without end: ``python tests/fuzz.py --inputs N --seed N --seconds N``.
 
-Each input is a file of the corpus, damaged by chance. Whatever comes out but rows or one sentence,
-or takes more than ten seconds, is a fault of the program; the input is kept then.
+Each input is a randomly damaged file of the corpus. The program must return rows or one sentence
+within ten seconds; anything else is a fault of the program, and the input is kept.
 """
 
 from __future__ import annotations
@@ -163,10 +163,10 @@ def _seeds() -> list[tuple[str, bytes, bool]]:
 
 
 def fuzz(inputs: int, seed: int, keep: Path, until: float = float("inf")) -> Counter[str]:
-    """Read so many damaged files, and return how often each thing came of them.
+    """Read this many damaged files, and return how often each result occurred.
 
-    Faults of the program begin with ``FAULT``; the files that show them are left in ``keep``.
-    Nothing is begun after the monotonic time ``until``.
+    Faults of the program begin with ``FAULT``; the files that cause them are kept in ``keep``.
+    Nothing is started after the monotonic time ``until``.
     """
     chance = random.Random(seed)  # noqa: S311 - chance, not secrets
     seeds = _seeds()
@@ -193,7 +193,7 @@ def fuzz(inputs: int, seed: int, keep: Path, until: float = float("inf")) -> Cou
 
 
 def _outcome(path: Path, encoding: str | None) -> str:
-    begun = time.monotonic()
+    start = time.monotonic()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -209,17 +209,19 @@ def _outcome(path: Path, encoding: str | None) -> str:
             frame = frame.tb_next
         place = "" if frame is None else f"{frame.tb_frame.f_code.co_qualname}:{frame.tb_lineno}"
         outcome = f"FAULT: {type(error).__name__} in {place} ({str(error)[:80]})"
-    if time.monotonic() - begun > LONGEST:
+    if time.monotonic() - start > LONGEST:
         outcome = f"FAULT: more than {LONGEST:.0f} seconds"
     return outcome
 
 
 def main() -> int:
-    """Read as many as the command line asks for, and say what came of them."""
+    """Read as many as the command line asks for, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--inputs", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--seconds", type=float, default=36_000, help="after which none is begun")
+    parser.add_argument(
+        "--seconds", type=float, default=36_000, help="after which no other is started"
+    )
     asked = parser.parse_args()
     keep = Path(tempfile.mkdtemp(prefix="fuzz-"))
     outcomes = fuzz(asked.inputs, asked.seed, keep, time.monotonic() + asked.seconds)

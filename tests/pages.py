@@ -1,4 +1,4 @@
-"""Making the page of a run, and reading what is in it."""
+"""Writing the page of a run, and reading it back."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ REJECTED = replace(
 
 
 def report_of(left: Sequence[ReportRow] = (), updated: int = 0, **facts: Any) -> RunReport:  # noqa: ANN401
-    """Return what there is to report of a run that left these rows and updated some others."""
+    """Return the report of a run with these rows that were not updated, and some that were."""
     report = RunReport(
         run="20260105T220000.000Z-abcdef",
         program="fatora-clients 0.1.0",
@@ -81,7 +81,7 @@ def report_of(left: Sequence[ReportRow] = (), updated: int = 0, **facts: Any) ->
 
 
 def totals_of(left: Sequence[ReportRow] = (), updated: int = 0, **changes: Any) -> Totals:  # noqa: ANN401
-    """Return the totals of such a run."""
+    """Return the totals of that run."""
     counts = dict.fromkeys(Status, 0) | Counter(row.status for row in left)
     counts[Status.SUCCESS] = updated
     sent = {field: NAMES[index] for field, index in COLUMNS.items()}
@@ -107,19 +107,19 @@ class Page(HTMLParser):
         self.feed(self.source)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Take in an element."""
+        """Record an element."""
         self.elements.append((tag, dict(attrs)))
         self._inside = "entries" if ("id", "entries") in attrs else tag
 
     def handle_data(self, data: str) -> None:
-        """Take in text, that of the style, the script and its rows apart."""
+        """Record text, keeping style, script and rows separate."""
         if self._inside in {"style", "script", "entries"}:
             self.sources[self._inside] = self.sources.get(self._inside, "") + data
         elif data.strip():
             self.texts.append(" ".join(data.split()))
 
     def handle_endtag(self, tag: str) -> None:
-        """Leave the style or a script."""
+        """End the style or a script."""
         if tag in {"style", "script"}:
             self._inside = ""
 

@@ -1,4 +1,4 @@
-"""The program as cron runs it: a process of its own."""
+"""The program as cron runs it: as a separate process."""
 
 from __future__ import annotations
 
@@ -40,6 +40,6 @@ class Program:
         return sorted(path for path in (self.folder / "runs").glob("2*") if path.is_dir())
 
     def only_run(self) -> Path:
-        """Return the folder of the one run there is."""
+        """Return the folder of the only run."""
         (run,) = self.runs()
         return run

@@ -43,12 +43,12 @@ class Request:
 
 
 class ScriptedServer:
-    """Answers the n-th request by the n-th script, and any further one not at all.
+    """Answers the n-th request with the n-th script, and does not answer any further one.
 
-    Use as a context manager, which ends it and everything that is under way. A connection stays
-    open until its client closes it, unless ``hang_up`` is set; ``greeting`` is sent on each before
-    anything else, and None hangs up at once; with ``reset`` hanging up is a reset. With
-    ``certificate`` it speaks TLS.
+    Use it as a context manager, which ends it and all its connections. A connection stays open
+    until its client closes it, unless ``hang_up`` is set. ``greeting`` is sent first on each
+    connection; None hangs up at once. With ``reset``, hanging up is a reset. With ``certificate``
+    it speaks TLS.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class ScriptedServer:
                 return
 
     def _read(self, connection: socket.socket, number: int) -> Request | None:
-        """The next request, or None where there is no more."""
+        """The next request, or None if there are no more."""
         data = b""
         while not self._ended.is_set():
             head, end, body = data.partition(b"\r\n\r\n")

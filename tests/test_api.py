@@ -69,7 +69,7 @@ def test_an_update_carries_the_token_and_its_content_type() -> None:
 
 @responses.activate
 @pytest.mark.parametrize("client_id", [1, 9_223_372_036_854_775_807])
-def test_the_id_stands_in_the_path_digit_by_digit(client_id: int) -> None:
+def test_the_path_has_the_exact_digits_of_the_id(client_id: int) -> None:
     """The largest id is not rounded, and no separator gets into it."""
     responses.put(f"{URL}/clients/{client_id}", json={})
     api().update(client_id, BODY)
@@ -79,7 +79,7 @@ def test_the_id_stands_in_the_path_digit_by_digit(client_id: int) -> None:
 @responses.activate
 @pytest.mark.parametrize("status", [200, 201, 302, 400, 404, 429, 500, 503])
 def test_any_answer_is_returned_as_it_is(status: int) -> None:
-    """What it means is decided elsewhere; nothing is raised, followed or repeated."""
+    """The API call judges no answer: nothing is raised, followed or repeated."""
     call = responses.put(CLIENT, body=b"\xff {}", status=status, headers={"Retry-After": "7"})
     answer = api().update(1024, BODY)
     assert (answer.http_status, answer.body) == (status, b"\xff {}")
@@ -89,7 +89,7 @@ def test_any_answer_is_returned_as_it_is(status: int) -> None:
 
 @responses.activate
 def test_an_answer_that_repeats_the_token_is_returned_as_it_came() -> None:
-    """It is judged as it is; the token comes along, so that no text of it may repeat it."""
+    """The answer is unchanged, and the token is kept with it, so that messages can mask it."""
     body = f'{{"error": "Bearer {TOKEN} is bad"}}'.encode()
     responses.put(CLIENT, body=body, status=400)
     answer = api().update(1024, BODY)
@@ -101,7 +101,7 @@ def test_an_answer_that_repeats_the_token_is_returned_as_it_came() -> None:
 
 @responses.activate
 def test_an_exchanged_token_comes_along_too() -> None:
-    """It is no less secret than one that was set by hand."""
+    """An exchanged token is kept with the answer too, so that messages can mask it."""
     responses.get(AUTHORIZE, json={"success": True, "bearer_token": "first-token-of-16"})
     responses.put(CLIENT, json={"error": "first-token-of-16"}, status=400)
     assert api(exchanged()).update(1024, BODY).credential == "first-token-of-16"
@@ -109,7 +109,7 @@ def test_an_exchanged_token_comes_along_too() -> None:
 
 @responses.activate
 def test_a_401_has_the_token_replaced() -> None:
-    """The next update carries the new one."""
+    """After a 401 the next update carries a new token."""
     for token in ("first-token-of-16", "second-token-of-16"):
         responses.get(AUTHORIZE, json={"success": True, "bearer_token": token})
     responses.put(CLIENT, status=401)
@@ -137,7 +137,7 @@ def test_any_other_answer_keeps_the_token(status: int) -> None:
     ("status", "error"), [(401, TokenRefusedError), (503, TokenUnavailableError)]
 )
 def test_without_a_token_nothing_is_sent(status: int, error: type[Exception]) -> None:
-    """Neither when the key is refused nor when the endpoint is busy."""
+    """Nothing is sent if the key is refused or the Authorize endpoint is busy."""
     responses.get(AUTHORIZE, status=status)
     update = responses.put(CLIENT, json={})
     with pytest.raises(error):
@@ -147,7 +147,7 @@ def test_without_a_token_nothing_is_sent(status: int, error: type[Exception]) ->
 
 @responses.activate
 def test_a_failure_on_the_way_is_raised() -> None:
-    """It is judged by whoever knows the row."""
+    """A failure is raised, and judged later together with its row."""
     responses.put(CLIENT, body=requests.ReadTimeout())
     with pytest.raises(requests.ReadTimeout):
         api().update(1024, BODY)
@@ -166,7 +166,7 @@ def test_signing_in_gets_the_token_and_sends_nothing_else() -> None:
 
 @responses.activate
 def test_signing_in_with_a_refused_key_says_so() -> None:
-    """Then the job does not begin."""
+    """A refused key ends the job before it starts."""
     responses.get(AUTHORIZE, status=401)
     with pytest.raises(TokenRefusedError):
         api(exchanged()).sign_in()
@@ -175,7 +175,7 @@ def test_signing_in_with_a_refused_key_says_so() -> None:
 @responses.activate
 @pytest.mark.parametrize("insecure", [True, False])
 def test_signing_in_without_a_connection_is_left_to_the_rows(insecure: bool) -> None:  # noqa: FBT001
-    """Each of them meets it again, and what stops a run stops it then."""
+    """Without a connection, signing in raises nothing: the rows fail too, and may stop the run."""
     responses.get(AUTHORIZE, body=NotConnectedError("certificate has expired", insecure=insecure))
     with pytest.raises(TokenUnavailableError):
         api(exchanged()).sign_in()
@@ -183,7 +183,7 @@ def test_signing_in_without_a_connection_is_left_to_the_rows(insecure: bool) -> 
 
 @responses.activate
 def test_signing_in_with_an_expired_token_quotes_fatora() -> None:
-    """Its own clock decides, and its own words say why; the token is masked in them."""
+    """Fatora's clock decides, its words are quoted, and the token is masked in them."""
     token = jwt.encode({"exp": 1_000_000_000}, "x" * 32)
     responses.get(f"{URL}/clients", status=401, json={"error": f"Expired: {token}"})
     with pytest.raises(TokenRefusedError) as raised:
@@ -197,13 +197,13 @@ def test_signing_in_with_an_expired_token_quotes_fatora() -> None:
 
 
 def test_the_host_is_named_with_its_port() -> None:
-    """As stop reasons show it."""
+    """Stop reasons name the host with its port."""
     access = Access("http://127.0.0.1:8042/v1", GivenToken(SecretStr(TOKEN)), Pace(0), timeout=5)
     assert (access.api().host, api().host) == ("127.0.0.1:8042", "api.example.com")
 
 
 def test_each_worker_has_a_connection_of_its_own() -> None:
-    """Sessions of requests are not made to be shared by threads."""
+    """Threads must not share a session of requests."""
     access = Access(URL, GivenToken(SecretStr(TOKEN)), Pace(0), timeout=5)
     assert access.api() is not access.api()
 
@@ -218,7 +218,7 @@ def test_a_connection_shows_no_password_in_its_repr() -> None:
 
 @responses.activate
 def test_the_transport_can_be_shared_by_api_and_exchange() -> None:
-    """The token is got over the worker's own connection, deadline and proxy included."""
+    """The token is fetched over the worker's own connection, with its deadline and proxy."""
     responses.get(AUTHORIZE, json={"success": True, "bearer_token": "first-token-of-16"})
     responses.put(CLIENT, json={})
     transport = Transport(5, None, None)

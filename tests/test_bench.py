@@ -1,4 +1,4 @@
-"""The bench works, and would not if a tool left out a row: it counts nothing here but arrivals."""
+"""The benchmark works, and fails if a tool leaves out a row."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROWS: list[Row] = [
 
 
 def arrived(folder: Path, sent: Sequence[Row]) -> dict[str, Any]:
-    """What the server says of these requests, where its file has the rows above."""
+    """The server's report on these requests, for the rows above."""
     cells = [(str(number), *body.values()) for number, _, body in ROWS]
     file = write_csv(folder / "rows.csv", [("id", "email", "name"), *cells])
     with subprocess.Popen(
@@ -47,7 +47,7 @@ def arrived(folder: Path, sent: Sequence[Row]) -> dict[str, Any]:
 
 
 def bench(*options: str, path: str = os.environ["PATH"]) -> subprocess.CompletedProcess[str]:
-    """The bench, in its short mode and with these programs to be found."""
+    """The benchmark in its short mode, with these programs on the path."""
     return subprocess.run(
         [sys.executable, str(BENCH / "bench.py"), "--short", *options],
         env={**os.environ, "PATH": path},
@@ -59,7 +59,7 @@ def bench(*options: str, path: str = os.environ["PATH"]) -> subprocess.Completed
 
 
 def test_the_bench_runs() -> None:
-    """It ends well only where each tool's rows arrived exactly once and whole."""
+    """The benchmark succeeds if each tool's rows arrive exactly once and complete."""
     done = bench()
     assert (done.returncode, done.stderr) == (0, "")
     lines = [line for line in done.stdout.splitlines() if line.startswith("fatora-clients")]
@@ -67,7 +67,7 @@ def test_the_bench_runs() -> None:
 
 
 def test_the_bench_ends_with_a_tool_that_sends_nothing(tmp_path: Path) -> None:
-    """Which says that all is well, and would be the fastest of all."""
+    """A tool that sends nothing, which would be the fastest, is an error."""
     curl = tmp_path / "curl"
     curl.write_text("#!/bin/sh\nexit 0\n")
     curl.chmod(0o700)
@@ -77,7 +77,7 @@ def test_the_bench_ends_with_a_tool_that_sends_nothing(tmp_path: Path) -> None:
 
 
 def test_rows_that_arrive_once_and_whole_are_right(tmp_path: Path) -> None:
-    """In any order."""
+    """Rows may arrive in any order."""
     said = arrived(tmp_path, ROWS[::-1])
     assert (said["requests"], said["wrong"]) == (2, 0)
     assert said["seconds"] > 0
@@ -97,5 +97,5 @@ def test_rows_that_arrive_once_and_whole_are_right(tmp_path: Path) -> None:
 def test_a_row_that_does_not_is_wrong(
     sent: Callable[[Row, Row], list[Row]], tmp_path: Path
 ) -> None:
-    """A tool that is fast because it does less is found out."""
+    """A missing, repeated or changed row is an error."""
     assert arrived(tmp_path, sent(*ROWS))["wrong"] > 0

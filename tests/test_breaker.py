@@ -1,4 +1,4 @@
-"""When to give up: an API that refuses the account, or serves nobody, is left alone."""
+"""The run gives up if the API refuses the account or cannot serve any row."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ def stops_at(stop_after: int, *verdicts: Verdict) -> int | None:
 def test_the_run_stops_after_so_many_rows_that_were_not_served(
     stop_after: int, verdict: Verdict
 ) -> None:
-    """At that row and not before, whatever kept the API from serving it."""
+    """The run stops exactly at the configured number of rows, for any kind of failure."""
     assert stops_at(stop_after, *[verdict] * 20) == stop_after
 
 
 def test_reasons_for_not_serving_a_row_add_up() -> None:
-    """What counts is that no row got through, not that all failed alike."""
+    """Different failures in a row count together."""
     assert stops_at(4, THROTTLED, UNREACHABLE, BROKEN, UNREADABLE) == 4
 
 
@@ -70,7 +70,7 @@ def test_a_row_that_was_served_starts_the_count_again(served: Verdict) -> None:
 
 @pytest.mark.parametrize("served", [UPDATED, REFUSED])
 def test_rows_that_are_served_never_stop_the_run(served: Verdict) -> None:
-    """A file whose every row is refused is refused to its end."""
+    """A file is sent to its end even if every row is refused."""
     assert stops_at(1, *[served] * 100) is None
 
 
@@ -81,12 +81,12 @@ def test_the_third_403_in_a_row_stops_the_run() -> None:
 
 @pytest.mark.parametrize("other", [UPDATED, REFUSED, BROKEN])
 def test_403s_that_are_not_in_a_row_do_not_stop_the_run(other: Verdict) -> None:
-    """It was this client alone, twice."""
+    """A 403 between other answers concerns its client only."""
     assert stops_at(10, FORBIDDEN, FORBIDDEN, other, FORBIDDEN, FORBIDDEN) is None
 
 
 def test_a_403_between_failures_does_not_hide_them() -> None:
-    """An API that fails and forbids by turns has served nobody."""
+    """Failures still count in a row if there is a 403 between them."""
     assert stops_at(5, *islice(cycle([BROKEN, FORBIDDEN]), 30)) is not None
 
 
@@ -116,12 +116,12 @@ def reason(stop_after: int, *verdicts: Verdict) -> str | None:
 def test_the_reason_names_http_status_and_host(
     stop_after: int, verdict: Verdict, sentence: str
 ) -> None:
-    """It is what operations and the engineer on call read in the summary."""
+    """The summary shows the HTTP status and the host."""
     assert reason(stop_after, *[verdict] * stop_after) == sentence
 
 
 def test_the_reason_names_each_cause_the_most_frequent_first() -> None:
-    """The one that came last may be an exception."""
+    """Several causes are listed by frequency, not by time."""
     assert reason(4, UNREACHABLE, BROKEN, BROKEN, BROKEN) == (
         "4 rows in a row failed: 3 with HTTP 503 from api.fatora.io, 1 with no connection to"
         " api.fatora.io (connection refused)."
@@ -129,13 +129,13 @@ def test_the_reason_names_each_cause_the_most_frequent_first() -> None:
 
 
 def test_the_reason_leaves_out_what_was_before_a_row_that_was_served() -> None:
-    """Those rows do not count, so their causes do not either."""
+    """Only causes since the last served row are listed."""
     sentence = "2 rows in a row got HTTP 503 from api.fatora.io."
     assert reason(2, UNREACHABLE, UPDATED, BROKEN, BROKEN) == sentence
 
 
 def test_the_reason_for_403s_quotes_fatora() -> None:
-    """Its own words may say which of the two is inactive."""
+    """Fatora's words may say whether the account or the key is inactive."""
     assert reason(10, FORBIDDEN, FORBIDDEN, FORBIDDEN) == (
         "Fatora refused access (403) three times in a row: the account or key may be inactive."
         " The last answer was HTTP 403 from api.fatora.io: The account is inactive."
@@ -143,6 +143,6 @@ def test_the_reason_for_403s_quotes_fatora() -> None:
 
 
 def test_a_verdict_that_halts_stops_the_run_in_its_own_words() -> None:
-    """At once, whatever came before."""
+    """A verdict that halts stops the run at once."""
     halting = Verdict(Status.FAILED, Code.API_REDIRECT, http_status=302, halt="a redirect")
     assert Breaker(10).watch(halting) == "a redirect"

@@ -1,4 +1,4 @@
-"""A cell becomes the text that a person sees, with a mark or a change where that is uncertain."""
+"""A cell becomes the text that people see, with a mark or a change if that is uncertain."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_largest_exact_number_is_kept(field: Field) -> None:
 
 
 @pytest.mark.parametrize("field", [Field.NAME, Field.NOTES, None])
-def test_large_number_elsewhere_is_no_fault(field: Field | None) -> None:
+def test_large_number_elsewhere_is_not_a_fault(field: Field | None) -> None:
     """In other columns a large number is written in full."""
     assert to_text(TypedCell(1e20), field) == CellText("1" + "0" * 20)
 

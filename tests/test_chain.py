@@ -1,4 +1,4 @@
-"""The chain of all runs: what people do keeps it whole, and what another hand does breaks it."""
+"""The chain of all runs: normal use keeps it intact, and tampering breaks it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_run_that_is_resumed_with_another_option_still_verifies(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """Another run was sealed meanwhile, after the manifest that the resumed one had."""
+    """A run may be resumed after another run was sealed after it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FATORA_API_KEY", sandbox.api_key)
     (tmp_path / "job.toml").write_text("[load]\nstop_after = 7\n", encoding="utf-8")
@@ -60,7 +60,7 @@ def sealed(run: str, previous: Seal | None, *earlier: Version) -> Manifest:
 
 
 def seal_of(manifest: Manifest) -> Seal:
-    """The seal that it has."""
+    """The seal of a manifest."""
     return Seal(manifest.run, manifest.sha256)
 
 
@@ -80,20 +80,20 @@ def test_the_order_of_sealing_counts_and_not_that_of_the_ids() -> None:
 
 
 def test_there_may_be_no_seal_yet() -> None:
-    """The first run of all is the first of the chain."""
+    """Before the first run, the chain is empty."""
     assert newest([]) is None
     assert breaks([]) == {}
 
 
-def test_a_run_that_is_gone_is_named_and_no_other() -> None:
-    """What it was sealed after is not named by any run now, through no fault of its own."""
+def test_a_missing_run_is_named_and_no_other() -> None:
+    """A missing run is reported, and the run before it is not blamed."""
     first, _, third, fourth = line_of("1", "2", "3", "4")
     assert breaks([first, third, fourth]) == {"2": "missing, but run 3 was sealed after it"}
 
 
 @pytest.mark.parametrize("lost", range(4))
-def test_after_a_loss_the_chain_goes_on_where_it_ended(lost: int) -> None:
-    """So that nothing is wrong once what was lost is put back from a backup."""
+def test_after_a_loss_the_chain_continues_at_its_end(lost: int) -> None:
+    """New runs follow the last seal, so that the chain is intact again after a restore."""
     made = line_of("5", "2", "3", "1", "4")
     left = [each for each in made if each is not made[lost]]
     end = newest(left)
@@ -101,8 +101,8 @@ def test_after_a_loss_the_chain_goes_on_where_it_ended(lost: int) -> None:
     assert breaks([*made, sealed("6", end)]) == {}
 
 
-def test_a_run_that_was_slipped_in_is_named() -> None:
-    """Only one seal follows another."""
+def test_an_inserted_run_is_named() -> None:
+    """A run that was inserted into the chain is reported."""
     made = line_of("1", "2", "3")
     forged = sealed("9", seal_of(made[0]))
     assert breaks([*made, forged]) == {"9": "not linked to the other runs"}
@@ -110,13 +110,13 @@ def test_a_run_that_was_slipped_in_is_named() -> None:
 
 
 def test_a_second_first_run_is_named() -> None:
-    """There is one chain."""
+    """A second first run is reported."""
     made = line_of("1", "2")
     assert breaks([*made, sealed("9", None)]) == {"9": "not linked to the other runs"}
 
 
-def test_a_chain_that_bites_its_tail_is_broken() -> None:
-    """Its seals cannot be forged so, but what a manifest says of its earlier ones can."""
+def test_a_loop_in_the_chain_is_found() -> None:
+    """A loop among the earlier seals of a manifest is reported."""
     one = sealed("1", None)
     two = sealed("2", seal_of(one))
     circle = sealed("1", seal_of(two), Version(one.sha256, seal_of(two)))

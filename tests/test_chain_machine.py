@@ -1,8 +1,8 @@
-"""The chain of runs against a model: whatever people do with the program, and whatever others do.
+"""The chain of runs against a model, under normal use and under tampering.
 
-The model keeps the line of seals as they were made. While only the program writes, verifying finds
-nothing but runs that were killed. What another hand changes is found, unless nothing that was
-sealed later tells: then the seal at the chain's end is another one than it was.
+The model records the seals in their order. While only the program writes, verifying finds nothing
+except killed runs. Every change by somebody else is found, except at the end of the chain, where no
+later seal shows it: there the newest seal differs from the recorded one.
 """
 
 from __future__ import annotations
@@ -72,10 +72,10 @@ Manifests = dict[str, dict[str, Any]]
 
 
 class EveryClient(Api):
-    """An API that updates whatever it is sent."""
+    """An API that accepts every update."""
 
     def sign_in(self) -> None:
-        """Need no token."""
+        """Accept without a token."""
 
     def update(self, client_id: int, body: Mapping[str, str]) -> Answer:
         """Confirm the update."""
@@ -84,7 +84,7 @@ class EveryClient(Api):
 
 
 class NoNetwork(Access):
-    """Reaches that API without a network."""
+    """Gives access to that API without a network."""
 
     def api(self) -> Api:
         """Return the API."""
@@ -93,12 +93,12 @@ class NoNetwork(Access):
 
 @dataclass
 class Interrupting(Silence):
-    """Somebody who asks the run to stop once the first row was sent."""
+    """Asks the run to stop after the first row."""
 
     stop: StopRequest
 
     def sent(self, _results: Sequence[RowResult]) -> None:
-        """Ask it."""
+        """Ask the run to stop."""
         self.stop.ask("The run was interrupted.")
 
 
@@ -107,7 +107,7 @@ def _can_be_harmed(chain: Chain) -> bool:
 
 
 class Chain(RuleBasedStateMachine):
-    """Nights of runs, one after the other, and what is done to their folders between them."""
+    """Consecutive nights of runs, and changes to their folders between them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -124,7 +124,7 @@ class Chain(RuleBasedStateMachine):
 
     @initialize()
     def leave_rows(self) -> None:
-        """Have a run that stopped early, which most of what can go wrong begins with."""
+        """Start with a run that stopped early, since most problems begin with one."""
         self.update(
             file=0,
             options={},
@@ -163,7 +163,7 @@ class Chain(RuleBasedStateMachine):
         killed_at: int | None,
         seconds: float,
     ) -> None:
-        """Send a file, or what is left of it, whatever the clock does: stand still, or go back."""
+        """Send a file, or its remaining rows, while the clock may stop or go back."""
         self.now += timedelta(seconds=seconds)
         with chdir(self.folder), self._clock(), self._killed(killed_at):
             path = self.runs.path if is_absolute else Path("runs")
@@ -224,7 +224,7 @@ class Chain(RuleBasedStateMachine):
         is_lasting=st.booleans(),
     )
     def lose_seals(self, which: int, kind: str, is_lasting: bool) -> None:  # noqa: FBT001
-        """Rewrite a manifest with a hash that fits, remove a run, or put an older version back."""
+        """Rewrite a manifest with a matching hash, remove a run, or restore an older version."""
         place = which % len(self.line)
         chosen = self.line[place]
         folder = self.runs.folder(chosen.run)
@@ -244,7 +244,7 @@ class Chain(RuleBasedStateMachine):
     @precondition(_can_be_harmed)
     @rule(which=st.integers(0, 9))
     def write_to_a_log(self, which: int) -> None:
-        """Change a file that a resume or a pruning would go on with, and seal."""
+        """Change a file that a resume or a pruning would seal again."""
         with self._tampering(must_be_found=True, is_lasting=True):
             log = self.runs.folder(_pick(self.sealed(), which)).log
             log.write_text(log.read_text(encoding="utf-8") + "{}\n", encoding="utf-8")
@@ -274,9 +274,9 @@ class Chain(RuleBasedStateMachine):
         must_be_found: bool = False,
         is_lasting: bool = False,
     ) -> Iterator[None]:
-        """Have a change found, as far as that can be; undo it, unless it is to last.
+        """Check that a change is found, if that is possible, and undo it unless it is to last.
 
-        That seals were lost is seen where another that was sealed after them is still there.
+        Lost seals are found if a later seal still exists.
         """
         backup = self.folder / "backup"
         shutil.copytree(self.runs.path, backup)
@@ -295,7 +295,7 @@ class Chain(RuleBasedStateMachine):
             backup.rename(self.runs.path)
 
     def _verify(self) -> tuple[set[Problem], Seal | None]:
-        """Return what is wrong, but for the runs that were killed, and the newest seal."""
+        """Return the problems, except those of killed runs, and the newest seal."""
         try:
             verified = verify_all(self.runs)
         except ConfigError:  # there are no runs
@@ -322,7 +322,7 @@ class Chain(RuleBasedStateMachine):
 
     @contextmanager
     def _clock(self) -> Iterator[None]:
-        """Have the program see our time, and validate no file twice, which takes long."""
+        """Give the program our time, and validate each file only once, to save time."""
         time = self.now
 
         class Still(datetime):
@@ -339,7 +339,7 @@ class Chain(RuleBasedStateMachine):
 
     @contextmanager
     def _killed(self, killed_at: int | None) -> Iterator[None]:
-        """Have what is on the disk at one of its flushes be all that is left."""
+        """Keep only what was on the disk at one of the flushes."""
         flushes, left = itertools.count(1), self.folder / "left"
 
         def flush(_descriptor: int) -> None:
@@ -354,7 +354,7 @@ class Chain(RuleBasedStateMachine):
             left.rename(self.runs.path)
 
     def teardown(self) -> None:
-        """Leave nothing behind."""
+        """Remove everything."""
         shutil.rmtree(self.folder)
 
 

@@ -29,7 +29,7 @@ def stretch(seconds: float, *columns: dict[Status, int]) -> Stretch:
 
 
 def test_parts_of_the_bar_fill_it_in_the_order_of_the_statuses() -> None:
-    """Side by side, without a gap, as wide as their shares; what is not there has no part."""
+    """The parts of the bar are side by side, as wide as their shares."""
     shapes = outcome_bar({Status.SUCCESS: 75, Status.FAILED: 0, Status.UNKNOWN: 25})
     assert [(each.name, each.x, each.width) for each in shapes] == [
         ("SUCCESS", 0, 75),
@@ -38,14 +38,14 @@ def test_parts_of_the_bar_fill_it_in_the_order_of_the_statuses() -> None:
 
 
 def test_one_row_of_a_million_is_seen() -> None:
-    """However small a share is, its part can be seen, and the bar is not longer for it."""
+    """The smallest share can be seen, and the bar keeps its length."""
     shapes = outcome_bar({Status.SUCCESS: 999_999, Status.REJECTED: 1})
     assert shapes[1].width > 1
     assert shapes[1].x + shapes[1].width == pytest.approx(100, abs=0.01)
 
 
 def test_bar_of_no_rows_is_empty() -> None:
-    """Nothing is divided by nothing."""
+    """A bar of no rows has no parts."""
     assert outcome_bar(dict.fromkeys(Status, 0)) == []
 
 
@@ -62,7 +62,7 @@ def test_bar_of_no_rows_is_empty() -> None:
 def test_time_is_divided_into_columns_alike(
     seconds: list[float], attempts: int, columns: list[int]
 ) -> None:
-    """No more than a screen can show, no more than the attempts are worth, one at least."""
+    """The number of columns depends on the screen and on the number of attempts."""
     assert columns_of(seconds, attempts) == columns
 
 
@@ -77,8 +77,8 @@ def test_columns_are_as_high_as_attempts_a_second() -> None:
     assert (last.name, last.x) == ("FAILED", 66.667)
 
 
-def test_stretches_stand_apart_and_share_the_width() -> None:
-    """A stop has a width of its own, however long it was; all together fill the chart."""
+def test_stretches_have_pauses_between_them_and_share_the_width() -> None:
+    """Pauses have a fixed width, and all parts fill the chart."""
     chart = time_chart([stretch(30, {Status.SUCCESS: 30}), stretch(10, {Status.SUCCESS: 10})])
     (pause,) = chart.pauses
     first, second = chart.shapes
@@ -88,7 +88,7 @@ def test_stretches_stand_apart_and_share_the_width() -> None:
 
 
 def test_times_of_day_do_not_cover_one_another() -> None:
-    """Where many stretches are short only some of them are dated."""
+    """Times of day do not overlap."""
     chart = time_chart([stretch(1, {Status.SUCCESS: 1})] * 12)
     places = [mark.at for mark in chart.across]
     assert len(chart.pauses) == 11
@@ -106,7 +106,7 @@ def test_times_of_day_do_not_cover_one_another() -> None:
     ],
 )
 def test_every_attempt_is_in_one_bar(durations: list[tuple[int, int]]) -> None:
-    """Whatever the lengths are, the bars hold all, are few, and are within the chart."""
+    """Every attempt is in one bar, for any durations."""
     chart = durations_chart(durations)
     counts = [int(shape.label.split(": ")[1]) for shape in chart.shapes]
     assert sum(counts) == sum(count for _, count in durations)
@@ -143,5 +143,5 @@ def test_percentile_is_the_time_in_which_that_share_ended() -> None:
     [(0.5, "0.5"), (950, "950"), (1_200, "1.2k"), (34_000, "34k"), (250_000, "250k"), (5e6, "5M")],
 )
 def test_number_on_a_bar_is_brief(number: float, text: str) -> None:
-    """It has to fit over a bar on a phone."""
+    """A number on a bar is short enough for a phone."""
     assert brief(number) == text

@@ -1,4 +1,4 @@
-"""``fatora-clients check``: what would be wrong, without sending anything."""
+"""``fatora-clients check`` finds every error without sending anything."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(tmp_path)
 
 
-def test_every_problem_is_told_with_row_column_value_and_fix(
+def test_every_problem_is_printed_with_row_column_value_and_fix(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """All faults of all rows are printed, and what to do about each."""
     assert run(["check", str(write_csv(tmp_path / "c.csv", ROWS))]) == 1
-    told = capsys.readouterr().out
-    assert "c.csv: 3 rows; 1 blank row was skipped; 2 to fix" in told
-    assert "ID_NOT_INTEGER, 1 row: The client number is not a whole number\n  Use digits" in told
+    printed = capsys.readouterr().out
+    assert "c.csv: 3 rows; 1 blank row was skipped; 2 to fix" in printed
+    assert "ID_NOT_INTEGER, 1 row: The client number is not a whole number\n  Use digits" in printed
     for column, value in (("id", "2.5"), ("email", "b@example"), ("phone", "9.74E+11")):
-        assert f"row 3: column “{column}”: “{value}”" in told
-    assert "row 5: column “email”\n" in told
+        assert f"row 3: column “{column}”: “{value}”" in printed
+    assert "row 5: column “email”\n" in printed
 
 
 def test_good_file_ends_with_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,7 +49,7 @@ def test_good_file_ends_with_0(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_check_leaves_nothing_behind(tmp_path: Path) -> None:
-    """There is no run folder, and nothing else either."""
+    """A check creates neither a run folder nor any other file."""
     source = write_csv(tmp_path / "c.csv", ROWS)
     run(["check", str(source)])
     assert list(tmp_path.iterdir()) == [source]
@@ -70,13 +70,13 @@ def test_unusable_file_does_not_keep_others_from_being_checked(
     """Each file is checked by itself, and the worst exit code counts."""
     good = write_csv(tmp_path / "good.csv", ROWS)
     assert run(["check", str(tmp_path / "none.csv"), str(good)]) == 3
-    told = capsys.readouterr()
-    assert "none.csv: there is no such file" in told.err
-    assert "2 to fix" in told.out
+    printed = capsys.readouterr()
+    assert "none.csv: there is no such file" in printed.err
+    assert "2 to fix" in printed.out
 
 
-def test_equal_faults_stand_on_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A file with 5,000 equal faults is readable, and says how many of what there are."""
+def test_equal_faults_are_on_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Equal faults are printed once, with the number of rows."""
     rows = [("id", "email"), *((str(row), "none") for row in range(2, 5002))]
     rows[100] = ("9999", "a@example.com")
     assert run(["check", str(write_csv(tmp_path / "c.csv", rows))]) == 1
@@ -86,10 +86,8 @@ def test_equal_faults_stand_on_one_line(tmp_path: Path, capsys: pytest.CaptureFi
     assert len(lines) == 6
 
 
-def test_files_that_were_passed_over_are_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """An empty output would look like a folder in which all is well."""
+def test_skipped_files_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Skipped files are listed, and so is an empty folder."""
     folder = tmp_path / "in"
     folder.mkdir()
     assert run(["check", str(folder)]) == 0
@@ -100,7 +98,7 @@ def test_files_that_were_passed_over_are_told(
 
 
 def test_json_has_every_problem(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The one thing on standard output, under the names that update has for it."""
+    """The JSON has every problem under the same names as for update."""
     source = write_csv(tmp_path / "c.csv", [*ROWS, ("6", "b@example", "")])
     assert run(["check", str(source), "--json"]) == 1
     facts = json.loads(capsys.readouterr().out)
@@ -133,7 +131,7 @@ def test_json_has_every_problem(tmp_path: Path, capsys: pytest.CaptureFixture[st
 def test_json_of_several_files_is_a_list(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A file that cannot be used has its sentence there, and on standard error."""
+    """Several files give a list, in which an unusable file has its sentence."""
     good = write_csv(tmp_path / "good.csv", ROWS[:2])
     assert run(["check", str(good), str(tmp_path / "none.csv"), "--json"]) == 3
     printed = capsys.readouterr()
@@ -147,7 +145,7 @@ def test_json_of_several_files_is_a_list(
 def test_json_of_an_empty_folder_is_empty(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nothing else is printed, whatever was skipped."""
+    """An empty folder gives an empty list and nothing else."""
     write_csv(tmp_path / "new.csv", ROWS)
     assert run(["check", str(tmp_path), "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"runs": [], "exit_code": 0}
@@ -156,7 +154,7 @@ def test_json_of_an_empty_folder_is_empty(
 def test_arabic_is_printed_without_marks(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A terminal makes nothing of them, and what is unseen in a value is written out."""
+    """Bidi marks are not printed, and invisible characters of a value are written out."""
     rows = [("رقم العميل", "البريد الإلكتروني", "ملاحظات أخرى"), ("١٢", "سا\u200fرة@", "")]
     source = write_csv(tmp_path / "c.csv", rows)
     for arguments in ([], ["--json"]):

@@ -1,4 +1,4 @@
-"""The command line as such: help, usage, and errors that nobody foresaw."""
+"""The command line: help, usage, and unforeseen errors."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
     from program import Program
 
 
-def test_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     """--version prints the program's name and version."""
     assert run(["--version"]) == 0
     assert capsys.readouterr().out == f"fatora-clients, version {__version__}\n"
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_help_of_each_command_is_told(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every command that the overview lists has a help of its own."""
+def test_help_of_each_command_is_printed(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every listed command has its own help."""
     assert run([name, "--help"]) == 0
     assert f"Usage: fatora-clients {name}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_has_a_help(name: str) -> None:
-    """No option is left to guesswork."""
+    """Every option has a help text."""
     command: click.Command = import_module(f"etl.commands.{name}").command
     options = [each for each in command.params if isinstance(each, click.Option)]
     assert [each.name for each in options if not each.help] == []
@@ -53,7 +53,7 @@ def test_every_option_has_a_help(name: str) -> None:
     ],
 )
 def test_help_needs_no_heavy_import(program: Program, arguments: str, heavy: set[str]) -> None:
-    """It does not wait for pandas or requests."""
+    """Help does not import pandas or requests, which are slow."""
     code = (
         f"import sys; from etl.cli import run; run({arguments.split()});"
         f"sys.exit(sorted({heavy} & set(sys.modules)) != [])"
@@ -71,7 +71,7 @@ def test_help_needs_no_heavy_import(program: Program, arguments: str, heavy: set
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_help_has_examples_that_can_be_typed(name: str) -> None:
-    """Their options are the command's own, and they fit a narrow terminal."""
+    """The examples use only options of their command and fit a narrow terminal."""
     command: click.Command = import_module(f"etl.commands.{name}").command
     lines = re.findall(r"^  (fatora-clients .*)$", command.epilog or "", re.MULTILINE)
     assert 1 <= len(lines) <= 3
@@ -84,7 +84,7 @@ def test_every_help_has_examples_that_can_be_typed(name: str) -> None:
 
 
 def test_help_has_the_defaults_of_the_settings(capsys: pytest.CaptureFixture[str]) -> None:
-    """The true ones, as whoever leaves an option out gets them."""
+    """Help shows the defaults that really apply."""
     run(["update", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
     settings = Settings()
@@ -92,7 +92,7 @@ def test_help_has_the_defaults_of_the_settings(capsys: pytest.CaptureFixture[str
         "--workers N Parallel requests": settings.load.workers,
         "0 means no limit": settings.load.rate,
         "Total timeout per attempt, in seconds": settings.api.timeout,
-        "left for the next run": settings.api.attempts,
+        "Maximum attempts per row and session": settings.api.attempts,
         "including its version": settings.api.url,
         "Folder that holds all runs": settings.runs.dir,
     }
@@ -112,7 +112,7 @@ def test_help_has_the_defaults_of_the_settings(capsys: pytest.CaptureFixture[str
     ],
 )
 def test_wrong_usage_ends_with_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """What the command line does not know is refused with one sentence, and sends nothing."""
+    """Unknown commands and options are refused in one sentence, and nothing is sent."""
     assert run(arguments) == 2
     printed = capsys.readouterr()
     assert printed.err.count("fatora-clients: ") == 1
@@ -131,7 +131,7 @@ def test_wrong_usage_ends_with_2(arguments: list[str], capsys: pytest.CaptureFix
 def test_a_bare_command_shows_its_usage(
     arguments: list[str], usage: str, missing: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """On standard error, and where to read more."""
+    """A command without arguments prints its usage on standard error."""
     assert run(arguments) == 2
     assert capsys.readouterr().err.splitlines() == [
         f"Usage: fatora-clients {usage}",
@@ -141,7 +141,7 @@ def test_a_bare_command_shows_its_usage(
 
 
 def test_the_bare_program_shows_its_commands(capsys: pytest.CaptureFixture[str]) -> None:
-    """On standard error, because nothing was done."""
+    """The program without a command prints its commands on standard error."""
     assert run([]) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
@@ -162,7 +162,7 @@ def test_the_bare_program_shows_its_commands(capsys: pytest.CaptureFixture[str])
 def test_what_was_meant_is_suggested(
     arguments: list[str], meant: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of a typing error."""
+    """A misspelt command or option gets a suggestion."""
     assert run(arguments) == 2
     assert f"Did you mean '{meant}'?" in capsys.readouterr().err
 
@@ -170,7 +170,7 @@ def test_what_was_meant_is_suggested(
 def test_a_wrong_setting_is_named_as_it_was_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As an option, as a variable of the environment, or as a key of a file."""
+    """A wrong setting is named as the option, the variable or the key that set it."""
     file = tmp_path / "job.toml"
     file.write_text("[load]\nworkers = 0\n", encoding="utf-8")
     assert run(["update", "a.csv", "--workers", "0", "--config", str(file)]) == 2
@@ -192,7 +192,7 @@ NEED_RUNS = [["show", "latest"], ["verify", "--all"], ["prune", "--older-than", 
 def test_a_runs_folder_that_is_not_there_is_named(
     tmp_path: Path, arguments: list[str], name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nobody must take a misspelt folder for one without runs."""
+    """A misspelt runs folder is an error, not an empty history."""
     (tmp_path / "file").touch()
     folder = tmp_path / name
     assert run([*arguments, "--runs-dir", str(folder)]) == 2
@@ -203,7 +203,7 @@ def test_a_runs_folder_that_is_not_there_is_named(
 def test_before_the_first_run_the_history_is_empty(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The default folder comes with the first run; the other commands have nothing to look at."""
+    """The default runs folder may be missing for history, but not for other commands."""
     monkeypatch.chdir(tmp_path)
     assert run(["history"]) == 0
     assert [run(arguments) for arguments in NEED_RUNS] == [2, 2, 2]
@@ -220,18 +220,18 @@ def test_unforeseen_error_ends_with_70_and_shows_no_values(
 
     monkeypatch.setattr(commands, "invoke", fail)
     assert run(["history"]) == 70
-    told = capsys.readouterr().err
-    assert "internal error (KeyError at test_cli.py:" in told
-    assert "sara" not in told
+    printed = capsys.readouterr().err
+    assert "internal error (KeyError at test_cli.py:" in printed
+    assert "sara" not in printed
 
 
 def test_sandbox_command_serves_until_it_is_asked_to_end(program: Program) -> None:
     """The sandbox says where it is and how to use it, and ends at SIGTERM with 0."""
     process = program.start("sandbox", "--port", 0)
     assert process.stdout is not None
-    told = process.stdout.readline() + process.stdout.readline()
-    assert "http://127.0.0.1:" in told
-    assert "FATORA_API_KEY=sandbox-key" in told
+    printed = process.stdout.readline() + process.stdout.readline()
+    assert "http://127.0.0.1:" in printed
+    assert "FATORA_API_KEY=sandbox-key" in printed
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=20)
     assert process.returncode == 0

@@ -19,7 +19,7 @@ KEY, TOKEN = "FATORA_API_KEY", "FATORA_BEARER_TOKEN"
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where a configuration or a secret is to be."""
+    """The path for a configuration or a secret."""
     return tmp_path / "job.toml"
 
 
@@ -30,7 +30,7 @@ def settings_from(path: Path, text: str, **overrides: object) -> Settings:
 
 
 def complaint(path: Path, text: str, **overrides: object) -> str:
-    """What is said about a configuration that is wrong."""
+    """The complaint about a wrong configuration."""
     with pytest.raises(ConfigError) as raised:
         settings_from(path, text, **overrides)
     return str(raised.value)
@@ -40,7 +40,7 @@ def complaint(path: Path, text: str, **overrides: object) -> str:
 
 
 def test_without_a_file_all_is_at_its_default() -> None:
-    """The numbers of the contract."""
+    """Without a file, every setting has its documented default."""
     api, load = load_settings(None, {}).api, load_settings(None, {}).load
     assert (api.url, api.timeout, api.attempts) == ("https://api.fatora.io/v1", 30, 5)
     assert (api.pause, api.pause_max, api.retry_after_max) == (0.5, 60, 120)
@@ -49,7 +49,7 @@ def test_without_a_file_all_is_at_its_default() -> None:
 
 
 def test_without_a_file_spreadsheets_are_read_as_agreed() -> None:
-    """The other numbers of the contract."""
+    """Without a file, spreadsheets are read with the documented defaults."""
     settings = load_settings(None, {})
     assert (settings.input.sheet, settings.input.encoding, settings.input.settle) == (None, None, 5)
     assert (settings.runs.dir, settings.runs.workbooks) == (Path("runs"), "auto")
@@ -71,7 +71,7 @@ def test_the_shipped_configuration_has_every_key_at_its_default() -> None:
 
 
 def test_a_value_of_the_file_replaces_the_default(path: Path) -> None:
-    """The others stay."""
+    """A value of the file replaces one default and no other."""
     settings = settings_from(path, '[api]\ntimeout = 7\n[columns.notes]\nblank = "clear"\n')
     assert (settings.api.timeout, settings.api.attempts) == (7, 5)
     assert settings.columns.of(Field.NOTES).blank == "clear"
@@ -85,25 +85,25 @@ def test_an_override_replaces_the_value_of_the_file(path: Path) -> None:
 
 
 def test_an_override_needs_no_section_in_the_file(path: Path) -> None:
-    """Nor a file."""
+    """An override works without its section, and without a file."""
     assert settings_from(path, "", load__workers=3).load.workers == 3
     assert load_settings(None, {"runs.dir": "elsewhere"}).runs.dir == Path("elsewhere")
 
 
-def test_a_byte_order_mark_is_no_part_of_the_file(path: Path) -> None:
-    """Windows' editors write one."""
+def test_a_byte_order_mark_is_ignored(path: Path) -> None:
+    """A byte order mark, which Windows editors write, is ignored."""
     assert settings_from(path, "\ufeff[api]\ntimeout = 7\n").api.timeout == 7
 
 
 def test_aliases_may_be_in_any_script(path: Path) -> None:
-    """They are headers."""
+    """Aliases may be in any script, as headers are."""
     settings = settings_from(path, '[columns.id]\naliases = ["رقم", "Customer No."]\n')
     assert settings.columns.of(Field.ID).aliases == ("رقم", "Customer No.")
 
 
 @pytest.mark.parametrize("value", ["https://api.example.com/v1/", "https://api.example.com/v1"])
 def test_a_url_is_taken_without_the_slash_at_its_end(path: Path, value: str) -> None:
-    """Paths are put behind it."""
+    """A slash at the end of the URL is removed."""
     assert settings_from(path, f'[api]\nurl = "{value}"\n').api.url == "https://api.example.com/v1"
 
 
@@ -120,7 +120,7 @@ def test_a_url_is_taken_without_the_slash_at_its_end(path: Path, value: str) -> 
     ],
 )
 def test_an_unknown_key_is_named(path: Path, text: str, key: str) -> None:
-    """A misspelt setting would otherwise be a default in disguise."""
+    """A misspelt key is an error, since its setting would silently keep its default."""
     assert complaint(path, text) == f"{key} in {path}: unknown key"
 
 
@@ -134,7 +134,7 @@ def test_an_unknown_key_is_named(path: Path, text: str, key: str) -> None:
     ],
 )
 def test_the_key_that_was_meant_is_suggested(path: Path, text: str, key: str, meant: str) -> None:
-    """Where there is one that looks much like it."""
+    """A key that is spelt similarly is suggested."""
     assert complaint(path, text) == f"{key} in {path}: unknown key; did you mean {meant}?"
 
 
@@ -176,7 +176,7 @@ def toml_of(value: object) -> str:
 
 @pytest.mark.parametrize(("key", "value"), WRONG, ids=[f"{key}={value!r}" for key, value in WRONG])
 def test_a_wrong_value_is_named(path: Path, key: str, value: object) -> None:
-    """Of the wrong kind, out of range, or not what the setting is for."""
+    """Values of the wrong type, out of range or of the wrong form are named."""
     section, _, name = key.rpartition(".")
     said = complaint(path, f"[{section}]\n{name} = {toml_of(value)}\n")
     assert said.startswith(key)
@@ -203,18 +203,18 @@ def test_a_wrong_value_is_named(path: Path, key: str, value: object) -> None:
 def test_a_wrong_override_is_named_as_it_was_given(
     path: Path, key: str, name: str, value: object, words: str
 ) -> None:
-    """As the option or the variable, which whoever reads it can change, and not as the key."""
+    """A wrong override is named as the option or the variable that gave it."""
     path.write_text("[load]\nworkers = 0\n", encoding="utf-8")
     with pytest.raises(ConfigError) as raised:
         load_settings(path, {"load.workers": 3, key: value}, {key: name})
     assert str(raised.value) == words
 
 
-def test_the_origin_of_an_override_is_told() -> None:
-    """The manifest has it: an option, or the environment."""
+def test_the_source_of_an_override_is_recorded() -> None:
+    """Each override has its source: an option or the environment."""
     names = {"load.workers": "--workers", "runs.dir": "FATORA_RUNS_DIR"}
-    told = load_settings(None, {"load.workers": 3, "runs.dir": "r"}, names).told()
-    origins = {key: told[key]["from"] for key in (*names, "load.rate")}
+    settings = load_settings(None, {"load.workers": 3, "runs.dir": "r"}, names).with_sources()
+    origins = {key: settings[key]["from"] for key in (*names, "load.rate")}
     assert origins == {
         "load.workers": "option",
         "runs.dir": "environment",
@@ -256,31 +256,31 @@ def test_the_least_and_the_greatest_value_are_good(
 def test_an_alias_that_would_find_the_wrong_column_is_named(
     path: Path, text: str, why: str
 ) -> None:
-    """Values would go out as another field, and the run would say that all is well."""
+    """An alias that belongs to another field, or matches everything, is refused."""
     assert complaint(path, text) == f"columns in {path}: {why}"
 
 
 def test_an_alias_may_be_one_that_ships(path: Path) -> None:
-    """Whoever lists all names that are in use is right."""
+    """A built-in alias may be listed again."""
     settings = settings_from(path, '[columns.id]\naliases = ["Client ID", "Konto"]\n')
     assert settings.columns.aliases == {Field.ID: ("Client ID", "Konto")}
 
 
 def test_a_cell_may_be_limited_to_one_character(path: Path) -> None:
-    """The least of the one limit that each column has for itself."""
+    """The smallest allowed length of a cell is one character."""
     settings = settings_from(path, "[columns.notes]\nmax_length = 1\n")
     assert settings.columns.of(Field.NOTES).max_length == 1
 
 
 def test_everything_that_is_wrong_is_named_at_once(path: Path) -> None:
-    """Nobody should have to find one error after the other."""
+    """All errors are reported together."""
     said = complaint(path, "[api]\ntimeout = 0\nx = 1\n[load]\nworkers = 0\n", load__rate=-1.0)
     assert all(key in said for key in ("api.timeout", "api.x", "load.workers", "load.rate"))
 
 
 @pytest.mark.parametrize("text", ["load = 3", 'load = "x"', "load = [1]", "[[load]]\nworkers = 3"])
-def test_a_section_that_is_none_is_named(path: Path, text: str) -> None:
-    """With an override of one of its keys too."""
+def test_a_section_that_is_not_a_table_is_named(path: Path, text: str) -> None:
+    """A section that is not a table is named, also if one of its keys is overridden."""
     assert complaint(path, text).startswith(f"load in {path}: must be a section")
     assert complaint(path, text, load__workers=3).startswith(f"load in {path}: must be a section")
 
@@ -289,7 +289,7 @@ def test_a_section_that_is_none_is_named(path: Path, text: str) -> None:
     "data", [b"[api", b"timeout", b"[api]\n[api]\n", b"\xff\xfe[", b"[api]\nurl = 'a\xe9'", b"\x00"]
 )
 def test_a_file_that_is_not_toml_is_named(path: Path, data: bytes) -> None:
-    """Wherever the fault in it is."""
+    """A file that is not TOML is named with the place of the error."""
     path.write_bytes(data)
     with pytest.raises(ConfigError, match="is not TOML: "):
         load_settings(path, {})
@@ -297,14 +297,14 @@ def test_a_file_that_is_not_toml_is_named(path: Path, data: bytes) -> None:
 
 @pytest.mark.parametrize("name", ["missing.toml", ".", "job.toml/x"])
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, name: str) -> None:
-    """It is there for a reason, so its absence is no default."""
+    """A configuration file that was named but cannot be read is an error."""
     (tmp_path / "job.toml").touch()
     with pytest.raises(ConfigError, match="cannot be read: "):
         load_settings(tmp_path / name, {})
 
 
 def test_a_proxys_password_is_never_shown(path: Path) -> None:
-    """Neither by the settings nor by what the manifest keeps of them, nor by a complaint."""
+    """Settings, manifest and error messages never show the proxy's password."""
     proxy = f"http://somebody:{SECRET}@proxy.example.com:3128"
     settings = settings_from(path, f'[api]\nproxy = "{proxy}"\n')
     assert settings.api.proxy is not None
@@ -319,7 +319,7 @@ def test_a_proxys_password_is_never_shown(path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "is_api_key"), [(KEY, True), (TOKEN, False)])
 def test_a_credential_comes_from_the_environment(name: str, is_api_key: bool) -> None:  # noqa: FBT001
-    """The one as a key that is exchanged, the other as the token itself."""
+    """A key and a token can each come from the environment."""
     credentials = read_credentials({name: SECRET, "PATH": "/bin"})
     assert credentials.secret.get_secret_value() == SECRET
     assert credentials.is_api_key == is_api_key
@@ -327,7 +327,7 @@ def test_a_credential_comes_from_the_environment(name: str, is_api_key: bool) ->
 
 @pytest.mark.parametrize(("name", "is_api_key"), [(KEY, True), (TOKEN, False)])
 def test_a_credential_comes_from_a_file(path: Path, name: str, is_api_key: bool) -> None:  # noqa: FBT001
-    """That the environment names."""
+    """A credential can come from a file that the environment names."""
     path.write_text(f"{SECRET}\n", encoding="utf-8")
     credentials = read_credentials({f"{name}_FILE": str(path)})
     assert credentials.secret.get_secret_value() == SECRET
@@ -338,8 +338,8 @@ EDGES = ["\n", "\r\n", " ", "\t", "\u00a0", "\ufeff", "\u200b", "\u200e", "\u200
 
 
 @pytest.mark.parametrize("edge", EDGES, ids=ascii)
-def test_what_is_unseen_around_a_credential_comes_off(path: Path, edge: str) -> None:
-    """It comes along when something is copied from a web page or an editor."""
+def test_invisible_characters_around_a_credential_are_removed(path: Path, edge: str) -> None:
+    """Invisible characters around a copied credential are removed."""
     assert read_credentials({KEY: f"{edge}{SECRET}{edge}"}).secret.get_secret_value() == SECRET
     path.write_bytes(f"{edge}{SECRET}{edge}\n".encode())
     found = read_credentials({f"{TOKEN}_FILE": str(path)})
@@ -351,7 +351,7 @@ def test_what_is_unseen_around_a_credential_comes_off(path: Path, edge: str) -> 
 )
 @pytest.mark.parametrize("name", [KEY, TOKEN])
 def test_a_credential_with_other_characters_is_refused(name: str, inside: str, path: Path) -> None:
-    """Sent as a header it would be another one, or two; the message shows nothing of it."""
+    """A credential with other characters is refused, and the message does not show it."""
     secret = f"invented{inside}secret"
     path.write_bytes(secret.encode())
     for environment in ({name: secret}, {f"{name}_FILE": str(path)}):
@@ -365,7 +365,7 @@ def test_a_credential_with_other_characters_is_refused(name: str, inside: str, p
 @pytest.mark.parametrize("name", [KEY, TOKEN])
 @pytest.mark.parametrize("secret", ["t", "test", "sandbox-key", "x" * 15])
 def test_a_credential_of_under_16_characters_is_refused(name: str, secret: str, path: Path) -> None:
-    """It is cut off or invented; the message does not hold it."""
+    """A credential of under 16 characters is refused, and the message does not show it."""
     path.write_text(f"\u200f{secret}\n", encoding="utf-8")
     for environment, source in [
         ({name: secret}, name),
@@ -379,13 +379,13 @@ def test_a_credential_of_under_16_characters_is_refused(name: str, secret: str, 
 
 
 def test_a_credential_of_16_characters_is_not_refused() -> None:
-    """None that is issued is shorter."""
+    """A credential of 16 characters is accepted."""
     assert read_credentials({KEY: "x" * 16}).secret.get_secret_value() == "x" * 16
 
 
 @pytest.mark.parametrize("environment", [{}, {KEY: ""}, {TOKEN: "", f"{KEY}_FILE": ""}])
 def test_without_credentials_the_ways_to_give_them_are_named(environment: dict[str, str]) -> None:
-    """A variable that is set to nothing is as good as none."""
+    """Without credentials, also with empty variables, the message says how to set them."""
     with pytest.raises(ConfigError, match="no credentials") as raised:
         read_credentials(environment)
     for name in (KEY, TOKEN):
@@ -396,7 +396,7 @@ def test_without_credentials_the_ways_to_give_them_are_named(environment: dict[s
 @pytest.mark.parametrize("key", [KEY, f"{KEY}_FILE"])
 @pytest.mark.parametrize("token", [TOKEN, f"{TOKEN}_FILE"])
 def test_a_key_and_a_token_at_once_are_refused(path: Path, key: str, token: str) -> None:
-    """It is not clear which is meant."""
+    """A key and a token together are refused."""
     path.write_text(SECRET, encoding="utf-8")
     values = {name: str(path) if name.endswith("_FILE") else SECRET for name in (key, token)}
     with pytest.raises(ConfigError, match="both FATORA_API_KEY and FATORA_BEARER_TOKEN") as raised:
@@ -406,7 +406,7 @@ def test_a_key_and_a_token_at_once_are_refused(path: Path, key: str, token: str)
 
 @pytest.mark.parametrize("name", [KEY, TOKEN])
 def test_a_credential_and_a_file_of_it_at_once_are_refused(path: Path, name: str) -> None:
-    """Even if they are the same today."""
+    """A credential and a file of it together are refused, even if they are the same."""
     path.write_text(SECRET, encoding="utf-8")
     with pytest.raises(ConfigError, match=f"both {name} and {name}_FILE are set"):
         read_credentials({name: SECRET, f"{name}_FILE": str(path)})
@@ -414,7 +414,7 @@ def test_a_credential_and_a_file_of_it_at_once_are_refused(path: Path, name: str
 
 @pytest.mark.parametrize("content", [b"", b"\n", b" \xef\xbb\xbf\r\n"])
 def test_an_empty_file_of_a_credential_is_refused(path: Path, content: bytes) -> None:
-    """It is not the same as none: somebody meant it to hold one."""
+    """An empty credential file is an error."""
     path.write_bytes(content)
     with pytest.raises(
         ConfigError, match=f"the file that {KEY}_FILE names does not hold a key or token"

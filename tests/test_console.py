@@ -1,4 +1,4 @@
-"""What is printed, and that printing can neither fail nor wait for ever."""
+"""Printing never fails and never waits forever."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 
 def test_a_line_is_printed_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Longer than what a pipe takes at once, and with letters of several bytes."""
+    """A line that is longer than a pipe's buffer is printed completely."""
     said = "سارة " * 50_000
     with (tmp_path / "out").open("w") as file, standard_output(file.fileno(), monkeypatch):
         console.say(said)
@@ -51,7 +51,7 @@ def test_a_line_is_printed_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_what_the_encoding_lacks_is_a_question_mark(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A console of 1970 must not end the run."""
+    """Characters that the console's encoding lacks become question marks."""
     with (tmp_path / "out").open("w", encoding="ascii") as file:
         monkeypatch.setattr(sys, "stdout", file)
         console.say("سارة")
@@ -59,8 +59,10 @@ def test_what_the_encoding_lacks_is_a_question_mark(
     assert (tmp_path / "out").read_bytes() == b'????\n"?????"\n'
 
 
-def test_what_is_unseen_is_written_out(capfd: pytest.CaptureFixture[str]) -> None:
-    """A file's name must not steer the terminal; the marks that turn Arabic are left out."""
+def test_invisible_characters_are_written_out_on_the_console(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Control characters are written out, and bidi isolates are removed."""
     console.say("“\u2068سارة\u2069”\x1b[2J\nnext\u200f")
     console.complain("\u2068عمر\u2069\r")
     printed = capfd.readouterr()
@@ -68,16 +70,16 @@ def test_what_is_unseen_is_written_out(capfd: pytest.CaptureFixture[str]) -> Non
     assert printed.err == "عمر<U+000D>\n"
 
 
-def test_json_keeps_what_is_unseen(capfd: pytest.CaptureFixture[str]) -> None:
-    """A program gets the name of a file as it is."""
+def test_json_keeps_invisible_characters(capfd: pytest.CaptureFixture[str]) -> None:
+    """JSON has invisible characters as they are."""
     console.say_json({"input": "a\u200f\n.csv"})
     assert json.loads(capfd.readouterr().out) == {"input": "a\u200f\n.csv"}
 
 
-def test_a_reader_that_stands_still_is_waited_for_once(
+def test_a_reader_that_stops_reading_is_waited_for_once(
     pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Then the output goes nowhere; what was printed before can still be read."""
+    """A reader that stops reading is waited for once; then output is discarded."""
     monkeypatch.setattr(console, "_PATIENCE", 0.2)
     reader, writer = pipe
     with standard_output(writer, monkeypatch):
@@ -91,7 +93,7 @@ def test_a_reader_that_stands_still_is_waited_for_once(
 def test_a_slow_reader_gets_everything(
     pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A pipe that is full is waited for as long as somebody reads."""
+    """A slow reader gets all of the output."""
     reader, writer = pipe
     child = os.fork()
     if child == 0:
@@ -110,8 +112,8 @@ def test_a_slow_reader_gets_everything(
     assert os.waitstatus_to_exitcode(status) == 1
 
 
-def test_a_reader_that_has_gone_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor is letting go of the output afterwards."""
+def test_a_closed_pipe_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A closed pipe is not an error, also at the exit."""
     reader, writer = os.pipe()
     os.close(reader)
     with standard_output(writer, monkeypatch):
@@ -149,7 +151,7 @@ def ended(status: Status) -> RowResult:
 
 
 def test_a_terminal_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """How many rows have been sent of how many, and with which status they ended."""
+    """The bar shows the number of rows sent, the total, and the statuses."""
     with terminal_as_error(monkeypatch) as terminal:
         with console.progress(wanted=True) as progress:
             progress.sending({Status.INVALID: 1_000}, 3_000)
@@ -159,7 +161,7 @@ def test_a_terminal_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_the_bar_of_a_run_that_stopped_stays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It says how far the run got; that of a finished run is gone, and so is one of reading."""
+    """The bar of a stopped run stays; those of a finished run and of reading are removed."""
     stays = {}
     for pending in (0, 1, 2):
         with terminal_as_error(monkeypatch) as terminal:
@@ -187,14 +189,14 @@ def test_a_terminal_shows_what_is_waited_for(
     words: str,
     wanted: bool,  # noqa: FBT001
 ) -> None:
-    """At once, with a bar and without."""
+    """After Ctrl-C the terminal says at once what the run waits for."""
     with terminal_as_error(monkeypatch) as terminal, console.progress(wanted=wanted) as progress:
         progress.stopping(under_way)
         assert words in shown_until(terminal, "at once.")
 
 
-def test_a_terminal_that_stands_still_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever stopped it must not have the run hold its folder for ever."""
+def test_a_paused_terminal_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A paused terminal does not block the run."""
     with terminal_as_error(monkeypatch) as terminal:
         os.set_blocking(sys.stderr.fileno(), False)
         with contextlib.suppress(BlockingIOError):
@@ -209,8 +211,8 @@ def test_a_terminal_that_stands_still_is_not_waited_for(monkeypatch: pytest.Monk
         assert os.read(terminal, 1) == b"x"  # which it got long ago
 
 
-def test_a_terminal_that_has_gone_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its window was closed while the run went on."""
+def test_a_closed_terminal_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal that was closed during the run is not an error."""
     with terminal_as_error(monkeypatch) as terminal, console.progress(wanted=True) as progress:
         assert isinstance(progress, console.ProgressBar)
         os.close(terminal)
@@ -220,7 +222,7 @@ def test_a_terminal_that_has_gone_is_no_error(monkeypatch: pytest.MonkeyPatch) -
 def test_without_a_terminal_there_is_no_bar(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nor where nobody wants one."""
+    """There is no bar without a terminal, or if none is wanted."""
     with (tmp_path / "err").open("w") as file:
         monkeypatch.setattr(sys, "stderr", file)
         for wanted in (True, False):
@@ -231,7 +233,7 @@ def test_without_a_terminal_there_is_no_bar(
 
 
 def test_what_is_logged_can_be_printed(capfd: pytest.CaptureFixture[str]) -> None:
-    """It goes to standard error, by the same careful way."""
+    """The log can be printed to standard error."""
     handler = console.ToConsole()
     handler.emit(logging.LogRecord("etl", logging.INFO, "", 0, "held", None, None))
     assert capfd.readouterr().err == "held\n"

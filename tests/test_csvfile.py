@@ -69,7 +69,7 @@ def test_line_that_declares_no_delimiter_is_a_row(file: Path, line: bytes) -> No
         ("utf-16-be", codecs.BOM_UTF16_BE),
     ],
 )
-def test_unicode_is_read_and_the_mark_is_no_text(file: Path, codec: str, mark: bytes) -> None:
+def test_unicode_is_read_without_its_mark(file: Path, codec: str, mark: bytes) -> None:
     """UTF-8 with or without a byte order mark and UTF-16 with one need no settings."""
     rows = read(file, mark + "id,الاسم\r\n1,سارة\r\n".encode(codec))
     assert cells(rows) == [["id", "الاسم"], ["1", "سارة"]]

@@ -1,4 +1,4 @@
-"""The documentation is held to the program: it names what the program has, and as it is."""
+"""The documentation matches the program."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def blocks(page: str) -> list[str]:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_reference_names_every_command(command: str) -> None:
-    """A command that is not in the reference does not exist for its readers."""
+    """The reference has every command."""
     assert f"\n| `fatora-clients {command}" in REFERENCE
 
 
@@ -210,7 +210,7 @@ def test_reference_names_every_header_alias(field: Field) -> None:
 
 
 def test_reference_names_every_key_of_the_json_summary_and_no_other() -> None:
-    """Whoever reads the summary by a program finds each of its keys."""
+    """The reference has every key of the JSON summary."""
     named = re.findall(r"^\| `(\w+)` \|", table("JSON"), re.MULTILINE)
     assert sorted(named) == sorted(JSON_KEYS)
     assert all(f"`{field.name}`" in table("JSON") for field in fields(OpenRows))
@@ -272,7 +272,7 @@ def test_readme_begins_with_the_two_commands_of_the_makefile() -> None:
 
 
 def test_readme_shows_what_the_sample_prints(program: Program) -> None:
-    """A newcomer sees what the README shows, but for the run's id and the time."""
+    """The README shows what the sample prints, except for the run's id and the time."""
     shutil.copytree(ROOT / "data", program.folder / "data")
     printed = program.run("update", "data/clients.csv", "--sandbox", "--again").stdout
     (shown,) = re.findall(r"^\$ make run\n(.*?)^\$", README, re.MULTILINE | re.DOTALL)
@@ -282,7 +282,7 @@ def test_readme_shows_what_the_sample_prints(program: Program) -> None:
 
 
 def test_readme_is_short() -> None:
-    """Somebody who is new reads it to the end."""
+    """The README is short."""
     assert README.count("\n") <= 200
 
 
@@ -300,13 +300,13 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_every_page_can_be_found(path: Path) -> None:
-    """The README links to each page, and so leads everywhere."""
+    """The README links to every page."""
     assert path.name == "README.md" or f"(docs/{path.name})" in README
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_pages_are_in_plain_english(path: Path) -> None:
-    """No turns that few people know, and no sentence that turns around a semicolon."""
+    """The pages have no rare phrases and no sentences with a semicolon."""
     prose = without_code(path.read_text(encoding="utf-8"))
     assert not HARD_ENGLISH.findall(prose)
     assert not re.findall(r".*[;؛].*", prose)
@@ -326,7 +326,7 @@ def test_operations_pages_say_the_same() -> None:
 
 @pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed")
 def test_operations_pages_are_one_sheet_of_paper_each() -> None:
-    """Operations pin the page to the wall."""
+    """Each operations page fits on one sheet of paper."""
     with chromium() as browser:
         tab = browser.new_page()
         for page in (OPERATIONS, OPERATIONS_IN_ARABIC):
@@ -335,7 +335,7 @@ def test_operations_pages_are_one_sheet_of_paper_each() -> None:
 
 
 def test_configuration_of_the_deployment_page_is_valid(tmp_path: Path) -> None:
-    """Whoever copies it gets a configuration that the program takes, if they have the group."""
+    """The configuration of the deployment page is valid, apart from the group."""
     (text,) = re.findall(r"```toml\n(.*?)```", DEPLOYMENT, re.DOTALL)
     copied = tmp_path / "job.toml"
     copied.write_text(text.replace('group = "operations"', ""), encoding="utf-8")
@@ -343,7 +343,7 @@ def test_configuration_of_the_deployment_page_is_valid(tmp_path: Path) -> None:
 
 
 def test_example_configuration_holds_every_key_at_its_default() -> None:
-    """The example can be copied as it is: it changes nothing, and leaves no key out."""
+    """The example configuration has every key at its default."""
     assert load_settings(EXAMPLE, {}).model_dump() == Settings().model_dump()
     text = EXAMPLE.read_text(encoding="utf-8")
     commented = tomllib.loads(re.sub(r"^# (\w+ = .*)$", r"\1", text, flags=re.MULTILINE))

@@ -49,45 +49,45 @@ def mode_of(path: Path) -> int:
 
 
 def test_the_runs_folder_is_made_and_private(runs: RunsFolder) -> None:
-    """With those above it; the probe that showed that it can be written is gone."""
+    """The runs folder and its parents are created, are private, and hold no leftover probe."""
     assert mode_of(runs.path) == 0o700
     assert list(runs.path.iterdir()) == []
 
 
 def test_preparing_again_leaves_everything(runs: RunsFolder) -> None:
-    """Every night does."""
+    """Preparing a runs folder again changes nothing."""
     run = publish(runs)
     runs.prepare()
     assert [each.run for each in runs.all()] == [run.run]
 
 
 def test_a_runs_folder_that_cannot_be_written_is_wrong_usage(tmp_path: Path) -> None:
-    """Found out before anything is sent, and the message says what to do."""
+    """A runs folder that cannot be written is an error before anything is sent."""
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"cannot be written .* nothing was sent: .*--runs-dir"):
         RunsFolder(tmp_path / "file" / "runs").prepare()
 
 
 @pytest.mark.parametrize("name", ["missing", "file"])
-def test_where_there_is_no_runs_folder_there_are_no_runs(tmp_path: Path, name: str) -> None:
-    """Asking for the history makes none, and is no error."""
+def test_a_missing_runs_folder_has_no_runs(tmp_path: Path, name: str) -> None:
+    """A missing runs folder has no runs, and is not created."""
     (tmp_path / "file").touch()
     runs = RunsFolder(tmp_path / name)
     assert runs.all() == []
-    with pytest.raises(ConfigError, match="there is no run 'latest'"):
+    with pytest.raises(ConfigError, match="there is no run “latest”"):
         runs.find("latest")
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
 
 
 def test_runs_are_listed_the_newest_first(runs: RunsFolder) -> None:
-    """Their names sort by time, also across a month's end and within a second."""
+    """The newest run comes first, also across a month's end and within a second."""
     times = [NOON + timedelta(milliseconds=n) for n in (0, 1, 999, 1_000, 31 * 86_400_000)]
     made = [publish(runs, begun).run for begun in times]
     assert [each.run for each in runs.all()] == made[::-1] == sorted(made, reverse=True)
 
 
 def test_only_folders_of_runs_are_listed(runs: RunsFolder) -> None:
-    """Not the lock, a folder of somebody's own, or a run that is still being staged."""
+    """The lock, other folders and staged runs are not listed."""
     run = publish(runs)
     (runs.path / ".lock").touch()
     (runs.path / "notes.txt").touch()
@@ -100,15 +100,15 @@ def test_only_folders_of_runs_are_listed(runs: RunsFolder) -> None:
 # Staging
 
 
-def test_ids_are_told_apart_within_a_millisecond(runs: RunsFolder) -> None:
-    """Each begins with the UTC time of its start, and ends with chance."""
+def test_ids_differ_within_a_millisecond(runs: RunsFolder) -> None:
+    """Each id begins with the UTC time of its start and ends with random digits."""
     ids = {publish(runs, NOON).run for _ in range(5)}
     assert len(ids) == 5
     assert all(re.fullmatch(r"20260101T120000\.123Z-[0-9a-f]{6}", each) for each in ids)
 
 
 def test_a_staged_run_becomes_a_run_as_a_whole(runs: RunsFolder) -> None:
-    """Its folder is private, has the same id, and all that was in it."""
+    """Publishing keeps the id, the private mode and all files."""
     with runs.staging(NOON) as staged:
         (staged.path / "input.csv").write_bytes(b"id,email\n")
         Manifest(staged.run, API, FACTS, 1, 0, 0, ACCOUNT).write(staged.manifest)
@@ -123,7 +123,7 @@ def test_a_staged_run_becomes_a_run_as_a_whole(runs: RunsFolder) -> None:
 def test_a_run_is_flushed_to_the_disk_before_it_is_seen(
     runs: RunsFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The copy of the input, the folder's names, and after the renaming those of the runs."""
+    """The input and both folders are flushed in the right order."""
     flushed: list[str] = []
 
     def noted(descriptor: int) -> None:
@@ -141,7 +141,7 @@ def test_a_run_is_flushed_to_the_disk_before_it_is_seen(
 def test_a_run_that_is_not_published_leaves_nothing(
     runs: RunsFolder, error: BaseException | None
 ) -> None:
-    """Of a file that cannot be used there is no run."""
+    """A file that cannot be used leaves no run."""
 
     def stage() -> None:
         with runs.staging(NOON) as staged:
@@ -158,7 +158,7 @@ def test_a_run_that_is_not_published_leaves_nothing(
 
 
 def test_what_a_killed_program_staged_is_cleared_away(runs: RunsFolder) -> None:
-    """It holds personal data and is of no use; runs are left alone."""
+    """Leftovers of a killed program are removed, and runs are not."""
     run = publish(runs)
     left = runs.path / ".staging-20251231T120000.000Z-abcdef"
     left.mkdir()
@@ -172,7 +172,7 @@ def test_what_a_killed_program_staged_is_cleared_away(runs: RunsFolder) -> None:
 
 
 def test_a_run_is_found_by_its_id_a_beginning_of_it_or_as_the_latest(runs: RunsFolder) -> None:
-    """The beginning must be unique."""
+    """A run is found by its id, a unique beginning of it, or as the latest."""
     first = publish(runs, NOON)
     second = publish(runs, NOON + timedelta(days=1))
     assert runs.find(first.run) == runs.find("20260101") == first
@@ -180,7 +180,7 @@ def test_a_run_is_found_by_its_id_a_beginning_of_it_or_as_the_latest(runs: RunsF
 
 
 def test_a_run_whose_id_begins_another_is_found(runs: RunsFolder) -> None:
-    """A whole id is never ambiguous."""
+    """A complete id is never ambiguous."""
     run = publish(runs)
     longer = runs.path / f"{run.run}-copy"
     longer.mkdir()
@@ -190,12 +190,12 @@ def test_a_run_whose_id_begins_another_is_found(runs: RunsFolder) -> None:
 
 @pytest.mark.parametrize(
     ("name", "problem"),
-    [("2026", "2 runs begin with '2026'"), ("2025", "there is no run '2025'"), ("x", "no run 'x'")],
+    [("2026", "2 runs begin with “2026”"), ("2025", "there is no run “2025”"), ("x", "no run “x”")],
 )
-def test_a_run_that_cannot_be_told_is_wrong_usage(
+def test_a_run_that_is_not_found_or_ambiguous_is_wrong_usage(
     runs: RunsFolder, name: str, problem: str
 ) -> None:
-    """None, or several; the message says where to look."""
+    """No match, or several, is an error that says where to look."""
     publish(runs, NOON)
     publish(runs, NOON + timedelta(days=1))
     with pytest.raises(ConfigError, match=f"{problem} in .*; see fatora-clients history"):
@@ -203,7 +203,7 @@ def test_a_run_that_cannot_be_told_is_wrong_usage(
 
 
 def test_the_latest_run_of_the_same_bytes_is_found(runs: RunsFolder) -> None:
-    """Whatever the file is called today; other bytes are another matter."""
+    """A run is found by the bytes of its file, not by the name."""
     publish(runs, NOON)
     latest = publish(runs, NOON + timedelta(days=1))
     publish(runs, NOON + timedelta(days=2), InputFacts("clients.csv", 10, "cd" * 32))
@@ -214,7 +214,7 @@ def test_the_latest_run_of_the_same_bytes_is_found(runs: RunsFolder) -> None:
 
 
 def test_another_sheet_of_the_same_bytes_is_another_input(runs: RunsFolder) -> None:
-    """What was sent of one says nothing about the other."""
+    """Each sheet of a workbook is sent on its own."""
     publish(runs, NOON, InputFacts("clients.xlsx", 10, FACTS.sha256, "North"))
     assert (
         list(runs.of_same(InputFacts("clients.xlsx", 10, FACTS.sha256, "South"), API, ACCOUNT))
@@ -230,38 +230,38 @@ def test_another_sheet_of_the_same_bytes_is_another_input(runs: RunsFolder) -> N
 
 
 @pytest.mark.parametrize(("made", "asked"), [(API, SANDBOX), (SANDBOX, API)])
-def test_a_run_against_the_sandbox_is_no_run_against_the_api(
-    runs: RunsFolder, made: str, asked: str
-) -> None:
-    """Trying a file out must not keep it from being sent."""
+def test_a_sandbox_run_does_not_count_for_the_api(runs: RunsFolder, made: str, asked: str) -> None:
+    """A sandbox run does not prevent the file from being sent to Fatora."""
     publish(runs, api=made)
     assert list(runs.of_same(FACTS, asked, ACCOUNT)) == []
     assert list(runs.of_same(FACTS, made, ACCOUNT)) != []
 
 
 def test_a_run_against_another_api_is_not_taken_for_one_against_this(runs: RunsFolder) -> None:
-    """Its rows were never sent here; of sandboxes on this machine only the port differs."""
+    """Runs against another API do not count, but all ports of this machine are one API."""
     publish(runs, api="https://staging.example.com/v1")
     assert list(runs.of_same(FACTS, API, ACCOUNT)) == []
     publish(runs, NOON + timedelta(days=1), api=SANDBOX)
     assert list(runs.of_same(FACTS, "http://localhost:8042/v1", ACCOUNT)) != []
 
 
-@pytest.mark.parametrize(("content", "told"), [(b"1", True), (b"2", False)], ids=["same", "other"])
+@pytest.mark.parametrize(
+    ("content", "raises"), [(b"1", True), (b"2", False)], ids=["same", "other"]
+)
 def test_a_damaged_manifest_does_not_have_its_file_sent_again(
     runs: RunsFolder,
     tmp_path: Path,
     content: bytes,
-    told: bool,  # noqa: FBT001
+    raises: bool,  # noqa: FBT001
 ) -> None:
-    """Nobody knows what became of it; other files are no matter."""
+    """A damaged manifest is an error for its own file, and for no other."""
     (tmp_path / "clients.csv").write_bytes(b"1")
     with runs.staging(NOON) as staged:
         staged.take_input(tmp_path / "clients.csv")
         staged.manifest.write_text("{", encoding="utf-8")
         runs.publish(staged)
     facts = replace(FACTS, sha256=hashlib.sha256(content).hexdigest())
-    with pytest.raises(InconsistentError) if told else contextlib.nullcontext():
+    with pytest.raises(InconsistentError) if raises else contextlib.nullcontext():
         assert list(runs.of_same(facts, API, ACCOUNT)) == []
 
 
@@ -270,7 +270,7 @@ def test_a_damaged_manifest_does_not_have_its_file_sent_again(
 
 @pytest.mark.parametrize("name", ["clients.csv", "CLIENTS.XLSX", "عملاء 2026.xlsm", "a.b.tsv"])
 def test_the_input_is_copied_byte_by_byte(runs: RunsFolder, tmp_path: Path, name: str) -> None:
-    """Its ending stays, and its facts are those of the bytes that were copied."""
+    """The copy keeps the ending, and its size and hash are those of the copied bytes."""
     content = bytes(range(256)) * 9_000
     source = tmp_path / name
     source.write_bytes(content)
@@ -284,7 +284,7 @@ def test_the_input_is_copied_byte_by_byte(runs: RunsFolder, tmp_path: Path, name
 
 
 def test_an_input_that_is_gone_cannot_be_used(runs: RunsFolder, tmp_path: Path) -> None:
-    """It was there a moment ago; the next file is sent all the same."""
+    """A file that vanished cannot be used, and the next file is sent."""
     with runs.staging(NOON) as staged, pytest.raises(InputError):
         staged.take_input(tmp_path / "gone.csv")
 
@@ -292,7 +292,7 @@ def test_an_input_that_is_gone_cannot_be_used(runs: RunsFolder, tmp_path: Path) 
 def test_an_input_that_may_not_be_read_cannot_be_used(
     runs: RunsFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the user that cron runs the job as; the superuser of a container may read anything."""
+    """A file without read permission cannot be used; simulated, since root may read anything."""
     source = tmp_path / "clients.csv"
     source.touch()
 
@@ -306,7 +306,7 @@ def test_an_input_that_may_not_be_read_cannot_be_used(
 
 
 def test_the_files_of_a_run_have_the_names_of_the_contract(tmp_path: Path) -> None:
-    """Operations, cron and auditors look for them."""
+    """The files of a run have the documented names."""
     run = RunFolder(tmp_path / "20260101T120000.123Z-abcdef")
     files = [run.journal, run.log, run.manifest, run.results(".csv"), run.rework(".xlsx")]
     assert [file.name for file in files] == [
@@ -320,7 +320,7 @@ def test_the_files_of_a_run_have_the_names_of_the_contract(tmp_path: Path) -> No
 
 
 def test_every_file_but_the_manifest_is_hashed(runs: RunsFolder) -> None:
-    """By name, in order."""
+    """Every file except the manifest is hashed, in the order of the names."""
     run = publish(runs)
     for name in ("results.csv", "input.csv", "run.log"):
         (run.path / name).write_text(name, encoding="utf-8")

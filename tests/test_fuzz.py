@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def test_damaged_file_is_read_or_refused(tmp_path: Path) -> None:
-    """Whatever chance does to a file, no traceback and no endless reading comes of it."""
+    """Random damage never leads to a traceback or endless reading."""
     outcomes = fuzz(300, 2, tmp_path)
     assert outcomes.total() == 300
     assert {"rows", "refused"} <= set(outcomes) <= {"rows", "no rows", "refused"}
@@ -23,7 +23,7 @@ def test_damaged_file_is_read_or_refused(tmp_path: Path) -> None:
 def test_what_is_neither_rows_nor_a_sentence_is_a_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A traceback, and a message of several lines; the first files that show one are kept."""
+    """A traceback, or a message of several lines, is a fault, and the first such files are kept."""
 
     def broken(path: Path, **_: object) -> None:
         if path.suffix == ".xlsx":

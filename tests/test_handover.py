@@ -77,8 +77,8 @@ def test_the_files_of_a_run_are_delivered(sandbox: Sandbox, inbox: Path, outbox:
     assert statuses(read_csv(place / "results.csv")) == ["SUCCESS", "INVALID"]
 
 
-def test_a_resumed_run_is_delivered_anew(sandbox: Sandbox, inbox: Path, outbox: Path) -> None:
-    """Operations must not work with the results of a session that was not the last."""
+def test_a_resumed_run_is_delivered_again(sandbox: Sandbox, inbox: Path, outbox: Path) -> None:
+    """After a resume, operations get the newest results."""
     write_csv(inbox / "clients.csv", [HEADER, GOOD, ("1026", "omar@example.com")])
     night = nightly(sandbox, inbox, deliver__dir=outbox)
     found = []
@@ -90,7 +90,7 @@ def test_a_resumed_run_is_delivered_anew(sandbox: Sandbox, inbox: Path, outbox: 
 
 
 def test_a_file_that_a_run_no_longer_has_is_not_left_behind(tmp_path: Path, outbox: Path) -> None:
-    """A rework file of an earlier session would be corrected for nothing."""
+    """A rework file that the run no longer has is removed from the delivery."""
     folder = RunFolder(tmp_path / "20260101T000000.000Z-abcdef")
     folder.path.mkdir()
     folder.rework(".csv").touch()
@@ -104,15 +104,15 @@ def test_a_file_that_a_run_no_longer_has_is_not_left_behind(tmp_path: Path, outb
 
 @pytest.mark.parametrize("name", ["../../clients.csv", ".hidden.csv", "a/b\n\u202ec.csv", ".csv"])
 def test_a_delivery_stays_in_its_folder(outbox: Path, name: str) -> None:
-    """Whatever the input is called."""
+    """A delivery stays in its folder, for any name of the input."""
     place = Delivery(outbox, 0o640).deliver(RunFolder(outbox / "run"), name)
     assert place.parent == outbox
     assert place.name.isprintable()
     assert not place.name.startswith(".")
 
 
-def test_a_delivery_that_failed_is_made_up_for(sandbox: Sandbox, inbox: Path, outbox: Path) -> None:
-    """The run ends with 4, and the next session of the finished file delivers its results."""
+def test_a_failed_delivery_is_repeated(sandbox: Sandbox, inbox: Path, outbox: Path) -> None:
+    """A failed delivery ends with 4, and running the file again delivers the results."""
     write_csv(inbox / "clients.csv", [HEADER, GOOD])
     night = nightly(sandbox, inbox, deliver__dir=outbox)
     blocked = replace(night, progress=_Blocking(outbox))
@@ -128,13 +128,13 @@ def test_a_delivery_that_failed_is_made_up_for(sandbox: Sandbox, inbox: Path, ou
 
 
 class _Blocking:
-    """Somebody who replaces the folder of deliveries by a file while a run goes on."""
+    """Replaces the delivery folder with a file during a run."""
 
     def __init__(self, outbox: Path) -> None:
         self._outbox = outbox
 
     def staging(self, rows: int) -> None:
-        """Let reading be."""
+        """Do nothing while rows are read."""
 
     def sending(self, *_: object) -> None:
         """Replace the folder."""
@@ -142,10 +142,10 @@ class _Blocking:
         self._outbox.touch()
 
     def sent(self, *_: object) -> None:
-        """Let sending be."""
+        """Do nothing while rows are sent."""
 
     def stopping(self, _under_way: int) -> None:
-        """Let stopping be."""
+        """Do nothing when the run stops."""
 
 
 @pytest.mark.parametrize("missing", ["nowhere", "file"])
@@ -177,7 +177,7 @@ def test_finished_files_stay_unless_they_are_to_be_moved(sandbox: Sandbox, inbox
 
 
 def test_a_file_that_was_named_itself_stays(sandbox: Sandbox, inbox: Path) -> None:
-    """Only of a folder finished files are moved."""
+    """A file that was named itself is not moved."""
     write_csv(inbox / "clients.csv", [HEADER, GOOD])
     night = replace(nightly(sandbox, inbox, input__done="move"), folders=frozenset())
     run(night, inbox)
@@ -185,7 +185,7 @@ def test_a_file_that_was_named_itself_stays(sandbox: Sandbox, inbox: Path) -> No
 
 
 def test_a_file_with_rows_left_stays(sandbox: Sandbox, inbox: Path) -> None:
-    """The next session has to find it."""
+    """A file with rows to send is not moved."""
     write_csv(inbox / "clients.csv", [HEADER, GOOD, ("1026", "omar@example.com")])
     run(replace(nightly(sandbox, inbox, input__done="move"), limit=1), inbox)
     assert names_in(inbox) == ["clients.csv"]
@@ -215,7 +215,7 @@ def test_a_file_of_the_same_name_is_not_overwritten(inbox: Path) -> None:
 
 
 def test_a_file_that_changed_meanwhile_stays(inbox: Path) -> None:
-    """Nobody has read it yet: in done/ nobody ever would."""
+    """A file that changed during the run stays, since its new content was not read."""
     file = inbox / "clients.csv"
     file.write_text("new", encoding="utf-8")
     assert put_away(file, "done", "ab" * 32) is None

@@ -40,7 +40,7 @@ def two_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return sorted(path.name for path in (tmp_path / "runs").glob("2*"))
 
 
-def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:  # noqa: ANN401
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:  # noqa: ANN401
     """Return what a command prints with --json."""
     assert run([*arguments, "--json"]) == 0
     return json.loads(capsys.readouterr().out)
@@ -50,17 +50,17 @@ def test_history_lists_the_newest_run_first(
     two_runs: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Each run is there with its file, rows, counts, outcome and API."""
-    newest, oldest = told(capsys, "history")
+    newest, oldest = printed(capsys, "history")
     assert [newest["run"], oldest["run"]] == two_runs[::-1]
     assert (oldest["file"], oldest["rows"], oldest["REJECTED"]) == ("0.csv", 2, 1)
-    assert (oldest["outcome"], oldest["api"]) == ("needs attention", "SANDBOX")
+    assert (oldest["outcome"], oldest["api"]) == ("action needed", "SANDBOX")
 
 
 def test_history_of_a_client_spans_all_runs(
     two_runs: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """--client tells what became of one client in every run."""
-    found = told(capsys, "history", "--client", "4711")
+    """--client shows one client's result in every run."""
+    found = printed(capsys, "history", "--client", "4711")
     assert [(each["run"], each["status"]) for each in found] == [
         (two_runs[1], "INVALID"),
         (two_runs[0], "SUCCESS"),
@@ -70,13 +70,13 @@ def test_history_of_a_client_spans_all_runs(
 def test_history_is_a_table_for_people(
     two_runs: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Without --json there is a line for each run, and below it what is open."""
+    """People get a line for each run, and below it what is still open."""
     run(["history"])
     header, *lines = capsys.readouterr().out.splitlines()
     assert header.split() == ["WHEN", "(UTC)", "FILE", "ROWS", "RESULT", "API", "RUN"]
     second, second_open, first, first_open = lines
-    assert second.split()[2:] == ["1.csv", "1", "needs", "attention", "SANDBOX", two_runs[1][:20]]
-    assert first.split()[2:] == ["0.csv", "2", "needs", "attention", "SANDBOX", two_runs[0][:20]]
+    assert second.split()[2:] == ["1.csv", "1", "action", "needed", "SANDBOX", two_runs[1][:20]]
+    assert first.split()[2:] == ["0.csv", "2", "action", "needed", "SANDBOX", two_runs[0][:20]]
     assert (second_open, first_open) == ("    1 to fix", "    1 to fix")
 
 
@@ -101,7 +101,7 @@ def test_history_of_a_client_says_what_the_api_answered(
 def test_history_is_in_the_order_of_the_times_that_it_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A run that was resumed comes first, and an unusable file between the runs around it."""
+    """Runs and unusable files are sorted by the times that are shown."""
     monkeypatch.chdir(tmp_path)
     rows = [(str(number), f"c{number}@example.com") for number in (1, 2)]
     long = str(write_csv(tmp_path / "long.csv", [HEADER, *rows]))
@@ -110,7 +110,7 @@ def test_history_is_in_the_order_of_the_times_that_it_shows(
     for arguments in ([long, "--limit", "1"], [short], [unusable], [long]):
         run(["update", *arguments, "--sandbox", "--quiet"])
     capsys.readouterr()
-    history = told(capsys, "history")
+    history = printed(capsys, "history")
     assert [each["file"] for each in history] == ["long.csv", "unusable.csv", "short.csv"]
     assert [each["when"] for each in history] == sorted(
         (each["when"] for each in history), reverse=True
@@ -124,7 +124,7 @@ def test_history_is_in_the_order_of_the_times_that_it_shows(
 
 
 def test_history_shows_the_newest_50(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It says how many more there are; --all and --json show them."""
+    """The newest 50 runs are shown, with the number of others; --all and --json show all."""
     refuse(tmp_path, 52)
     assert run(["history", "--runs-dir", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -133,11 +133,11 @@ def test_history_shows_the_newest_50(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert lines[-1] == "… and 2 more; --all shows all"
     run(["history", "--runs-dir", str(tmp_path), "--all"])
     assert len(capsys.readouterr().out.splitlines()) == 1 + 2 * 52
-    assert len(told(capsys, "history", "--runs-dir", str(tmp_path))) == 52
+    assert len(printed(capsys, "history", "--runs-dir", str(tmp_path))) == 52
 
 
 def refuse(runs: Path, number: int) -> None:
-    """Have so many inputs refused, one a minute."""
+    """Record so many refused inputs, one per minute."""
     for minute in range(number):
         when = datetime(2026, 11, 28, 2, minute, tzinfo=UTC)
         source = Path(f"clients-{minute}.csv")
@@ -150,15 +150,15 @@ def refuse(runs: Path, number: int) -> None:
 def test_a_damaged_line_hides_no_other_refused_input(
     tmp_path: Path, line: bytes, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A power cut may leave half a line, which is skipped."""
+    """A damaged line is skipped, and the others are shown."""
     refuse(tmp_path, 1)
     refused = tmp_path / "refused.jsonl"
     refused.write_bytes(refused.read_bytes() + line + b"\n" + refused.read_bytes())
-    assert len(told(capsys, "history", "--runs-dir", str(tmp_path))) == 2
+    assert len(printed(capsys, "history", "--runs-dir", str(tmp_path))) == 2
 
 
-def test_running_and_killed_runs_are_told_apart(tmp_path: Path) -> None:
-    """A run without an end goes on as long as its own process holds the runs folder."""
+def test_running_and_killed_runs_are_distinguished(tmp_path: Path) -> None:
+    """A run without an end is running only while its process uses the runs folder."""
     token = reply(b'{"success": true, "bearer_token": "an-invented-token"}')
     with ScriptedServer([[token], [30.0]]) as silent:
         environment = {"FATORA_API_KEY": "an-invented-api-key", "FATORA_API_URL": silent.url}
@@ -181,7 +181,7 @@ def test_running_and_killed_runs_are_told_apart(tmp_path: Path) -> None:
 
 
 def outcome(program: Program) -> str:
-    """How the one run ended, as `history` and `show` agree."""
+    """The outcome of the only run, on which `history` and `show` must agree."""
     (history,) = json.loads(program.run("history", "--json").stdout)
     shown = json.loads(program.run("show", "latest", "--json").stdout)
     assert history["outcome"] == shown["outcome"]
@@ -224,13 +224,13 @@ def at_a_terminal(program: Program, command: list[str], width: int) -> list[str]
 def test_history_says_what_rework_has_left_open(
     two_runs: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The original file has nothing more to fix once its rework was updated."""
+    """A corrected row is no longer counted as open."""
     rework = (tmp_path / "runs" / two_runs[0] / "rework.csv").read_text("utf-8-sig")
     corrected = tmp_path / "corrected.csv"
     corrected.write_text(rework.replace("+422", ""), encoding="utf-8")
     run(["update", str(corrected), "--sandbox", "--quiet"])
     capsys.readouterr()
-    newest, _, oldest = told(capsys, "history")
+    newest, _, oldest = printed(capsys, "history")
     assert newest["reworks"] == [oldest["run"]]
     assert oldest["still_open"] == {"to_fix": 0, "left": 0}
     assert oldest["outcome"] == "all corrected"
@@ -246,7 +246,7 @@ def test_history_says_what_rework_has_left_open(
 def test_a_damaged_journal_hides_no_other_run(
     two_runs: list[str], tmp_path: Path, command: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is named, and is no internal error."""
+    """A damaged journal is reported, and the other runs are shown."""
     (tmp_path / "runs" / two_runs[1] / "journal.sqlite3").write_bytes(b"x" * 9_000)
     code = run(command)
     said = capsys.readouterr()
@@ -258,7 +258,7 @@ def test_a_damaged_journal_hides_no_other_run(
 def test_history_without_any_run_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Before the first run there is no runs folder, which is fine."""
+    """Before the first run, history says that there are no runs."""
     monkeypatch.chdir(tmp_path)
     assert run(["history"]) == 0
     assert capsys.readouterr().out == "No runs yet.\n"
@@ -267,7 +267,7 @@ def test_history_without_any_run_says_so(
 def test_history_of_a_folder_that_is_missing_ends_with_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A mistyped folder must not look like one without runs."""
+    """A runs folder that does not exist ends with 2."""
     assert run(["history", "--runs-dir", str(tmp_path / "none")]) == 2
     assert "there is no runs folder" in capsys.readouterr().err
 
@@ -275,13 +275,13 @@ def test_history_of_a_folder_that_is_missing_ends_with_2(
 def test_show_says_what_the_api_answered(
     two_runs: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Row, client, status and code, and below them the API's own words."""
+    """Each row has its client, status and code, and below them the API's words."""
     run(["show", two_runs[0]])
     out = capsys.readouterr().out
     assert "  3      12  REJECTED  API_REJECTED\n    " in out
     assert "422" in out.partition("API_REJECTED\n    ")[2]
     assert "lina" not in out
-    (row,) = told(capsys, "show", two_runs[0])["not_updated"]
+    (row,) = printed(capsys, "show", two_runs[0])["not_updated"]
     assert "422" in row["error"]
     assert (row["id"], row["http_status"], row["attempts"]) == ("12", 422, 1)
 
@@ -289,12 +289,12 @@ def test_show_says_what_the_api_answered(
 def test_show_has_what_the_auditor_asks(
     two_runs: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where it was sent, who did it, which columns, what came of it, and where the files are."""
+    """It prints the API, the user, the columns, the results and the files."""
     run(["show", two_runs[0]])
     said = capsys.readouterr().out
-    assert f"{two_runs[0]}: needs attention\n" in said
-    assert "SANDBOX: nothing reached Fatora." in said
-    assert "Sent: id ← “id”, email ← “email”." in said
+    assert f"{two_runs[0]}: action needed\n" in said
+    assert "SANDBOX: nothing was sent to Fatora." in said
+    assert "Columns sent: id ← “id”, email ← “email”." in said
     assert f" s, by {getpass.getuser()} on {socket.gethostname()}." in said
     assert "        1  REJECTED  Fatora refused the update\n" in said
     assert f"runs/{two_runs[0]}\n" in said
@@ -305,19 +305,19 @@ def test_show_has_what_the_auditor_asks(
 def test_show_quotes_an_id_that_cannot_be_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As it is in the file, so that it can be found there."""
+    """An unusable id is quoted as it is in the file."""
     monkeypatch.chdir(tmp_path)
     source = write_csv(tmp_path / "clients.csv", [HEADER, ("C-17", "sara@example.com")])
     run(["update", str(source), "--sandbox", "--quiet"])
     run(["show", "latest"])
     assert "  2  “C-17”  INVALID  ID_NOT_INTEGER\n" in capsys.readouterr().out
-    assert told(capsys, "show", "latest")["not_updated"][0]["id"] == "C-17"
+    assert printed(capsys, "show", "latest")["not_updated"][0]["id"] == "C-17"
 
 
 def test_show_prints_the_first_50_rows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It says where the others are; --all and --json print them."""
+    """The first 50 rows are printed, with where the others are; --all and --json print all."""
     monkeypatch.chdir(tmp_path)
     source = write_csv(tmp_path / "clients.csv", [HEADER, *[("x", "sara@example.com")] * 53])
     run(["update", str(source), "--sandbox", "--quiet"])
@@ -327,14 +327,14 @@ def test_show_prints_the_first_50_rows(
     assert said.endswith("… and 3 more in results.csv; --all shows all\n")
     run(["show", "latest", "--all"])
     assert capsys.readouterr().out.count("  ID_NOT_INTEGER\n") == 53
-    assert len(told(capsys, "show", "latest")["not_updated"]) == 53
+    assert len(printed(capsys, "show", "latest")["not_updated"]) == 53
 
 
 @pytest.mark.parametrize("name", ["latest", "20"])
 def test_show_takes_latest_and_a_beginning(
     two_runs: list[str], name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The latest run needs no id; a beginning that fits two runs is refused with 2."""
+    """It accepts 'latest' and a unique beginning of an id."""
     code = run(["show", name, "--json"])
     out = capsys.readouterr().out
     assert code == (0 if name == "latest" else 2)
@@ -344,7 +344,7 @@ def test_show_takes_latest_and_a_beginning(
 def test_show_of_an_unknown_run_ends_with_2(
     two_runs: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A run that is not there is wrong usage, said in a sentence."""
+    """An unknown run ends with 2 and one sentence."""
     assert run(["show", "1999"]) == 2
-    assert "there is no run '1999'" in capsys.readouterr().err
+    assert "there is no run “1999”" in capsys.readouterr().err
     assert two_runs

@@ -1,4 +1,4 @@
-"""The page of a run shows what is on record, loads nothing, and takes all it shows for text."""
+"""The page of a run shows what is recorded, loads nothing, and shows values only as text."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def hostile_row(text: str) -> ReportRow:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where a page is to be."""
+    """The path for a page."""
     return tmp_path / "report.html"
 
 
@@ -67,7 +67,7 @@ def plain_elements(path: Path) -> list[tuple[str, list[str]]]:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_text_is_text(path: Path, text: str) -> None:
-    """Whatever a cell, a header, an error or a name of a file holds makes no element of its own."""
+    """No text of a cell, header, error or file name becomes an element."""
     report = report_of(
         [hostile_row(text)],
         names=(text,) * len(NAMES),
@@ -97,7 +97,7 @@ def source(name: str) -> str:
 
 
 def test_hostile_rows_have_the_elements_of_harmless_ones(path: Path) -> None:
-    """The page of the worst row is built exactly as that of any other."""
+    """A hostile row has the same elements as a harmless one."""
     expected = plain_elements(path)
     for text in HOSTILE:
         page = page_of(path, report_of([hostile_row(text)], names=(text,) * len(NAMES)))
@@ -105,7 +105,7 @@ def test_hostile_rows_have_the_elements_of_harmless_ones(path: Path) -> None:
 
 
 def test_unseen_characters_are_written_out(path: Path) -> None:
-    """A mark that turns the text around, a control character, half a character: each is seen."""
+    """Bidi marks, control characters and surrogates are written out."""
     text = "a\u202eb\u2066c\x00d\x1be\u200ff\ud800g"
     page = page_of(path, report_of([hostile_row(text)], input_name=text, sentence=text))
     shown = "a<U+202E>b<U+2066>c<U+0000>d<U+001B>e<U+200F>f<U+D800>g"
@@ -114,13 +114,13 @@ def test_unseen_characters_are_written_out(path: Path) -> None:
 
 
 def test_lines_of_a_cell_stay_lines(path: Path) -> None:
-    """A line break is not a stray character: people make them."""
+    """Line breaks of a cell are kept."""
     page = page_of(path, report_of([REJECTED]))
     assert "two\nlines</bdi>" in page.source
 
 
 def test_long_text_is_cut_and_many_columns_are_counted(path: Path) -> None:
-    """One monstrous row does not make the page unreadable."""
+    """Long texts are cut, and columns beyond the limit are counted."""
     names = [f"column {number}" for number in range(100)]
     row = replace(INVALID, cells=["y" * 32_767] * 100)
     page = page_of(path, report_of([row], names=names, columns={}))
@@ -162,7 +162,7 @@ def test_policy_lets_only_the_own_style_and_script_in(path: Path) -> None:
 
 
 def test_headings_are_in_order_and_only_one_is_the_first(path: Path) -> None:
-    """Who moves by headings finds no level skipped."""
+    """No heading level is skipped."""
     page = page_of(path, report_of([INVALID], updated=1))
     levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
     assert levels.count(1) == 1
@@ -178,7 +178,7 @@ def test_ids_are_unique(path: Path) -> None:
 
 
 def test_every_picture_is_described_in_words(path: Path) -> None:
-    """A picture has a title and a description, or is there for the eye alone."""
+    """Every picture has a title and a description, or is hidden from screen readers."""
     page = page_of(path, report_of([INVALID], updated=1))
     pictures = [each for each in page.tags("svg") if each.get("role") == "img"]
     assert len(pictures) == 4
@@ -193,7 +193,7 @@ def test_every_picture_is_described_in_words(path: Path) -> None:
 
 @pytest.fixture
 def in_qatar() -> Iterator[None]:
-    """Move the machine to Qatar for a while."""
+    """Set the machine's time zone to Qatar."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TZ", "<+03>-3")
         time.tzset()
@@ -203,7 +203,7 @@ def in_qatar() -> Iterator[None]:
 
 @pytest.mark.usefixtures("in_qatar")
 def test_facts_of_the_run_are_there(path: Path) -> None:
-    """What was run, by whom, when here and in UTC, on which file, against which API, and how."""
+    """The page has the run, user, times, file, API and settings."""
     sessions = (
         Session("2026-01-05T10:00:00.000+00:00", None, "cron", "vault", None),
         Session(
@@ -246,7 +246,7 @@ def test_facts_of_the_run_are_there(path: Path) -> None:
 @pytest.mark.parametrize(
     ("exit_code", "verdict"),
     [
-        (ExitCode.DONE, "Done"),
+        (ExitCode.DONE, "OK"),
         (ExitCode.NOT_ALL_UPDATED, "Action needed"),
         (ExitCode.STOPPED, "Stopped early"),
         (ExitCode.INTERNAL, "Internal error"),
@@ -263,13 +263,13 @@ def test_header_has_the_date_and_the_verdict(path: Path, exit_code: ExitCode, ve
 
 @pytest.mark.parametrize("exit_code", list(ExitCode))
 def test_every_exit_code_has_words(path: Path, exit_code: ExitCode) -> None:
-    """No page shows a bare number, whatever the run ended with."""
+    """Every exit code has an explanation."""
     texts = page_of(path, report_of(exit_code=exit_code)).texts
     assert any(text.startswith(f"{exit_code.value} (") for text in texts)
 
 
 def test_only_our_sandbox_is_called_one(path: Path) -> None:
-    """The banner is the sandbox's; another address on this machine may be a tunnel to Fatora."""
+    """Only sandbox runs get the banner; another local address may be a tunnel to Fatora."""
     banner = ["SANDBOX", ": nothing was sent to Fatora."]
     texts = page_of(path, report_of(totals=totals_of(updated=1, sandbox=True))).texts
     place = texts.index("SANDBOX")
@@ -281,7 +281,7 @@ def test_only_our_sandbox_is_called_one(path: Path) -> None:
 
 
 def test_rows_that_were_stored_differently_are_counted_with_the_results(path: Path) -> None:
-    """Updated is not the whole truth where Fatora kept something else."""
+    """Rows that were stored differently are counted with the results."""
     words = "25 updated, 25 of them stored differently from what was sent."
     totals = totals_of(updated=25, stored_differently=25)
     texts = page_of(path, report_of(totals=totals)).texts
@@ -290,26 +290,27 @@ def test_rows_that_were_stored_differently_are_counted_with_the_results(path: Pa
     assert "stored differently" not in page_of(path, report_of(updated=25)).text
 
 
-def test_columns_that_are_sent_and_those_that_are_not_are_named(path: Path) -> None:
-    """Whoever forgot an alias sees that a column stayed behind."""
+def test_sent_and_unsent_columns_are_named(path: Path) -> None:
+    """The page names the columns that are sent and those that are not."""
     text = page_of(path, report_of(updated=1)).text.replace("\n", "")
-    assert "Sent: id ← “Client ID”, email ← “E-mail”, name ← “الاسم”. Not sent: “Notes”." in text
+    assert (
+        "Columns sent: id ← “Client ID”, email ← “E-mail”, name ← “الاسم”. Not sent: “Notes”."
+        in text
+    )
 
 
 def test_what_is_still_open_of_reworked_files_is_there(path: Path) -> None:
-    """A corrected file's page says what is left to do in the file that it corrects."""
+    """The page of a rework says what is still open in the file that it corrects."""
     reworked = [OpenRows("R1", "monday.xlsx", 3, 2), OpenRows("R2", "sunday.csv", 0, 0)]
     texts = page_of(path, report_of(updated=1, reworked=reworked)).texts
-    assert (
-        "Still open in “monday.xlsx”: 3 rows to fix and 2 rows to send (run that file again)."
-        in texts
-    )
+    monday = "Still open in “monday.xlsx”: 3 rows to fix, 2 rows to send."
+    assert f"{monday} Run that file again to send them." in texts
     assert "Still open in “sunday.csv”: nothing." in texts
     assert {"R1", "R2"} <= set(texts)
 
 
 def test_rows_come_before_charts_and_technical_details_are_folded(path: Path) -> None:
-    """People look for rows; pictures, sessions and settings wait behind one click."""
+    """Rows come before the charts, which are folded under the technical details."""
     page = page_of(path, report_of([INVALID], updated=1))
     ids = [found.get("id") or "" for _, found in page.elements]
     assert [each for each in ids if each in {"results", "rows", "technical", "pace-t"}] == [
@@ -325,7 +326,7 @@ def test_rows_come_before_charts_and_technical_details_are_folded(path: Path) ->
 
 
 def test_short_run_has_no_chart_of_its_pace(path: Path) -> None:
-    """Ten seconds are the least of which requests per second say something."""
+    """A run under ten seconds has no chart of requests per second."""
     for seconds, pictures in ((9.9, 0), (10, 1)):
         page = page_of(path, report_of(updated=1, seconds=seconds))
         assert [found.get("id") for found in page.tags("title")].count("pace-t") == pictures
@@ -333,7 +334,7 @@ def test_short_run_has_no_chart_of_its_pace(path: Path) -> None:
 
 
 def test_time_in_which_the_program_did_not_run_is_hatched(path: Path) -> None:
-    """Between two sessions there is a band, and the key of the chart explains it."""
+    """The chart has a hatched band between two sessions, which its key explains."""
     stretches = (Stretch(BEGUN, ENDED, 10.0, [{Status.SUCCESS: 4}]),) * 2
     page = page_of(path, report_of(updated=1, stretches=stretches))
     shapes = [found.get("class") for found in page.tags("rect")]
@@ -373,7 +374,7 @@ def test_what_a_sentence_quotes_cannot_turn_it_around(path: Path) -> None:
 
 
 def test_row_shows_whose_it_is_and_what_to_do(path: Path) -> None:
-    """Number, status, code, error, fix, and the cells by which people know the client."""
+    """Each row has its number, status, code, error, fix and the client's main cells."""
     page = page_of(path, report_of([INVALID]))
     for text in (
         "2",
@@ -390,14 +391,14 @@ def test_row_shows_whose_it_is_and_what_to_do(path: Path) -> None:
 
 
 def test_each_cell_has_a_direction_of_its_own(path: Path) -> None:
-    """Arabic and English are side by side, and neither turns the other around."""
+    """Each cell has its own text direction."""
     source = page_of(path, report_of([INVALID])).source
     for cell in (*INVALID.cells, *NAMES):
         assert re.search(rf'<bdi dir="auto"[^>]*>{re.escape(cell)}</bdi>', source)
 
 
 def test_run_of_no_rows(path: Path) -> None:
-    """A file with a header alone has a page, too, without charts of nothing."""
+    """A file without rows has a page without charts."""
     sentence = "The file contains no rows."
     report = report_of(stretches=(), durations=[], attempts={}, sentence=sentence)
     page = page_of(path, report)
@@ -406,7 +407,7 @@ def test_run_of_no_rows(path: Path) -> None:
 
 
 def test_run_that_updated_everything(path: Path) -> None:
-    """There is nothing to correct, to search or to explain."""
+    """If all rows were updated, the page lists none."""
     page = page_of(path, report_of(updated=7))
     assert {"7 of 7 rows updated", "100%"} <= set(page.texts)
     assert "Rows that were not updated" not in page.text
@@ -414,7 +415,7 @@ def test_run_that_updated_everything(path: Path) -> None:
 
 
 def test_more_rows_than_fit_say_where_the_rest_is(path: Path) -> None:
-    """The first 20,000 are in the page, no more are read, and the search itself says so."""
+    """The page has the first 20,000 rows, and the search says that there are more."""
     rows = (replace(REJECTED, row=number) for number in itertools.count(2))
     totals = totals_of(rows=1_234_567, counts={**totals_of().counts, Status.REJECTED: 1_234_567})
     report = report_of(totals=totals, not_updated=rows, codes={Code.API_CONFLICT: 1_234_567})
@@ -428,14 +429,14 @@ def test_more_rows_than_fit_say_where_the_rest_is(path: Path) -> None:
 
 
 def test_rows_that_all_fit_are_searched_without_a_reservation(path: Path) -> None:
-    """No warning where there is nothing to warn of."""
+    """The search has no warning if the page has all rows."""
     text = page_of(path, report_of([INVALID, REJECTED])).text
     assert "Searches the first" not in text
     assert "Scripts are off" not in text
 
 
 def test_page_is_written_row_by_row(path: Path) -> None:
-    """However many rows there are, they are never in memory together."""
+    """Memory does not grow with the number of rows."""
     few, many = (memory_of_a_page(path, rows) for rows in (500, 4_000))
     assert path.stat().st_size > 1_500_000
     assert many < few + 100_000
@@ -465,7 +466,7 @@ def memory_of_a_page(path: Path, rows: int) -> int:
 def test_share_is_all_or_nothing_only_where_that_is_so(
     path: Path, count: int, rows: int, share: str
 ) -> None:
-    """One row of a million is not rounded away."""
+    """0% and 100% are shown only if they are exact."""
     counts = dict.fromkeys(Status, 0) | {Status.UNKNOWN: count, Status.SUCCESS: rows - count}
     page = page_of(path, report_of(totals=totals_of(rows=rows, counts=counts)))
     place = page.texts.index("UNKNOWN")
@@ -473,7 +474,7 @@ def test_share_is_all_or_nothing_only_where_that_is_so(
 
 
 def test_sessions_that_do_not_fit_the_picture_are_counted(path: Path) -> None:
-    """A picture of a hundred resumes would show nothing, so the page counts those left out."""
+    """Sessions that do not fit the chart are counted."""
     words = "earlier sessions are not shown."
     assert f"3 {words}" in page_of(path, report_of(updated=1, earlier=3)).text
     assert words not in page_of(path, report_of(updated=1)).text
@@ -484,7 +485,7 @@ def test_sessions_that_do_not_fit_the_picture_are_counted(path: Path) -> None:
     [(0.04, "40 ms"), (1.24, "1.2 s"), (59.6, "1 min"), (185, "3 min 5 s"), (90_000, "1 d 1 h")],
 )
 def test_length_of_time_is_in_its_largest_units(path: Path, seconds: float, text: str) -> None:
-    """Nobody needs the seconds of a day."""
+    """A duration has its two largest units."""
     page = page_of(path, report_of(updated=1, seconds=seconds))
     assert page.texts[page.texts.index("Time spent sending") + 1] == text
 
@@ -496,7 +497,7 @@ def counts_of(page: Page) -> dict[Status, int]:
 
 
 def test_page_of_a_run_says_what_its_journal_says(program: Program) -> None:
-    """After a real run the counts, the reasons and the rows on the page are those on record."""
+    """After a real run, the page has the counts, reasons and rows of the journal."""
     rows = [("id", "email", "name"), ("1", "a@example.com", "سارة"), ("2", "b+409@example.com", "")]
     bad = [("3.5", "c@example.com", ""), ("4", "", ""), ("5", "d+422@example.com", "")]
     source = write_csv(program.folder / "clients.csv", [*rows, *bad])
@@ -517,7 +518,7 @@ def test_page_of_a_run_says_what_its_journal_says(program: Program) -> None:
 
 
 def test_rows_to_fix_come_before_the_rows_that_were_left(program: Program) -> None:
-    """After an early stop, what somebody must correct is not behind thousands of unsent rows."""
+    """Rows to fix come before rows that were not sent."""
     rows = [("id", "email"), *((str(i), f"c{i}@example.com") for i in range(1, 5)), ("x", "")]
     source = write_csv(program.folder / "clients.csv", rows)
     assert program.run("update", source, "--limit", 2).returncode == 4
@@ -530,7 +531,7 @@ def test_rows_to_fix_come_before_the_rows_that_were_left(program: Program) -> No
 
 
 def test_page_of_a_resumed_run_shows_both_sessions(program: Program) -> None:
-    """A resume writes the page anew: the rows that were left are updated in it."""
+    """After a resume, the page shows both sessions and the new results."""
     source = write_csv(
         program.folder / "clients.csv",
         [("id", "email"), *((str(i), f"c{i}@example.com") for i in range(1, 6))],

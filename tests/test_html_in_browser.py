@@ -76,7 +76,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of a run in which nearly everything happened, to rows that hold the worst."""
+    """The page of a run with nearly every outcome and with hostile rows."""
     path = tmp_path_factory.mktemp("run") / "report.html"
     hostile = Fault(Code.API_REJECTED, HOSTILE)
     rows = [
@@ -103,7 +103,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def long_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of a run that left many rows, the last of which is about Huda."""
+    """The page of a run with many rows that were not updated; the last is Huda's."""
     path = tmp_path_factory.mktemp("many") / "report.html"
     rows = [replace(REJECTED, row=number) for number in range(2, MANY + 1)]
     huda = replace(INVALID, row=MANY + 1, cells=("7", "huda@", "Huda", ""))
@@ -113,7 +113,7 @@ def long_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def huge_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The page of a run that left more rows than a page has."""
+    """The page of a run with more rows than a page shows."""
     path = tmp_path_factory.mktemp("huge") / "report.html"
     rows = (replace(REJECTED, row=number) for number in range(2, 30_000))
     write_report(path, report_of(totals=totals_of(rows=1_234_567), not_updated=rows))
@@ -134,7 +134,7 @@ def arabic_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclass
 class Visit:
-    """A page that is open, with its messages and requests since."""
+    """An open page, with its messages and requests."""
 
     page: Page
     said: list[str]
@@ -164,13 +164,13 @@ def shown_rows(page: Page) -> list[str]:
 
 
 def test_page_loads_nothing_and_complains_of_nothing(visit: Visit, report: Path) -> None:
-    """No request but for the file itself, no error, no breach of the page's own policy."""
+    """The page makes no requests, and has no errors or policy violations."""
     visit.page.wait_for_load_state("networkidle")
     assert (visit.asked, visit.said) == ([report.as_uri()], [])
 
 
 def test_hostile_text_runs_nothing(visit: Visit) -> None:
-    """What looks like a program in a cell is there to be read."""
+    """Script in a cell is shown as text."""
     assert visit.page.get_by_text(HOSTILE, exact=True).count() >= 3
     assert visit.page.title().startswith("SANDBOX: 30 of 35 rows updated")
     assert visit.page.locator("img").count() == 0
@@ -179,7 +179,7 @@ def test_hostile_text_runs_nothing(visit: Visit) -> None:
 
 
 def test_policy_stops_a_script_that_got_in_all_the_same(visit: Visit) -> None:
-    """Even a hole in the escaping would not let anything run."""
+    """The policy stops a script even if escaping failed."""
     visit.page.evaluate(
         "const e = document.createElement('script'); e.textContent = 'window.ran = 1';"
         "document.body.append(e)"
@@ -189,7 +189,7 @@ def test_policy_stops_a_script_that_got_in_all_the_same(visit: Visit) -> None:
 
 
 def test_style_is_in_force(visit: Visit) -> None:
-    """The policy lets the page's own style in."""
+    """The page's own style is applied."""
     bar = visit.page.locator(".bar rect.SUCCESS").evaluate("e => getComputedStyle(e).fill")
     assert bar == "rgb(23, 113, 74)"
 
@@ -228,7 +228,7 @@ def test_status_is_picked_with_the_keyboard_alone(visit: Visit) -> None:
 
 
 def test_reason_leads_to_its_rows(visit: Visit) -> None:
-    """From a reason the reader gets to the rows that it befell, with the keyboard too."""
+    """A reason leads to its rows, also by keyboard."""
     visit.page.get_by_role("link", name="See the rows of EMAIL_INVALID").press("Enter")
     assert shown_rows(visit.page) == ["2", "5"]
     assert visit.page.get_by_label("Reason").input_value() == "EMAIL_INVALID"
@@ -236,7 +236,7 @@ def test_reason_leads_to_its_rows(visit: Visit) -> None:
 
 
 def test_all_cells_of_a_row_open_with_the_keyboard(visit: Visit) -> None:
-    """A row's other cells are there, a key away."""
+    """All cells of a row can be opened by keyboard."""
     notes = visit.page.get_by_text("VIP", exact=True)
     assert not notes.is_visible()
     visit.page.get_by_text("All cells of row 2").press("Enter")
@@ -244,7 +244,7 @@ def test_all_cells_of_a_row_open_with_the_keyboard(visit: Visit) -> None:
 
 
 def test_without_scripts_the_page_is_whole(browser: Browser, report: Path) -> None:
-    """The rows are shown, and no control that would do nothing."""
+    """Without scripts the rows are shown, and no controls."""
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
         page.goto(report.as_uri())
@@ -257,7 +257,7 @@ def test_without_scripts_the_page_is_whole(browser: Browser, report: Path) -> No
 
 @pytest.mark.parametrize("width", [320, 360, 768, 1280])
 def test_page_never_scrolls_sideways(browser: Browser, report: Path, width: int) -> None:
-    """Not on a phone, and not for a word as long as a cell, nor with all cells open."""
+    """The page never scrolls sideways, on a phone or with very long words."""
     with browser.new_context(viewport={"width": width, "height": 740}) as context:
         page = context.new_page()
         page.goto(report.as_uri())
@@ -275,7 +275,7 @@ def opened(context: BrowserContext, report: Path, anchor: str = "") -> Page:
 
 
 def test_search_finds_a_row_that_is_on_no_shown_page(browser: Browser, long_report: Path) -> None:
-    """The last of many rows is found, and every count is that of all rows."""
+    """The search finds a row on any page, and its counts include all rows."""
     with browser.new_context(viewport=DESKTOP) as context:
         page = opened(context, long_report)
         assert page.get_by_role("status").first.inner_text() == "350 of 350 rows"
@@ -292,7 +292,7 @@ def test_search_finds_a_row_that_is_on_no_shown_page(browser: Browser, long_repo
 
 
 def test_search_says_where_it_does_not_reach(browser: Browser, huge_report: Path) -> None:
-    """Beyond the rows that the page has, "none" is about those that it has and no others."""
+    """The search says that it covers only the rows in the page."""
     with browser.new_context(viewport=DESKTOP) as context:
         page = opened(context, huge_report)
         note = "Searches the first 20,000 of 1,234,567 rows; the others are in results.csv."
@@ -302,7 +302,7 @@ def test_search_says_where_it_does_not_reach(browser: Browser, huge_report: Path
 
 
 def test_rows_are_turned_page_by_page(browser: Browser, long_report: Path) -> None:
-    """A hundred at a time, to the last and back, with the keyboard; the ends are dead ends."""
+    """Rows are paged by keyboard to the end and back."""
     with browser.new_context(viewport=DESKTOP) as context:
         page = opened(context, long_report)
         back, forth = (page.get_by_role("button", name=name) for name in ("Previous", "Next"))
@@ -324,7 +324,7 @@ def test_rows_are_turned_page_by_page(browser: Browser, long_report: Path) -> No
 def test_link_to_a_row_opens_it_wherever_it_is(
     browser: Browser, long_report: Path, size: ViewportSize
 ) -> None:
-    """On whatever page the row is, and whatever the filters hide, it is shown with its cells."""
+    """A link to a row shows it with its cells, whatever page or filter is active."""
     with browser.new_context(viewport=size) as context:
         page = opened(context, long_report, "#row-312")
         assert_open(page, 312)
@@ -345,7 +345,7 @@ def assert_open(page: Page, row: int) -> None:
 
 
 def test_link_to_a_row_that_is_not_there_says_so(browser: Browser, long_report: Path) -> None:
-    """Nobody looks for a row that was updated, or for one that the page does not have."""
+    """A link to a row that is not in the page says so."""
     with browser.new_context() as context:
         page = opened(context, long_report, "#row-90000")
         said = page.get_by_role("status").first.inner_text()
@@ -353,7 +353,7 @@ def test_link_to_a_row_that_is_not_there_says_so(browser: Browser, long_report: 
 
 
 def test_row_number_is_a_link_to_the_row(visit: Visit) -> None:
-    """The address that it leads to can be sent to a colleague."""
+    """A row number links to its row."""
     visit.page.locator("tbody").get_by_role("link", name="3", exact=True).click()
     assert visit.page.url.endswith("report.html#row-3")
     assert visit.page.locator("#row-3").get_by_text("two lines").is_visible()
@@ -412,7 +412,7 @@ def test_technical_details_open_from_the_navigation(visit: Visit) -> None:
 
 
 def test_phone_page_is_scrolled_to_its_end(browser: Browser, long_report: Path) -> None:
-    """The end is a few dozen swipes away, however many rows there are."""
+    """On a phone, the end of the page can be reached by scrolling."""
     with browser.new_context(viewport=PHONE, has_touch=True, is_mobile=True) as context:
         page = opened(context, long_report)
         assert len(shown_rows(page)) == 25
@@ -425,7 +425,7 @@ def test_phone_page_is_scrolled_to_its_end(browser: Browser, long_report: Path) 
 
 
 def test_very_many_rows_open_at_once(browser: Browser, huge_report: Path) -> None:
-    """They cost the browser about a second, for few of them are elements of the page."""
+    """A page with very many rows opens in about a second."""
     with browser.new_context(viewport=DESKTOP) as context:
         page = context.new_page()
         meter = context.new_cdp_session(page)
@@ -439,7 +439,7 @@ def test_very_many_rows_open_at_once(browser: Browser, huge_report: Path) -> Non
 
 
 def test_paper_has_forty_pages_at_most(browser: Browser, tmp_path: Path) -> None:
-    """However many and however long the rows are, and it says that not all are printed."""
+    """At most 40 pages are printed, and they say that rows are missing."""
     path = tmp_path / "report.html"
     fault = Fault(Code.API_REJECTED, "many words " * 100)
     long = replace(REJECTED, cells=("many words " * 60,) * len(NAMES), faults=(fault,))
@@ -455,7 +455,7 @@ def test_paper_has_forty_pages_at_most(browser: Browser, tmp_path: Path) -> None
 
 
 def test_paper_shows_the_rows_in_ink_on_white(browser: Browser, report: Path) -> None:
-    """Printed in the dark, too, the page is dark on light, and without what cannot be pressed."""
+    """Paper is always dark on light, without controls."""
     with browser.new_context(color_scheme="dark") as context:
         page = context.new_page()
         page.goto(report.as_uri())

@@ -50,7 +50,7 @@ def test_folder_gives_its_spreadsheets_in_order(folder: Path) -> None:
     "name", ["~$clients.xlsx", ".clients.csv", "a.csv.tmp", "a.csv.part", "a.xlsx.crdownload"]
 )
 def test_temporary_files_of_programs_are_skipped(folder: Path, name: str) -> None:
-    """Lock files, dot files and unfinished downloads are not inputs."""
+    """Lock files, dot files and unfinished downloads are skipped."""
     put(folder, name)
     assert find_inputs([folder], settle=0) == Inputs()
 

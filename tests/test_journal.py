@@ -1,4 +1,4 @@
-"""The journal, in real SQLite files: what is written in it is there, whatever happens next."""
+"""The journal in real SQLite files: what was recorded is never lost."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ BAD_ID = Fault(Code.ID_NOT_INTEGER, "id `1.5`: the id is not a whole number")
 def checked(
     row: int, *faults: Fault, client_id: int | None = None, body: dict[str, str] = BODY
 ) -> CheckedRow:
-    """A row that was validated, about a client of its own unless one is named."""
+    """A validated row, with its own client unless one is given."""
     cells = (str(row), "sara@example.com", " سارة ", "")
     return CheckedRow(Record(row, cells), client_id or row + 1_000, body, faults)
 
 
 def staged_journal(path: Path, rows: Iterable[CheckedRow]) -> Path:
-    """A journal with these rows staged, as a run begins with it."""
+    """A journal with these rows staged, as at the start of a run."""
     with StagingJournal(path) as journal:
         *_, count = [0, *journal.add(rows)]
         journal.seal(Staged(NAMES, COLUMNS, ",", count, 3, 1))
@@ -51,12 +51,12 @@ def staged_journal(path: Path, rows: Iterable[CheckedRow]) -> Path:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where a journal is to be."""
+    """The path for a journal."""
     return tmp_path / "journal.sqlite3"
 
 
 def result(row: int, status: Status, attempts: int = 1, fault: Fault | None = None) -> RowResult:
-    """What became of an attempt."""
+    """The result of an attempt."""
     return RowResult(row, row + 1_000, status, attempts, LATER, 120, fault, http_status=200)
 
 
@@ -83,7 +83,7 @@ def test_a_staged_row_reads_back_as_it_was(path: Path) -> None:
 
 
 def test_a_row_with_faults_is_invalid_and_keeps_them_all(path: Path) -> None:
-    """In their order, each with its code."""
+    """A row keeps all its faults in order, each with its code."""
     staged_journal(path, [checked(2, BAD_ID, BAD_EMAIL)])
     with JournalReader(path) as journal:
         (read,) = journal.rows()
@@ -92,7 +92,7 @@ def test_a_row_with_faults_is_invalid_and_keeps_them_all(path: Path) -> None:
 
 @pytest.mark.parametrize("client_id", [None, 1, 9_223_372_036_854_775_807])
 def test_any_usable_id_and_none_at_all_can_be_staged(path: Path, client_id: int | None) -> None:
-    """The largest id is SQLite's largest integer, and is not rounded."""
+    """Any usable id can be staged exactly, and so can a row without one."""
     staged_journal(path, [replace(checked(2), client_id=client_id)])
     with JournalReader(path) as journal:
         assert [row.client_id for row in journal.rows()] == [client_id]
@@ -106,13 +106,13 @@ def test_what_is_known_of_the_input_reads_back(path: Path) -> None:
 
 
 def test_staging_tells_how_far_it_is(path: Path) -> None:
-    """Now and then, and at the end with the number of all rows."""
+    """Staging reports its progress, and the number of rows at the end."""
     with StagingJournal(path) as journal:
         assert list(journal.add(map(checked, range(2, 2_502)))) == [1_000, 2_000, 2_500]
 
 
 def test_rows_are_taken_as_they_are_written(path: Path) -> None:
-    """Not all at once: memory does not grow with the file."""
+    """Rows are read as they are written, so that memory does not grow."""
     taken = []
 
     def rows() -> Iterable[CheckedRow]:
@@ -127,7 +127,7 @@ def test_rows_are_taken_as_they_are_written(path: Path) -> None:
 def test_a_staged_journal_is_flushed_to_the_disk(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once, at its end: SQLite was told not to while it was filled."""
+    """A staged journal is flushed once, at its end."""
     flushed: list[int] = []
     monkeypatch.setattr(os, "fsync", lambda descriptor: flushed.append(os.fstat(descriptor).st_ino))
     staged_journal(path, map(checked, range(2, 5)))
@@ -135,7 +135,7 @@ def test_a_staged_journal_is_flushed_to_the_disk(
 
 
 def test_an_existing_journal_is_never_staged_over(path: Path) -> None:
-    """It is the record of another run."""
+    """Staging never overwrites an existing journal."""
     staged_journal(path, [checked(2)])
     with pytest.raises(FileExistsError):
         StagingJournal(path)
@@ -143,7 +143,7 @@ def test_an_existing_journal_is_never_staged_over(path: Path) -> None:
 
 
 def test_a_journal_is_private(path: Path) -> None:
-    """It holds all that is personal, as do the files that SQLite puts beside it."""
+    """The journal and SQLite's files beside it are private."""
     staged_journal(path, [checked(2)])
     with Journal(path) as journal:
         journal.record([], list(journal.pending()), NOW)
@@ -156,7 +156,7 @@ def test_a_journal_is_private(path: Path) -> None:
 
 
 def test_rows_of_one_client_that_differ_are_conflicts(path: Path) -> None:
-    """All rows of that client, those that agree with one another too; nobody else's."""
+    """If rows of a client differ, all rows of that client are conflicts."""
     other = {**BODY, "name": "Sara"}
     with StagingJournal(path) as journal:
         rows = [
@@ -178,7 +178,7 @@ def test_rows_of_one_client_that_agree_are_no_conflict(path: Path) -> None:
 
 
 def test_rows_without_a_usable_id_are_no_conflict(path: Path) -> None:
-    """They are nobody's, however they differ."""
+    """Rows without a usable id never conflict."""
     with StagingJournal(path) as journal:
         rows = [checked(row, BAD_ID, body={"email": f"{row}@example.com"}) for row in range(2, 5)]
         list(journal.add(replace(row, client_id=None) for row in rows))
@@ -186,7 +186,7 @@ def test_rows_without_a_usable_id_are_no_conflict(path: Path) -> None:
 
 
 def test_faults_found_late_are_added_to_those_of_the_row(path: Path) -> None:
-    """While the conflicts are still being read, as the pipeline does it."""
+    """Faults can be added while conflicts are being read."""
     fault = Fault(Code.ID_DUPLICATE, 'id `7`: see also row "3"\n')
     with StagingJournal(path) as journal:
         rows = [checked(2, BAD_EMAIL, client_id=7, body={}), checked(3, client_id=7), checked(4)]
@@ -206,7 +206,7 @@ def test_faults_found_late_are_added_to_those_of_the_row(path: Path) -> None:
 
 
 def test_rows_that_are_not_final_are_pending_in_order(path: Path) -> None:
-    """Each with what is known of it from earlier tries."""
+    """Rows that are not final are pending, with their earlier status and attempts."""
     staged_journal(path, [*map(checked, range(2, 7)), checked(7, BAD_ID)])
     with Journal(path) as journal:
         journal.record([], list(journal.pending()), NOW)
@@ -221,7 +221,7 @@ def test_rows_that_are_not_final_are_pending_in_order(path: Path) -> None:
 
 @pytest.mark.parametrize("rows", [0, 1, 999, 1_000, 1_001, 2_000, 2_345])
 def test_pending_rows_come_once_each_over_all_pages(path: Path, rows: int) -> None:
-    """A page ends somewhere, and no row is lost or repeated there."""
+    """Pending rows come once each, across pages."""
     staged_journal(path, map(checked, range(2, rows + 2)))
     with Journal(path) as journal:
         assert [row.row for row in journal.pending()] == list(range(2, rows + 2))
@@ -229,7 +229,7 @@ def test_pending_rows_come_once_each_over_all_pages(path: Path, rows: int) -> No
 
 @pytest.mark.parametrize("limit", [1, 999, 1_000, 1_001, 1_500, 9_999])
 def test_a_limit_is_the_most_that_are_pending(path: Path, limit: int) -> None:
-    """Over pages too; rows that are final do not count."""
+    """A limit counts pending rows only, also across pages."""
     staged_journal(path, [checked(row, *[BAD_ID] * (row % 2)) for row in range(2, 3_002)])
     with Journal(path) as journal:
         found = [row.row for row in journal.pending(limit)]
@@ -237,7 +237,7 @@ def test_a_limit_is_the_most_that_are_pending(path: Path, limit: int) -> None:
 
 
 def test_what_is_done_meanwhile_does_not_disturb_what_is_pending(path: Path) -> None:
-    """The loader records outcomes while it takes rows; none comes twice, none is passed over."""
+    """Recording outcomes while rows are read neither repeats nor skips a row."""
     staged_journal(path, map(checked, range(2, 2_502)))
     seen = []
     with Journal(path) as journal:
@@ -252,7 +252,7 @@ def test_what_is_done_meanwhile_does_not_disturb_what_is_pending(path: Path) -> 
 
 
 def test_clients_that_are_to_be_updated_are_listed_once(path: Path) -> None:
-    """Not those of rows that are never sent."""
+    """Each client to be updated is listed once."""
     rows = [checked(2, client_id=7), checked(3, client_id=7), checked(4, BAD_EMAIL), checked(5)]
     staged_journal(path, rows)
     with Journal(path) as journal:
@@ -263,7 +263,7 @@ def test_clients_that_are_to_be_updated_are_listed_once(path: Path) -> None:
 
 
 def test_a_row_under_way_may_have_been_updated(path: Path) -> None:
-    """Whoever asks of a run that goes on, or was killed, is not told that it was not sent."""
+    """A row under way counts as UNKNOWN, not as NOT_SENT."""
     staged_journal(path, map(checked, range(2, 6)))
     with Journal(path) as journal:
         journal.record([], list(journal.pending(3)), NOW)
@@ -286,7 +286,7 @@ def test_a_row_under_way_may_have_been_updated(path: Path) -> None:
 
 
 def test_an_outcome_reads_back(path: Path) -> None:
-    """Everything that the results file shows."""
+    """Everything in the results file reads back."""
     fault = Fault(Code.API_CONFLICT, "the API answered 409: البريد مستخدم")
     staged_journal(path, [checked(2)])
     with Journal(path) as journal:
@@ -309,7 +309,7 @@ def test_an_outcome_reads_back(path: Path) -> None:
     ],
 )
 def test_warnings_add_up(path: Path, staged: tuple[str, ...], stored: str, shown: str) -> None:
-    """What was mapped on the way, and what was stored otherwise."""
+    """Warnings of validation and of sending are joined."""
     staged_journal(path, [replace(checked(2), warnings=staged)])
     with Journal(path) as journal:
         journal.record([], list(journal.pending()), NOW)
@@ -318,7 +318,7 @@ def test_warnings_add_up(path: Path, staged: tuple[str, ...], stored: str, shown
 
 
 def test_a_fault_is_gone_once_the_row_is_updated(path: Path) -> None:
-    """What an earlier attempt came to is no longer true of the row."""
+    """An update removes the fault of an earlier attempt."""
     staged_journal(path, [checked(2)])
     fault = Fault(Code.API_UNAVAILABLE, "the API answered 503")
     with Journal(path) as journal:
@@ -333,7 +333,7 @@ def test_a_fault_is_gone_once_the_row_is_updated(path: Path) -> None:
 
 
 def test_every_attempt_stays_on_record(path: Path) -> None:
-    """For auditors: when it began and ended, and what it came to."""
+    """Each attempt is recorded with its start, end and result."""
     staged_journal(path, [checked(2)])
     fault = Fault(Code.API_UNAVAILABLE, "the API answered 503")
     with Journal(path) as journal:
@@ -349,8 +349,8 @@ def test_every_attempt_stays_on_record(path: Path) -> None:
     ]
 
 
-def test_an_intent_that_came_to_nothing_leaves_no_trace(path: Path) -> None:
-    """The row was not sent: a crash now must not make it UNKNOWN, and it may begin again."""
+def test_a_withdrawn_intent_leaves_no_trace(path: Path) -> None:
+    """A withdrawn intent leaves no record, and the row can start again."""
     staged_journal(path, [checked(2), checked(3), checked(4)])
     fault = Fault(Code.API_THROTTLED, "the API asked for patience (429)")
     with Journal(path) as journal:
@@ -368,7 +368,7 @@ def test_an_intent_that_came_to_nothing_leaves_no_trace(path: Path) -> None:
 
 
 def test_an_intent_is_on_record_for_others_when_record_returns(path: Path) -> None:
-    """Then the row may be sent: whoever opens the journal after a crash finds that it may be."""
+    """Other programs see an intent as soon as record returns."""
     staged_journal(path, [checked(2)])
     with Journal(path) as journal:
         journal.record([], list(journal.pending()), NOW)
@@ -392,8 +392,8 @@ def test_the_journal_is_flushed_to_the_disk_with_each_record(path: Path) -> None
     assert pragmas == ["wal", 2]
 
 
-def test_what_is_recorded_together_is_recorded_wholly_or_not_at_all(path: Path) -> None:
-    """An intent that cannot be written takes the outcome beside it along; both can be repeated."""
+def test_a_record_is_all_or_nothing(path: Path) -> None:
+    """One transaction records everything or nothing."""
     staged_journal(path, [checked(2), checked(3)])
     with Journal(path) as journal:
         first, second = journal.pending()
@@ -409,7 +409,7 @@ def test_what_is_recorded_together_is_recorded_wholly_or_not_at_all(path: Path) 
 
 
 def test_a_row_that_was_under_way_when_the_program_died_is_unknown(path: Path) -> None:
-    """Its request may have been carried out; the others are what they were."""
+    """A row that was under way in a crash is UNKNOWN; the others are unchanged."""
     staged_journal(path, map(checked, range(2, 6)))
     with Journal(path) as journal:
         rows = list(journal.pending())
@@ -420,11 +420,11 @@ def test_a_row_that_was_under_way_when_the_program_died_is_unknown(path: Path) -
         unknown = list(journal.rows())[1]
     assert list(statuses(path).values()) == ["SUCCESS", "UNKNOWN", "UNKNOWN", "NOT_SENT"]
     assert (unknown.codes, unknown.attempts, unknown.time) == ("NETWORK_INTERRUPTED", 1, LATER)
-    assert "killed" in unknown.error
+    assert "interrupted" in unknown.error
 
 
 def test_attempts_count_on_after_a_crash(path: Path) -> None:
-    """The attempt that was under way was one, and the next has a number of its own."""
+    """Attempts are numbered on after a crash."""
     staged_journal(path, [checked(2)])
     fault = Fault(Code.API_UNAVAILABLE, "the API answered 503")
     with Journal(path) as journal:
@@ -440,7 +440,7 @@ def test_attempts_count_on_after_a_crash(path: Path) -> None:
 
 
 def test_recovering_twice_is_recovering_once(path: Path) -> None:
-    """And a run that ended in order has nothing to recover."""
+    """Recovering again changes nothing."""
     staged_journal(path, [checked(2)])
     with Journal(path) as journal:
         assert journal.recover(NOW) == 0
@@ -452,7 +452,7 @@ def test_recovering_twice_is_recovering_once(path: Path) -> None:
 
 
 def test_counts_are_of_every_status_and_add_up(path: Path) -> None:
-    """Those that no row has are there with nought."""
+    """Every status is counted, also with zero."""
     staged_journal(path, [*map(checked, range(2, 5)), checked(5, BAD_ID)])
     with Journal(path) as journal:
         journal.record([], list(journal.pending(1)), NOW)
@@ -466,7 +466,7 @@ def test_counts_are_of_every_status_and_add_up(path: Path) -> None:
 
 
 def test_rows_can_be_read_without_those_that_were_updated(path: Path) -> None:
-    """In the order of the input; a refused one is among them."""
+    """Rows that were not updated are read in the order of the input."""
     staged_journal(path, [checked(2), checked(3), checked(4), checked(5, BAD_ID)])
     with Journal(path) as journal:
         journal.record([], list(journal.pending(2)), NOW)
@@ -476,7 +476,7 @@ def test_rows_can_be_read_without_those_that_were_updated(path: Path) -> None:
 
 
 def test_the_rows_of_one_client_can_be_read(path: Path) -> None:
-    """What became of it, whatever its status."""
+    """The rows of one client can be read, with any status."""
     rows = [checked(2, client_id=7), checked(3), checked(4, BAD_EMAIL, client_id=7)]
     staged_journal(path, rows)
     with JournalReader(path) as journal:
@@ -484,8 +484,8 @@ def test_the_rows_of_one_client_can_be_read(path: Path) -> None:
         assert list(journal.rows(client_id=8)) == []
 
 
-def test_rows_that_were_not_sent_are_told_why(path: Path) -> None:
-    """Only those: what is known of the others stays."""
+def test_rows_that_were_not_sent_have_the_reason(path: Path) -> None:
+    """Only rows that were not sent get the reason."""
     staged_journal(path, [checked(2), checked(3), checked(4, BAD_ID)])
     fault = Fault(Code.API_THROTTLED, "the API answered 429")
     with Journal(path) as journal:
@@ -500,12 +500,12 @@ def test_rows_that_were_not_sent_are_told_why(path: Path) -> None:
 
 
 def digest_of(folder: Path) -> dict[str, str]:
-    """What every file of a folder holds."""
+    """The contents of every file of a folder."""
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in folder.iterdir()}
 
 
 def test_a_finished_journal_is_one_file_and_reading_leaves_it_so(path: Path) -> None:
-    """Its hash is in the manifest: not a byte may change, and no file may appear."""
+    """Reading a finished journal changes no byte and creates no file."""
     staged_journal(path, [checked(2), checked(3)])
     with Journal(path) as journal:
         journal.record([], list(journal.pending(1)), NOW)
@@ -521,7 +521,7 @@ def test_a_finished_journal_is_one_file_and_reading_leaves_it_so(path: Path) -> 
 
 
 def test_a_journal_that_was_never_finished_can_be_read(path: Path) -> None:
-    """A run that was killed shows what became of its rows, and its journal is left as it was."""
+    """The journal of a killed run can be read without changing it."""
     staged_journal(path, [checked(2)])
     journal = Journal(path)
     journal.record([], list(journal.pending()), NOW)
@@ -533,15 +533,15 @@ def test_a_journal_that_was_never_finished_can_be_read(path: Path) -> None:
 
 
 def test_reading_needs_a_journal(path: Path) -> None:
-    """One that is not there is not made."""
+    """A missing journal is an error and is not created."""
     with pytest.raises(InconsistentError, match="is damaged"):
         JournalReader(path)
     assert not path.exists()
 
 
 @pytest.mark.parametrize("size", [3, 5_000])
-def test_a_damaged_journal_is_told_from_a_fault_of_the_program(path: Path, size: int) -> None:
-    """Overwritten as a whole, or behind its beginning."""
+def test_a_damaged_journal_is_reported_as_such(path: Path, size: int) -> None:
+    """A damaged journal is reported as such, not as an internal error."""
     staged_journal(path, map(checked, range(2, 200)))
     whole = path.read_bytes()
     path.write_bytes(whole[:size] + b"x" * (len(whole) - size))
@@ -550,12 +550,12 @@ def test_a_damaged_journal_is_told_from_a_fault_of_the_program(path: Path, size:
 
 
 @pytest.mark.parametrize("leaves", [True, False])
-def test_whoever_reads_a_journal_that_ends_is_waited_for(
+def test_a_reader_of_the_journal_is_waited_for(
     path: Path,
     leaves: bool,  # noqa: FBT001
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """An auditor who looks at a run is no fault of the program; one who stays is told of."""
+    """The program waits for a reader of the journal, but not forever."""
     monkeypatch.setattr("etl.runs.journal._PATIENCE", 5 if leaves else 0.2)
     staged_journal(path, [checked(2)])
     with Journal(path) as journal:
@@ -573,7 +573,7 @@ def test_whoever_reads_a_journal_that_ends_is_waited_for(
 
 
 def test_a_journal_is_closed_with_its_context(path: Path) -> None:
-    """Its file can then be hashed, and nobody writes to it any more."""
+    """Leaving the context closes the journal."""
     with StagingJournal(path) as staging:
         staging.seal(Staged((), {}, "", 0, 0, 0))
     with Journal(path) as journal:
@@ -584,7 +584,7 @@ def test_a_journal_is_closed_with_its_context(path: Path) -> None:
 
 
 def test_a_path_may_have_any_characters(tmp_path: Path) -> None:
-    """What means something in a URI is part of the name, in Arabic too."""
+    """A path may have any characters, also those with a meaning in URIs."""
     folder = tmp_path / "a b%20?mode=rw#س"
     folder.mkdir()
     assert statuses(staged_journal(folder / "journal.sqlite3", [checked(2)])) == {
@@ -593,7 +593,7 @@ def test_a_path_may_have_any_characters(tmp_path: Path) -> None:
 
 
 def test_cells_and_bodies_are_stored_as_readable_json(path: Path) -> None:
-    """An auditor with any SQLite tool sees the letters, not escapes."""
+    """JSON in the journal has readable letters, not escapes."""
     staged_journal(path, [checked(2)])
     with sqlite3.connect(path) as db:
         ((cells, body),) = db.execute("SELECT cells, body FROM rows")
@@ -619,7 +619,7 @@ def at(seconds: float, day: int = 1) -> str:
 
 
 def test_rows_are_counted_once_for_each_reason(path: Path) -> None:
-    """Two damaged cells are one damaged row; the most frequent reason comes first."""
+    """A row counts once for each reason, and the most frequent reason is first."""
     damaged = Fault(Code.TEXT_DAMAGED, "a"), Fault(Code.TEXT_DAMAGED, "b")
     staged_journal(path, [checked(2, BAD_ID, *damaged), checked(3, BAD_ID), checked(4), checked(5)])
     with Journal(path) as journal:
@@ -630,7 +630,7 @@ def test_rows_are_counted_once_for_each_reason(path: Path) -> None:
 
 
 def test_attempts_are_counted_by_row_and_by_length(path: Path) -> None:
-    """An attempt that a killed program left has no length."""
+    """Attempts are counted by row and by duration."""
     staged_journal(path, [checked(row) for row in range(2, 6)])
     with Journal(path) as journal:
         sent(journal, 2, NOW, LATER, replace(result(2, Status.FAILED), ms=7))
@@ -643,7 +643,7 @@ def test_attempts_are_counted_by_row_and_by_length(path: Path) -> None:
 
 
 def test_sending_is_timed_by_session(path: Path) -> None:
-    """From the first attempt's beginning to the last one's end; one without any is left out."""
+    """Sending is timed from the first attempt's start to the last one's end."""
     staged_journal(path, [checked(row) for row in range(2, 7)])
     with Journal(path) as journal:
         assert journal.sendings([at(0)]) == []
@@ -659,7 +659,7 @@ def test_sending_is_timed_by_session(path: Path) -> None:
 
 
 def test_pace_counts_what_ended_in_each_part_of_a_time(path: Path) -> None:
-    """Each attempt is in one part, the very last one in the last; another session's is in none."""
+    """Each attempt of a session counts in exactly one part."""
     staged_journal(path, [checked(row) for row in range(2, 7)])
     with Journal(path) as journal:
         sent(journal, 2, at(0), at(0.999), result(2, Status.SUCCESS))
@@ -674,7 +674,7 @@ def test_pace_counts_what_ended_in_each_part_of_a_time(path: Path) -> None:
 
 
 def test_as_many_rows_are_read_as_are_wanted(path: Path) -> None:
-    """The first ones; the journal can be finished although there are more."""
+    """A limit gives the first rows, and the journal can still be finished."""
     staged_journal(path, [checked(row) for row in range(2, 9)])
     with Journal(path) as journal:
         rows = journal.rows(statuses=NOT_UPDATED, limit=3)
@@ -683,7 +683,7 @@ def test_as_many_rows_are_read_as_are_wanted(path: Path) -> None:
 
 
 def test_journal_of_an_earlier_version_has_no_direction(path: Path) -> None:
-    """A run that was staged before directions were kept can be resumed."""
+    """A journal without a text direction can still be read."""
     staged_journal(path, [checked(2)])
     with sqlite3.connect(path) as db:
         db.execute("UPDATE staged SET facts = json_remove(facts, '$.right_to_left')")

@@ -1,4 +1,4 @@
-"""One function decides what any answer, or its absence, means for the row that was sent."""
+"""`judge` decides what any answer, or a missing one, means for the row that was sent."""
 
 from __future__ import annotations
 
@@ -55,13 +55,13 @@ RAISABLE = sorted(
 
 
 def judged(status: int, body: object = b"", *, retry_after: float | None = None) -> Verdict:
-    """What an answer means: bytes are its body as it is, anything else its JSON."""
+    """The verdict on an answer whose body is these bytes, or the JSON of this value."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     return judge(Answer(status, data, retry_after), ROW, HOST)
 
 
 def echoed(**client: object) -> Verdict:
-    """What a confirmation means that repeats these values of the client."""
+    """The verdict on a confirmation with these values of the client."""
     return judged(200, {"status": "SUCCESS", "client": {"id": 1024, **client}})
 
 
@@ -88,13 +88,13 @@ def test_a_confirmation_is_a_success(facts: object) -> None:
 
 
 def test_a_byte_order_mark_does_not_hide_a_confirmation() -> None:
-    """It is not allowed, and .NET writes it."""
+    """A byte order mark, which .NET writes, is ignored."""
     assert judged(200, b"\xef\xbb\xbf" + json.dumps(CONFIRMED).encode()).status is Status.SUCCESS
 
 
 @pytest.mark.parametrize("word", ["ERROR", "success", "SUCCESS ", "Success", "", "نجاح"])
 def test_another_word_is_a_refusal(word: str) -> None:
-    """The API answered, and what it says is not that it updated the client."""
+    """A 200 with another status word is a refusal."""
     verdict = judged(200, {"status": word, "error": {"message": "Bad email"}})
     assert (verdict.status, verdict.code) == (Status.REJECTED, Code.API_REJECTED)
     words = f"with the status “{isolated(word)}” (HTTP 200: Bad email)"
@@ -105,19 +105,19 @@ def test_another_word_is_a_refusal(word: str) -> None:
 @pytest.mark.parametrize("other", [9, "9", 1024.5, -1024, True, [1024], {"id": 1024}], ids=repr)
 @pytest.mark.parametrize("word", ["SUCCESS", "ERROR"])
 def test_an_answer_about_another_client_stops_the_run(other: object, word: str) -> None:
-    """Whatever else it says, nobody knows whose values were changed."""
+    """An answer about another client stops the run, whatever else it says."""
     verdict = judged(200, {"status": word, "client": {"id": other}})
     assert (verdict.status, verdict.code) == (Status.UNKNOWN, Code.API_MISMATCH)
     assert verdict.error == f"Fatora answered about another client (HTTP 200: client “{other}”)."
     assert verdict.halt == (
-        "The answer from api.fatora.io was about another client than the one that was updated"
-        " (HTTP 200). Ask Fatora support before you run anything again."
+        "Fatora answered about another client (HTTP 200 from api.fatora.io)."
+        " Do not run the file again until Fatora support has explained the answer."
     )
     assert not verdict.again
 
 
 def test_an_answer_about_another_client_among_others_stops_the_run() -> None:
-    """The published answer has one; none of several may be another's."""
+    """An answer with several clients stops the run if one is another."""
     verdict = judged(200, {"status": "SUCCESS", "client": [{"id": 1024}, {"id": 9}]})
     assert (verdict.status, verdict.code) == (Status.UNKNOWN, Code.API_MISMATCH)
 
@@ -150,15 +150,15 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize("body", UNREADABLE, ids=range(len(UNREADABLE)))
-def test_a_200_that_is_not_the_apis_json_tells_nothing(body: bytes) -> None:
-    """It may have been applied; nothing is gained by asking at once again, and the run goes on."""
+def test_a_200_that_is_not_the_apis_json_is_unknown(body: bytes) -> None:
+    """A 200 without the API's JSON is UNKNOWN, is not retried, and does not stop the run."""
     verdict = judged(200, body)
     assert (verdict.status, verdict.code) == (Status.UNKNOWN, Code.API_UNREADABLE)
     assert (verdict.again, verdict.halt) == (False, None)
 
 
-def test_an_answer_that_was_too_long_tells_nothing() -> None:
-    """What was read of it may be JSON, but is not what was said."""
+def test_an_answer_that_was_too_long_is_unknown() -> None:
+    """An answer that was cut is UNKNOWN, even if the part is valid JSON."""
     answer = Answer(200, json.dumps(CONFIRMED).encode(), too_long=True)
     verdict = judge(answer, ROW, HOST)
     assert (verdict.status, verdict.code) == (Status.UNKNOWN, Code.API_UNREADABLE)
@@ -167,7 +167,7 @@ def test_an_answer_that_was_too_long_tells_nothing() -> None:
 
 @pytest.mark.parametrize("depth", range(100, 1_000, 50))
 def test_an_answer_of_any_depth_is_judged(depth: int) -> None:
-    """Wherever Python's recursion ends: reading, quoting or comparing it."""
+    """An answer nested to any depth is judged."""
     nested = b"[" * depth + b"]" * depth
     for key in (b"id", b"name", b"other"):
         body = b'{"status": "SUCCESS", "client": {"%s": %s}}' % (key, nested)
@@ -186,26 +186,26 @@ PAGES = [
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
 def test_a_web_page_in_place_of_json_stops_the_run(status: int, page: bytes) -> None:
-    """Somebody else answered, such as a hotel's portal: no row gets through."""
+    """A web page with a 2xx stops the run."""
     verdict = judged(status, page)
     assert (verdict.status, verdict.code) == (Status.UNKNOWN, Code.API_UNREADABLE)
     assert verdict.halt is not None
     assert verdict.halt.startswith(
-        f"A web page answered in place of the API (HTTP {status} from api.fatora.io with an HTML"
+        f"A web page answered instead of Fatora (HTTP {status} from api.fatora.io with an HTML"
     )
     assert not verdict.again
 
 
 @pytest.mark.parametrize("status", [400, 404, 500, 502, 503])
 def test_a_web_page_that_says_what_failed_does_not_stop_the_run(status: int) -> None:
-    """Gateways word their errors so; the status tells what it means."""
+    """A web page with an error status is judged by its status."""
     verdict = judged(status, b"<html><head><title>Bad\r\n Gateway</title></head></html>")
     assert verdict.halt is None
     assert verdict.error.endswith(f" (HTTP {status} with an HTML page “Bad Gateway”).")
 
 
 def test_a_page_that_is_made_to_be_slow_is_not() -> None:
-    """The search for its title is done before the next row would have to wait for it."""
+    """A page that is built to be slow to search is judged quickly."""
     begun = time.monotonic()
     judged(200, b"<html>" + b"<title" * 170_000)
     judged(200, b"<html>" + b"<title>" * 140_000)
@@ -238,7 +238,7 @@ def test_a_status_other_than_200_decides_the_status_of_the_row(
     code: Code,
     again: bool,  # noqa: FBT001
 ) -> None:
-    """Whatever its body says, even that it was a success."""
+    """A status other than 200 decides, whatever the body says."""
     verdict = judged(number, CONFIRMED, retry_after=7)
     assert (verdict.status, verdict.code, verdict.again) == (status, code, again)
     assert (verdict.http_status, verdict.retry_after) == (number, 7)
@@ -261,7 +261,7 @@ REDIRECTS = [
 
 @pytest.mark.parametrize(("location", "target"), REDIRECTS, ids=range(len(REDIRECTS)))
 def test_a_redirect_stops_the_run_and_names_its_target(location: str, target: str) -> None:
-    """As far as the host: what follows may hold a token or a client's data."""
+    """A redirect stops the run, and only its host is named."""
     verdict = judge(Answer(302, b"", location=location), ROW, HOST)
     assert verdict.halt == (
         f"HTTP 302 from api.fatora.io points to {target}: redirects are never followed."
@@ -281,12 +281,12 @@ CAUSES = [
 def test_what_kept_a_row_from_being_served_has_status_and_host(
     status: int, body: bytes, cause: str
 ) -> None:
-    """It is the reason that the run gives when too many rows end so."""
+    """The cause of a failure has the HTTP status and the host."""
     assert judged(status, body).cause == cause
 
 
 def test_the_cause_of_a_failure_holds_no_words_of_the_api() -> None:
-    """It is logged; the answer, which is for stop reasons, quotes them."""
+    """The cause, which is logged, does not quote the API; the answer does."""
     verdict = judged(403, {"error": "sara@example.com is inactive"})
     assert verdict.cause == "HTTP 403 from api.fatora.io"
     assert verdict.answer == "HTTP 403 from api.fatora.io: sara@example.com is inactive"
@@ -305,13 +305,13 @@ SPELLINGS = {
 
 
 def judged_with(token: str, status: int, body: bytes) -> Verdict:
-    """What an answer to a request with this token means."""
+    """The verdict on an answer to a request with this token."""
     return judge(Answer(status, body, credential=token), ROW, HOST)
 
 
 @pytest.mark.parametrize("token", ["SUCCESS", "S", "t", "sara@example.com", '"', "1024"])
 def test_an_answer_is_judged_as_it_came(token: str) -> None:
-    """Whatever the token: what a message may not show still counts."""
+    """An answer is judged before its token is masked."""
     facts = {"status": "SUCCESS", "client": {"id": 1024, "email": "sara@example.com"}}
     body = json.dumps(facts).encode()
     assert judged_with(token, 200, body) == Verdict(Status.SUCCESS, http_status=200)
@@ -320,14 +320,14 @@ def test_an_answer_is_judged_as_it_came(token: str) -> None:
 @pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS)
 @pytest.mark.parametrize("end", ["}", ""], ids=["JSON", "cut"])
 def test_the_token_is_masked_in_an_error(spelling: str, end: str) -> None:
-    """An error that repeats the header would otherwise end in the results file."""
+    """The token is masked in the error of a row."""
     body = f'{{"error": "Bearer {spelling} is bad: {spelling}"{end}'.encode()
     verdict = judged_with(TOKEN, 400, body)
     assert "Bearer *** is bad: ***" in verdict.error
 
 
 def test_a_token_is_masked_before_a_message_is_cut() -> None:
-    """Else the part of it before the cut would be shown."""
+    """The token is masked before a message is cut, so that no part of it is shown."""
     for length in range(480, 500):
         body = json.dumps({"error": "x" * length + TOKEN}).encode()
         assert "invented" not in judged_with(TOKEN, 400, body).error
@@ -394,13 +394,13 @@ MESSAGES: list[tuple[object, str]] = [
 
 @pytest.mark.parametrize(("body", "line"), MESSAGES, ids=range(len(MESSAGES)))
 def test_whatever_the_api_says_ends_as_one_readable_line(body: object, line: str) -> None:
-    """A string, an object, a list, nested, or not JSON: after our own words."""
+    """Any error becomes one readable line after our own words."""
     assert judged(400, body).error == f"Fatora refused the values (HTTP 400: {line})."
 
 
 @pytest.mark.parametrize("body", [b"", b" \r\n"])
 def test_an_answer_without_a_message_says_so(body: bytes) -> None:
-    """As that of many a redirect."""
+    """An answer without a message is called empty."""
     assert judged(302, body).error == f"{Code.API_REDIRECT.meaning} (HTTP 302, empty answer)."
 
 
@@ -412,7 +412,7 @@ def test_an_answer_without_a_message_says_so(body: bytes) -> None:
     ],
 )
 def test_a_web_page_is_known_by_its_title(page: bytes, words: str) -> None:
-    """A row's error holds no markup."""
+    """A web page is named by its title, without markup."""
     assert judged(503, page).error == f"Fatora was unavailable (HTTP 503 with {words})."
 
 
@@ -425,7 +425,7 @@ JSON = st.recursive(
 
 @given(body=st.binary() | JSON, status=st.integers(100, 999))
 def test_any_answer_is_one_line_and_a_success_only_if_it_says_so(body: object, status: int) -> None:
-    """Never an exception, a line break or a text without an end, and never a false success."""
+    """Any answer becomes one short line, and is a success only if it says so."""
     verdict = judged(status, body)
     confirmed = isinstance(body, dict) and body.get("status") == "SUCCESS"
     assert (verdict.status is Status.SUCCESS) <= confirmed
@@ -435,7 +435,7 @@ def test_any_answer_is_one_line_and_a_success_only_if_it_says_so(body: object, s
 
 
 def test_an_error_object_is_read_out_to_a_certain_depth() -> None:
-    """Beyond it an ellipsis stands for the rest."""
+    """A deeply nested error is cut with an ellipsis."""
     nested: object = "x"
     for _ in range(50):
         nested = {"a": nested}
@@ -457,27 +457,27 @@ def test_what_the_api_stored_differently_is_a_warning() -> None:
 
 
 def test_what_the_api_stored_as_sent_is_not_a_difference() -> None:
-    """Nor is a value that the answer leaves out."""
+    """A value that was stored as sent, or that the answer leaves out, is not a difference."""
     verdict = echoed(email="sara@example.com", name="سارة")
     assert (verdict.warning, verdict.stored_differently) == ("", False)
 
 
 @pytest.mark.parametrize("key", ["note", "notes"])
 def test_notes_come_back_under_either_name(key: str) -> None:
-    """The published pages contradict one another."""
+    """Notes may come back as note or notes."""
     assert echoed(**{key: "VIP"}).warning == ""
     assert echoed(**{key: "vip"}).warning == "notes: Fatora stored “vip” where “VIP” was sent"
 
 
 def test_a_value_that_comes_back_as_null_is_a_difference() -> None:
-    """The API says that it stored nothing; under the other name of notes, it said something."""
+    """A null is a difference if a value was sent."""
     null = "name: Fatora stored “\u2068\u2069” where “\u2068سارة\u2069” was sent"
     assert echoed(name=None).warning == null
     assert echoed(notes=None, note="VIP").warning == ""
 
 
 def test_a_value_that_was_cleared_may_come_back_as_null() -> None:
-    """An empty string was sent, and nothing is what was stored."""
+    """A cleared value may come back as null."""
     row = PendingRow(2, 1024, {"email": "sara@example.com", "address": ""})
     body = json.dumps({"status": "SUCCESS", "client": {"address": None}}).encode()
     assert judge(Answer(200, body), row, HOST).warning == ""
@@ -485,14 +485,14 @@ def test_a_value_that_was_cleared_may_come_back_as_null() -> None:
 
 @pytest.mark.parametrize(("stored", "sent"), [("é", "e\u0301"), ("e\u0301", "é"), (5, "5")])
 def test_values_are_compared_as_people_see_them(stored: object, sent: str) -> None:
-    """Composed or decomposed letters, a number or its digits: there is no difference to report."""
+    """Values are compared after normalization, and as text."""
     row = PendingRow(2, 1024, {"email": "sara@example.com", "name": sent})
     body = json.dumps({"status": "SUCCESS", "client": {"name": stored}}).encode()
     assert judge(Answer(200, body), row, HOST).warning == ""
 
 
 def test_a_warning_is_one_line_too() -> None:
-    """Whatever the API stored, and all of it together."""
+    """A warning is always one line."""
     warning = echoed(email="a\r\nb", name="x" * 40_000, note=["\u202e"]).warning
     assert warning.count("; ") == 2
     assert "a<U+000D><U+000A>b" in warning
@@ -509,7 +509,7 @@ def test_a_warning_is_one_line_too() -> None:
 def test_no_exception_is_a_success_and_few_mean_that_nothing_was_sent(
     error: type[Exception],
 ) -> None:
-    """Every class that the libraries have, found by looking: another version may bring more."""
+    """No exception class is a success, and only a few mean that nothing was sent."""
     verdict = judge(error.__new__(error), ROW, HOST)
     expected = Status.FAILED if error in BEFORE_SENDING else Status.UNKNOWN
     assert verdict.status is expected
@@ -525,7 +525,7 @@ def test_no_exception_is_a_success_and_few_mean_that_nothing_was_sent(
 
 
 def test_the_exceptions_are_found() -> None:
-    """The list that the test before goes through is not empty by mistake."""
+    """The list of exception classes is not empty."""
     assert {requests.ConnectionError, urllib3.exceptions.ProtocolError, OSError} < set(RAISABLE)
     assert len(RAISABLE) > 50
 
@@ -566,7 +566,7 @@ FAILURES: list[tuple[Exception, Status, Code, str]] = [
 def test_a_failure_that_may_pass_is_tried_again(
     error: Exception, status: Status, code: Code, cause: str
 ) -> None:
-    """Only without a connection, or without a token, is it certain that nothing was sent."""
+    """Failures that may pass are retried, and are FAILED only if nothing was sent."""
     verdict = judge(error, ROW, HOST)
     reason = f" ({error})" if str(error) else ""
     text = f"{code.meaning}{reason}."
@@ -574,7 +574,7 @@ def test_a_failure_that_may_pass_is_tried_again(
 
 
 def test_a_failure_of_tls_stops_the_run() -> None:
-    """Somebody may be in between: nothing was sent, and nothing will be."""
+    """A TLS failure stops the run, and nothing was sent."""
     verdict = judge(NotConnectedError("certificate has expired", insecure=True), ROW, HOST)
     assert (verdict.status, verdict.code) == (Status.FAILED, Code.NETWORK_UNREACHABLE)
     assert verdict.error == "Fatora could not be reached (certificate has expired)."
@@ -586,7 +586,7 @@ def test_a_failure_of_tls_stops_the_run() -> None:
 
 
 def test_a_refused_api_key_stops_the_run() -> None:
-    """No row can be sent any more; the reason quotes what Fatora answered."""
+    """A refused API key stops the run, and the reason quotes Fatora."""
     refused = TokenRefusedError("the API key was refused: HTTP 401: Invalid API Key")
     verdict = judge(refused, ROW, HOST)
     assert (verdict.status, verdict.code) == (Status.FAILED, Code.API_AUTH)
@@ -596,12 +596,12 @@ def test_a_refused_api_key_stops_the_run() -> None:
 
 
 def test_a_busy_authorize_endpoint_says_how_long_to_wait() -> None:
-    """Its Retry-After counts as that of any answer."""
+    """The Retry-After of the Authorize endpoint is honoured."""
     assert judge(TokenUnavailableError("429", retry_after=30), ROW, HOST).retry_after == 30
 
 
 def test_an_exception_is_never_quoted() -> None:
-    """Its text may hold the token, as that of requests about a header does."""
+    """The text of an exception, which may contain the token, is never quoted."""
     secret = "invented-secret"
     for error in (requests.exceptions.InvalidHeader(secret), OSError(secret), ValueError(secret)):
         assert secret not in repr(judge(error, ROW, HOST))

@@ -1,4 +1,4 @@
-"""Another spreadsheet program opens the workbooks of a run and shows what the cells were."""
+"""LibreOffice opens the workbooks of a run and shows the same cells."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def by_name(rows: list[list[str]]) -> list[dict[str, str]]:
 
 @pytest.mark.skipif(SOFFICE is None, reason="LibreOffice (soffice) is not installed")
 def test_another_program_shows_every_cell_as_it_was(program: Program, tmp_path: Path) -> None:
-    """Zeros, signs, dates, formulas and Arabic come out of its hands unchanged."""
+    """LibreOffice shows zeros, signs, dates, formulas and Arabic unchanged."""
     source = write_xlsx(tmp_path / "clients.xlsx", [HEADER, *ROWS], right_to_left=True)
     assert program.run("update", source).returncode == 1
     run = program.only_run()
@@ -94,7 +94,7 @@ def test_another_program_shows_every_cell_as_it_was(program: Program, tmp_path: 
 
 @pytest.mark.parametrize("name", ["results.xlsx", "rework.xlsx"])
 def test_workbook_of_a_run_can_be_sent_again(program: Program, tmp_path: Path, name: str) -> None:
-    """Its rows are text alone, have the direction of the input, and are read as the same cells."""
+    """A workbook of a run has the input's direction and is read as the same cells."""
     source = write_xlsx(tmp_path / "clients.xlsx", [HEADER, *ROWS], right_to_left=True)
     assert program.run("update", source).returncode == 1
     path = program.only_run() / name

@@ -1,4 +1,4 @@
-"""The loop that brings rows to the API, in a made-up world: no thread, no wait, no socket."""
+"""The loop that sends rows to the API, in a simulated world without threads, waits or sockets."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ TIMED_OUT = requests.ReadTimeout()
 
 @dataclass
 class World(Clock):
-    """A clock, a ledger and a way to send, which hold the loader to what it must not do.
+    """A clock, a ledger and a sender, which check the rules that the loader must follow.
 
-    ``answering`` tells the reply to a row; sending takes ``took`` seconds, or what ``slow`` says of
-    the row, writing to the ledger ``disk``, and every hundredth time ``stall`` besides; a wait ends
-    ``late`` seconds after it should. ``asked`` is when the run is asked to stop.
+    ``answering`` gives the reply to a row. Sending takes ``took`` seconds, or the time in ``slow``
+    for a row. Writing to the ledger takes ``disk`` seconds, and every hundredth time ``stall``
+    more. A wait ends ``late`` seconds too late. ``asked`` is when the run is asked to stop.
     """
 
     answering: Answering
@@ -114,7 +114,7 @@ class World(Clock):
         now: str,
         withdrawn: Sequence[PendingRow] = (),
     ) -> None:
-        """Write it down, if it can be."""
+        """Record it, if that is possible."""
         assert datetime.fromisoformat(now).timestamp() == pytest.approx(self.now(), abs=0.001)
         for row in withdrawn:
             self.begun.remove(row.row)
@@ -194,7 +194,7 @@ class World(Clock):
 
 
 def scripted(**scripts: Sequence[Reply]) -> Answering:
-    """Answers the attempts of ``row2`` by its script, the last of which stays; others succeed."""
+    """Answers the attempts of ``row2`` by a script, whose last answer repeats; others succeed."""
 
     def reply(row: PendingRow) -> Reply:
         script = scripts.get(f"row{row.row}", [UPDATED])
@@ -209,14 +209,14 @@ def always(reply: Reply) -> Answering:
 
 
 def pending(count: int) -> list[PendingRow]:
-    """So many rows, from row 2 on."""
+    """This many rows, from row 2 on."""
     return [PendingRow(n, n + 1_000, {"email": "sara@example.com"}) for n in range(2, count + 2)]
 
 
 def load(
     world: World, rows: int | Iterable[PendingRow], policy: Policy = POLICY, rate: float = 0
 ) -> tuple[list[RowResult], str | None]:
-    """The rows that are done with, as they got there, and why the loader stopped early."""
+    """The finished rows, in their order, and why the loader stopped early."""
     given = iter(pending(rows) if isinstance(rows, int) else rows)
     world.workers = policy.workers
     loader = Loader(given, world, world, policy, world.stop, Pace(rate, world), world)
@@ -226,7 +226,7 @@ def load(
 
 
 def result_of(*script: Reply, policy: Policy = POLICY) -> RowResult:
-    """What is written of the one row whose attempts are answered so."""
+    """The recorded result of a row whose attempts are answered like this."""
     world = World(scripted(row2=script))
     load(world, 1, policy)
     return world.written[2]
@@ -235,8 +235,8 @@ def result_of(*script: Reply, policy: Policy = POLICY) -> RowResult:
 # All rows
 
 
-def test_each_row_is_sent_in_order_and_is_done_with_once() -> None:
-    """What the API confirms is an end of it."""
+def test_each_row_is_sent_in_order_and_finished_once() -> None:
+    """Each row is sent in order, and is finished once the API confirms it."""
     world = World(always(UPDATED))
     done, stopped = load(world, 20)
     assert [row.row for _, row in world.sent] == list(range(2, 22))
@@ -247,12 +247,12 @@ def test_each_row_is_sent_in_order_and_is_done_with_once() -> None:
 
 
 def test_without_rows_there_is_nothing_to_do() -> None:
-    """Nor anything to wait for."""
+    """Without rows, nothing is sent or waited for."""
     assert load(World(always(UPDATED)), 0) == ([], None)
 
 
-def test_a_row_is_done_with_only_after_its_outcome_is_on_record() -> None:
-    """Whoever watches is never ahead of the ledger."""
+def test_a_row_is_finished_only_after_its_outcome_is_recorded() -> None:
+    """A row is reported only after its outcome is recorded."""
     world = World(scripted(row3=[REFUSED], row4=[TIMED_OUT]))
     loader = Loader(iter(pending(5)), world, world, POLICY, world.stop, Pace(0), world)
     for results in loader.run():
@@ -262,22 +262,22 @@ def test_a_row_is_done_with_only_after_its_outcome_is_on_record() -> None:
 @pytest.mark.parametrize("workers", [1, 3, 8])
 @pytest.mark.parametrize("disk", [0, 0.01, 0.09])
 def test_no_worker_is_ever_idle_while_rows_are_left(workers: int, disk: float) -> None:
-    """Nor does one wait for the disk, but before the first row and after the last."""
+    """No worker waits for the disk, except before the first row and after the last."""
     world = World(always(UPDATED), disk=disk)
     load(world, 24, replace(POLICY, workers=workers))
     assert world.time == pytest.approx(24 / workers * world.took + 2 * disk)
 
 
 @pytest.mark.parametrize("reply", [UPDATED, REFUSED], ids=["updated", "refused"])
-def test_an_intent_is_not_withdrawn_because_another_row_is_done_with(reply: Reply) -> None:
-    """A file many of whose rows are refused is sent as fast as any other."""
+def test_an_intent_is_not_withdrawn_because_another_row_is_finished(reply: Reply) -> None:
+    """Refused rows do not make the loader withdraw intents."""
     world = World(always(reply))
     load(world, 20)
     assert not world.withdrawn
 
 
 def test_an_intent_is_withdrawn_where_its_row_may_not_be_sent() -> None:
-    """Four rows were ahead when the first answer came: those count as never started."""
+    """Rows that were recorded ahead count as never started if they may not be sent."""
     world = World(scripted(row2=[answer(302)]))
     load(world, 20)
     assert world.withdrawn == [6, 7, 8, 9]
@@ -286,7 +286,7 @@ def test_an_intent_is_withdrawn_where_its_row_may_not_be_sent() -> None:
 
 @pytest.mark.parametrize("first", [answer(302), answer(429, retry_after=30)])
 def test_nothing_is_sent_once_an_answer_came_that_stops_or_holds(first: Answer) -> None:
-    """Not even what was being recorded when it came."""
+    """After an answer that stops or holds the run, nothing more is sent."""
     world = World(scripted(row2=[first]), took=0.1, disk=0.05, slow={2: 0.12})
     load(world, 20)
     came = world.sent[0][0] + 0.12
@@ -294,7 +294,7 @@ def test_nothing_is_sent_once_an_answer_came_that_stops_or_holds(first: Answer) 
 
 
 def test_a_row_that_was_taken_back_is_sent_in_its_turn() -> None:
-    """After the row that needed patience, and before those that were never ahead."""
+    """A row that was taken back is sent before later rows."""
     world = World(scripted(row2=[answer(429, retry_after=30), UPDATED]), slow={3: 9})
     done, _ = load(world, 20)
     assert [row.row for _, row in world.sent] == [2, 3, 4, 5, 2, *range(6, 22)]
@@ -303,7 +303,7 @@ def test_a_row_that_was_taken_back_is_sent_in_its_turn() -> None:
 
 @pytest.mark.parametrize("reply", [UPDATED, BROKEN, UNREACHABLE])
 def test_no_more_rows_are_taken_than_are_sent_soon(reply: Reply) -> None:
-    """Rows that wait to be sent again are in hand too: memory does not grow with failures."""
+    """Rows that wait for another attempt count too, so that memory does not grow with failures."""
     world = World(always(reply))
     taken: set[int] = set()
     done: list[RowResult] = []
@@ -322,7 +322,7 @@ def test_no_more_rows_are_taken_than_are_sent_soon(reply: Reply) -> None:
 
 
 def test_what_is_written_of_a_row_that_was_updated() -> None:
-    """Everything that the results file shows of it; times are UTC."""
+    """The result of an updated row has everything for the results file."""
     facts = {"status": "SUCCESS", "client": {"email": "other@example.com"}}
     assert result_of(answer(200, facts)) == RowResult(
         row=2,
@@ -338,7 +338,7 @@ def test_what_is_written_of_a_row_that_was_updated() -> None:
 
 
 def test_what_is_written_of_a_row_that_was_not() -> None:
-    """Its code, and a sentence that quotes the API."""
+    """The result of a row that was not updated has a code and a sentence that quotes the API."""
     result = result_of(BROKEN, REFUSED)
     assert (result.attempts, result.http_status, result.warning) == (2, 404, "")
     text = "Fatora has no client with this number (HTTP 404: no such client)."
@@ -346,7 +346,7 @@ def test_what_is_written_of_a_row_that_was_not() -> None:
 
 
 def test_log_lines_say_nothing_personal(caplog: pytest.LogCaptureFixture) -> None:
-    """Of a row only its number, the client's id and codes; of the API's own words, none."""
+    """The log has only row numbers, client ids and codes, and no words of the API."""
     caplog.set_level(logging.INFO)
     error = {"error": "sara@example.com is taken"}
     taken = answer(400, error, retry_after=5)
@@ -359,7 +359,7 @@ def test_log_lines_say_nothing_personal(caplog: pytest.LogCaptureFixture) -> Non
 
 
 def test_the_log_names_the_cause_of_a_stop(caplog: pytest.LogCaptureFixture) -> None:
-    """With HTTP status and host, for the engineer on call."""
+    """The log names the cause of a stop with HTTP status and host."""
     load(World(always(FORBIDDEN)), 9)
     (stopping,) = [record for record in caplog.records if record.msg == "stopping"]
     assert vars(stopping)["fields"] == {"cause": "HTTP 403 from api.fatora.io"}
@@ -384,7 +384,7 @@ PASSING_STATUSES = [408, 425, 429, 500, 502, 503, 504]
 )
 @pytest.mark.parametrize("attempts", [1, 2, 5])
 def test_what_may_pass_is_tried_so_many_times(reply: Reply, attempts: int) -> None:
-    """Then the row keeps what its last attempt came to."""
+    """A passing failure is retried up to the limit; then the last result stays."""
     world = World(always(reply))
     (result,), stopped = load(world, 1, replace(POLICY, attempts=attempts))
     assert len(world.sent) == result.attempts == attempts
@@ -394,18 +394,18 @@ def test_what_may_pass_is_tried_so_many_times(reply: Reply, attempts: int) -> No
 
 @pytest.mark.parametrize("status", [200, 201, 400, 403, 404, 409, 422, 501, 505])
 def test_what_will_not_pass_is_tried_once(status: int) -> None:
-    """Asking again would get the same answer."""
+    """A lasting failure is not retried."""
     assert result_of(answer(status)).attempts == 1
 
 
 def test_a_row_is_not_tried_again_once_it_is_updated() -> None:
-    """Nor once it is refused."""
+    """A row is not sent again once it is updated or refused."""
     assert result_of(BROKEN, UPDATED).attempts == 2
     assert result_of(BROKEN, REFUSED).attempts == 2
 
 
 def test_pauses_grow_from_attempt_to_attempt() -> None:
-    """One second, two, four, and then never more than the longest."""
+    """Pauses double from attempt to attempt, up to the maximum."""
     world = World(always(BROKEN), took=0)
     load(world, 1, replace(POLICY, attempts=6, pause_max=5))
     times = [when for when, _ in world.sent]
@@ -415,14 +415,14 @@ def test_pauses_grow_from_attempt_to_attempt() -> None:
 
 
 def test_others_are_sent_while_a_row_waits() -> None:
-    """One slow row does not hold up a file."""
+    """Other rows are sent while one waits."""
     world = World(scripted(row2=[BROKEN]), took=0.01)
     done, _ = load(world, 20)
     assert [result.row for result in done] == [*range(3, 22), 2]
 
 
 def test_attempts_count_on_over_resumes_but_each_run_has_its_own() -> None:
-    """A row that was tried often is not given up before it is tried again."""
+    """Attempts are numbered on over resumes, but each session has its own limit."""
     row = replace(pending(1)[0], status=Status.FAILED, attempts=7)
     world = World(always(BROKEN))
     (result,), _ = load(world, [row])
@@ -435,7 +435,7 @@ def test_attempts_count_on_over_resumes_but_each_run_has_its_own() -> None:
 @pytest.mark.parametrize("ambiguous", [BROKEN, TIMED_OUT, requests.ConnectionError()])
 @pytest.mark.parametrize("failed", [UNREACHABLE, answer(429), FORBIDDEN, UNAUTHORIZED])
 def test_a_row_stays_unknown_after_a_later_failure(ambiguous: Reply, failed: Reply) -> None:
-    """That the last attempt had no effect says nothing about the first one."""
+    """A row stays UNKNOWN after a later failure that had no effect."""
     result = result_of(ambiguous, failed)
     assert result.status is Status.UNKNOWN
     assert result.fault is not None
@@ -446,21 +446,21 @@ def test_a_row_stays_unknown_after_a_later_failure(ambiguous: Reply, failed: Rep
     ("clearing", "status"), [(UPDATED, Status.SUCCESS), (REFUSED, Status.REJECTED)]
 )
 def test_an_answer_clears_what_was_unknown(clearing: Reply, status: Status) -> None:
-    """It is about the same values, so it tells of them all."""
+    """A later confirmation or refusal clears UNKNOWN."""
     result = result_of(TIMED_OUT, clearing)
     assert result.status is status
     assert "earlier" not in repr(result)
 
 
 def test_a_failure_alone_is_not_unknown() -> None:
-    """Nothing was ever applied, and the row's error does not suggest it."""
+    """Failures without effect are FAILED, and the error does not suggest an update."""
     result = result_of(answer(429), UNREACHABLE)
     assert result.status is Status.FAILED
     assert "earlier" not in repr(result.fault)
 
 
 def test_a_row_that_an_earlier_run_left_unknown_stays_so() -> None:
-    """Its failures of today do not undo what may have happened then."""
+    """A row that is UNKNOWN from an earlier session stays UNKNOWN after failures."""
     row = replace(pending(1)[0], status=Status.UNKNOWN, attempts=1)
     (result,), _ = load(World(always(UNREACHABLE)), [row])
     assert result.status is Status.UNKNOWN
@@ -470,7 +470,7 @@ def test_a_row_that_an_earlier_run_left_unknown_stays_so() -> None:
 
 
 def quiet_after(first: Answer, policy: Policy = POLICY) -> float:
-    """How long nothing at all is sent after row 2 was answered so; rows 3 to 5 are under way."""
+    """How long nothing is sent after this answer to row 2; rows 3 to 5 are under way."""
     world = World(scripted(row2=[first]), took=1)
     load(world, 20, replace(policy, stop_after=99))
     return min(when for when, _ in world.sent if when >= 1) - 1
@@ -478,18 +478,18 @@ def quiet_after(first: Answer, policy: Policy = POLICY) -> float:
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
 def test_retry_after_holds_every_worker(status: int) -> None:
-    """Not only the row that was turned away: the API asked the job for patience."""
+    """A Retry-After holds every worker."""
     assert quiet_after(answer(status, retry_after=30)) == pytest.approx(30)
 
 
 def test_retry_after_of_a_last_attempt_holds_too() -> None:
-    """The row is done with, and the API still asked for patience."""
+    """A Retry-After holds also after the last attempt of a row."""
     held = quiet_after(answer(429, retry_after=30), replace(POLICY, attempts=1))
     assert held == pytest.approx(30)
 
 
 def test_retry_after_of_the_authorize_endpoint_holds_too() -> None:
-    """Whoever asked for the token, the others would ask for it next."""
+    """A Retry-After of the Authorize endpoint holds every worker."""
     world = World(
         scripted(row2=[TokenUnavailableError("HTTP 429, empty answer", retry_after=30), UPDATED]),
         took=1,
@@ -499,12 +499,12 @@ def test_retry_after_of_the_authorize_endpoint_holds_too() -> None:
 
 
 def test_a_retry_after_that_asks_for_nothing_holds_nobody() -> None:
-    """The row alone makes its pause."""
+    """A Retry-After of 0 holds only the row itself."""
     assert quiet_after(answer(429, retry_after=0)) == pytest.approx(0)
 
 
 def test_the_longer_of_two_holds_counts() -> None:
-    """A later answer does not shorten the patience that an earlier one asked for."""
+    """The longer of two holds counts."""
     replies = scripted(
         row2=[answer(429, retry_after=60), UPDATED], row3=[answer(429, retry_after=5), UPDATED]
     )
@@ -515,7 +515,7 @@ def test_the_longer_of_two_holds_counts() -> None:
 
 @pytest.mark.parametrize("attempts", [1, 3])
 def test_a_retry_after_that_is_too_long_stops_the_run(attempts: int) -> None:
-    """What is under way is recorded, nothing more is sent; the reason says until when."""
+    """A Retry-After that is too long stops the run, and the reason says until when."""
     world = World(scripted(row2=[answer(429, retry_after=121)]))
     _, stopped = load(world, 20, replace(POLICY, attempts=attempts))
     assert len(world.sent) == len(world.written) == 4
@@ -524,7 +524,7 @@ def test_a_retry_after_that_is_too_long_stops_the_run(attempts: int) -> None:
 
 
 def test_the_longest_retry_after_is_waited_for() -> None:
-    """The setting is the most that is honoured, itself included."""
+    """The longest allowed Retry-After is waited for."""
     assert quiet_after(answer(429, retry_after=120)) == pytest.approx(120)
 
 
@@ -532,7 +532,7 @@ def test_the_longest_retry_after_is_waited_for() -> None:
 
 
 def test_a_row_whose_token_ran_out_is_sent_again_at_once() -> None:
-    """With the renewed token, which the worker gets; this is no attempt of the row's own."""
+    """A row whose token expired is sent again at once, without using up an attempt."""
     world = World(scripted(row2=[UNAUTHORIZED, UPDATED]))
     (result,), stopped = load(world, 1, replace(POLICY, attempts=1))
     assert (result.status, result.attempts, stopped) == (Status.SUCCESS, 2, None)
@@ -540,29 +540,29 @@ def test_a_row_whose_token_ran_out_is_sent_again_at_once() -> None:
 
 
 def test_a_401_that_a_renewed_token_does_not_cure_stops_the_run() -> None:
-    """The rows under way are recorded as failed, and no row is sent a third time."""
+    """A 401 with a renewed token stops the run, and no row is sent a third time."""
     world = World(always(UNAUTHORIZED))
     _, stopped = load(world, 20)
     assert Counter(row.row for _, row in world.sent) == Counter({2: 2, 3: 2, 4: 2, 5: 2})
     assert {result.status for result in world.written.values()} == {Status.FAILED}
     assert stopped == (
-        "The API did not accept a renewed bearer token (HTTP 401 from api.fatora.io: expired)."
+        "Fatora did not accept a renewed bearer token (HTTP 401 from api.fatora.io: expired)."
     )
 
 
-def test_a_401_stops_the_run_where_there_is_no_other_token() -> None:
-    """A token that was given cannot be renewed."""
+def test_a_401_stops_the_run_if_the_token_cannot_be_renewed() -> None:
+    """A 401 stops the run if the token cannot be renewed."""
     world = World(always(UNAUTHORIZED))
     _, stopped = load(world, 20, replace(POLICY, renewable=False))
     assert len(world.sent) == 4
     assert stopped == (
-        "The API did not accept the bearer token (HTTP 401 from api.fatora.io: expired)."
+        "Fatora did not accept the bearer token (HTTP 401 from api.fatora.io: expired)."
         " Renew the token."
     )
 
 
 def test_a_token_may_run_out_more_than_once_in_a_run() -> None:
-    """Each time it is renewed: a long run outlives a token that lives for an hour."""
+    """A token may expire several times in a run, and is renewed each time."""
     replies = scripted(row2=[UNAUTHORIZED, UPDATED], row9=[UNAUTHORIZED, UPDATED])
     done, stopped = load(World(replies), 10, ONE_BY_ONE)
     assert {result.status for result in done} == {Status.SUCCESS}
@@ -570,7 +570,7 @@ def test_a_token_may_run_out_more_than_once_in_a_run() -> None:
 
 
 def test_a_renewal_between_failures_gives_a_row_no_further_attempts() -> None:
-    """It may be sent once more than others, not more often."""
+    """A renewal gives a row one more request, and no more."""
     assert result_of(BROKEN, UNAUTHORIZED, BROKEN).attempts == 4
 
 
@@ -588,7 +588,7 @@ HALTING = [
 
 @pytest.mark.parametrize("reply", HALTING, ids=["redirect", "mismatch", "page", "TLS", "key"])
 def test_what_cannot_be_trusted_stops_the_run_at_once(reply: Reply) -> None:
-    """The row is not tried again, what is under way is recorded, the rest is left."""
+    """An untrusted answer stops the run at once, and rows under way are recorded."""
     world = World(scripted(row3=[reply]), slow={2: 0.2})
     done, stopped = load(world, 20)
     assert [row.row for _, row in world.sent] == [2, 3, 4, 5]
@@ -597,7 +597,7 @@ def test_what_cannot_be_trusted_stops_the_run_at_once(reply: Reply) -> None:
 
 
 def test_the_run_stops_after_rows_that_the_api_could_not_serve() -> None:
-    """Each of them was tried as often as it may be, and the rest is left."""
+    """The run stops after rows that the API could not serve, each after all its attempts."""
     world = World(always(BROKEN))
     done, stopped = load(world, 20, replace(ONE_BY_ONE, stop_after=3))
     assert [result.attempts for result in done] == [3, 3, 3]
@@ -606,7 +606,7 @@ def test_the_run_stops_after_rows_that_the_api_could_not_serve() -> None:
 
 
 def test_three_403s_in_a_row_stop_the_run() -> None:
-    """Not two, and not three with another answer in between."""
+    """Only three 403s in a row stop the run."""
     _, stopped = load(World(always(FORBIDDEN)), 2)
     assert stopped is None
     world = World(scripted(row2=[FORBIDDEN], row3=[FORBIDDEN], row5=[FORBIDDEN]))
@@ -617,7 +617,7 @@ def test_three_403s_in_a_row_stop_the_run() -> None:
 
 
 def test_a_stop_request_is_met_within_one_attempt() -> None:
-    """What is under way is recorded; nothing more is sent."""
+    """After a stop request, rows under way are recorded and nothing more is sent."""
     world = World(always(UPDATED), took=1, asked=2.5)
     done, stopped = load(world, 100)
     assert [result.row for result in done] == list(range(2, 14))
@@ -627,7 +627,7 @@ def test_a_stop_request_is_met_within_one_attempt() -> None:
 
 @pytest.mark.parametrize("reply", [BROKEN, answer(429, retry_after=100)], ids=["a pause", "a hold"])
 def test_a_stop_request_ends_a_wait(reply: Reply) -> None:
-    """The row that waits keeps what is known of it, and is not done with."""
+    """A stop request ends a wait, and the waiting row keeps its result so far."""
     world = World(always(reply), asked=0.2)
     done, stopped = load(world, 1)
     assert (done, stopped) == ([], STOPPED)
@@ -636,7 +636,7 @@ def test_a_stop_request_ends_a_wait(reply: Reply) -> None:
 
 
 def test_a_stop_request_waits_for_the_slowest_that_is_under_way() -> None:
-    """Its answer is recorded too; rows that others could take meanwhile are left."""
+    """A stop request waits for the slowest request under way."""
     world = World(always(UPDATED), took=1, slow={3: 4}, asked=0.5)
     done, _ = load(world, 100)
     assert sorted(result.row for result in done) == [2, 3, 4, 5]
@@ -644,7 +644,7 @@ def test_a_stop_request_waits_for_the_slowest_that_is_under_way() -> None:
 
 
 def test_a_stop_request_before_the_first_row_means_that_nothing_is_sent() -> None:
-    """The signal came while the file was read."""
+    """After a stop request before the first row, nothing is sent."""
     world = World(always(UPDATED))
     world.stop.ask("The run was interrupted (Ctrl-C).")
     assert load(world, 5) == ([], "The run was interrupted (Ctrl-C).")
@@ -652,7 +652,7 @@ def test_a_stop_request_before_the_first_row_means_that_nothing_is_sent() -> Non
 
 
 def test_the_first_reason_to_stop_is_the_one_that_is_given() -> None:
-    """What comes after it is its consequence, or chance."""
+    """The first reason to stop is the one that is reported."""
     world = World(scripted(row2=[answer(302)], row3=[UNTRUSTED]))
     _, stopped = load(world, 4)
     assert stopped is not None
@@ -660,7 +660,7 @@ def test_the_first_reason_to_stop_is_the_one_that_is_given() -> None:
 
 
 def test_a_signal_does_not_hide_why_the_run_was_stopping() -> None:
-    """Somebody may lose patience while the last answers come in."""
+    """A signal during a stop does not replace the reason."""
     world = World(scripted(row2=[answer(302)]), slow={3: 4}, asked=2)
     _, stopped = load(world, 4)
     assert world.stop.reason == STOPPED
@@ -672,7 +672,7 @@ def test_a_signal_does_not_hide_why_the_run_was_stopping() -> None:
 
 
 def most_in_a_second(world: World) -> int:
-    """The most requests that were sent within a second."""
+    """The maximum number of requests within a second."""
     times = [when for when, _ in world.sent]
     return max(sum(begin <= when < begin + 0.999 for when in times) for begin in times)
 
@@ -680,7 +680,7 @@ def most_in_a_second(world: World) -> int:
 @pytest.mark.parametrize("rate", [0.5, 1, 7, 50])
 @pytest.mark.parametrize("workers", [1, 8])
 def test_no_more_requests_are_sent_in_a_second_than_the_rate(rate: float, workers: int) -> None:
-    """All workers together, from the first second on, and no slower than that."""
+    """All workers together keep to the rate from the first second on, and are no slower."""
     world = World(always(UPDATED), took=0.01)
     load(world, 60, replace(POLICY, workers=workers), rate)
     assert most_in_a_second(world) <= max(rate, 1)
@@ -688,7 +688,7 @@ def test_no_more_requests_are_sent_in_a_second_than_the_rate(rate: float, worker
 
 
 def test_further_attempts_keep_to_the_rate_too() -> None:
-    """They are requests like others."""
+    """Further attempts keep to the rate too."""
     world = World(always(BROKEN), took=0.01)
     load(world, 20, replace(POLICY, pause=0.01, stop_after=99), rate=5)
     assert len(world.sent) == 60
@@ -696,7 +696,7 @@ def test_further_attempts_keep_to_the_rate_too() -> None:
 
 
 def test_waking_late_does_not_slow_the_rate() -> None:
-    """A tired machine sends the next row the earlier."""
+    """A late request does not slow down the next one."""
     world = World(always(UPDATED), took=0.01, late=0.015)
     load(world, 100, rate=20)
     assert world.time == pytest.approx(99 / 20, rel=0.05)
@@ -705,7 +705,7 @@ def test_waking_late_does_not_slow_the_rate() -> None:
 @pytest.mark.parametrize("rate", [7, 50, 200])
 @pytest.mark.parametrize("workers", [8, 32])
 def test_the_rate_is_kept_over_any_ten_seconds(rate: float, workers: int) -> None:
-    """Within 3 %, on a disk that is slow and stalls at times; and nothing waits busily."""
+    """The rate is kept within 3 % over any ten seconds, on a slow disk and without busy waiting."""
     world = World(always(UPDATED), took=0.02, late=0.001, disk=0.004, stall=0.2)
     load(world, round(40 * rate), replace(POLICY, workers=workers), rate)
     times = [when for when, _ in world.sent]
@@ -717,7 +717,7 @@ def test_the_rate_is_kept_over_any_ten_seconds(rate: float, workers: int) -> Non
 
 
 def test_time_lost_to_a_slow_answer_is_not_made_up_for() -> None:
-    """After a time without requests the API is not sent what it was spared, all at once."""
+    """Time that was lost to a slow answer is not made up for."""
     world = World(always(UPDATED), took=0.01, slow={5: 0.4})
     load(world, 20, ONE_BY_ONE, rate=10)
     times = [when for when, _ in world.sent]
@@ -725,14 +725,14 @@ def test_time_lost_to_a_slow_answer_is_not_made_up_for() -> None:
 
 
 def test_time_lost_to_a_hold_is_not_made_up_for() -> None:
-    """Nor a minute's worth after a minute of patience."""
+    """Time that was lost to a hold is not made up for."""
     world = World(scripted(row2=[answer(429, retry_after=60), UPDATED]), took=0.01)
     load(world, 60, replace(POLICY, workers=8), rate=10)
     assert most_in_a_second(world) <= 10
 
 
 def test_the_real_clock_is_the_machines() -> None:
-    """One that people read, and one to measure with."""
+    """The real clock has the time of day, and a time to measure with."""
     before = time.time(), time.monotonic()
     now, ticks = Clock().now(), Clock().ticks()
     assert before[0] <= now <= time.time()
@@ -770,7 +770,7 @@ POLICIES = st.builds(
 
 
 def expected(replies: Iterable[Reply], before: Status) -> Status:
-    """What is true of a row after these replies to it, by the words of the contract."""
+    """The status of a row after these replies, by the contract."""
     known = before
     for reply in replies:
         status = judge(reply, pending(1)[0], HOST).status

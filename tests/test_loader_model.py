@@ -1,7 +1,7 @@
 """The loader and the real journal against a model: any answers, signals, kills and resumes.
 
-The model knows nothing of how the loader works. It keeps what the API did, and what the contract
-says of a row to which these answers came.
+The model does not depend on how the loader works. It records what the API did, and the status that
+the contract gives to a row with these answers.
 """
 
 from __future__ import annotations
@@ -42,13 +42,14 @@ NOW = "2026-01-01T00:00:00.000+00:00"
 class Happening:
     """What the network does with a request.
 
-    ``applied`` is whether the API makes the update; ``reply`` is what the sender gets; ``told`` is
-    what the reply makes of the row, where UNKNOWN means that the update may have been made.
+    ``applied`` is whether the API makes the update, and ``reply`` is what the sender gets.
+    ``meaning`` is the status of the row by that reply; UNKNOWN means that the update may have been
+    made.
     """
 
     name: str
     reply: Reply
-    told: Status
+    meaning: Status
     applied: bool = False
 
     def __repr__(self) -> str:
@@ -67,7 +68,7 @@ HAPPENINGS = st.sampled_from(
         Happening("refused", _answer(422, {"error": "no"}), Status.REJECTED),
         Happening("said no with a 200", _answer(200, {"status": "ERROR"}), Status.REJECTED),
         Happening("turned away", _answer(429), Status.FAILED),
-        Happening("told to wait", _answer(429, retry_after=3), Status.FAILED),
+        Happening("asked to wait", _answer(429, retry_after=3), Status.FAILED),
         Happening("unreachable", NotConnectedError("refused", insecure=False), Status.FAILED),
         Happening("forbidden", _answer(403), Status.FAILED),
         Happening("token over", _answer(401), Status.FAILED),
@@ -86,12 +87,12 @@ EVENTS = st.lists(
 
 
 class Killed(BaseException):
-    """The program is no more."""
+    """The program was killed."""
 
 
 @dataclass
 class Network(Clock):
-    """Lets happen what is given, one thing at a time, and no second pass but where it must."""
+    """Performs the given events one by one; time passes only if nothing else can happen."""
 
     events: Iterator[tuple[int, Happening] | str]
     model: Model
@@ -113,14 +114,14 @@ class Network(Clock):
         self._work()
 
     def recall(self) -> None:
-        """Give back what was not sent."""
+        """Return the rows that were not sent."""
         for row in self.ahead:
             self.model.withdraw(row)
         self.returned += [Returned(row) for row in self.ahead]
         self.ahead.clear()
 
     def collect(self, timeout: float | None) -> list[Returned]:
-        """Give back what there is, or one row more, or let the time pass."""
+        """Return the finished rows, finish one more, or let time pass."""
         if not self.returned and not self.under_way:
             assert timeout is not None, "the loader waits for ever"
             self.time += timeout
@@ -151,12 +152,12 @@ class Network(Clock):
             self.under_way.append(self.ahead.pop(0))
 
     def wake(self) -> None:
-        """Be woken: it never sleeps."""
+        """Do nothing, since this network never sleeps."""
 
 
 @dataclass
 class Model:
-    """The truth: what the API applied, and the status that each row must have."""
+    """What the API really applied, and the status that each row must have."""
 
     status: dict[int, Status] = field(
         default_factory=lambda: dict.fromkeys(range(2, 2 + ROWS), Status.NOT_SENT)
@@ -182,11 +183,11 @@ class Model:
         self.under_way.remove(row.row)
         if happening.applied:
             self.applied.add(row.row)
-        unclear = self.status[row.row] is Status.UNKNOWN and happening.told is Status.FAILED
-        self.status[row.row] = Status.UNKNOWN if unclear else happening.told
+        unclear = self.status[row.row] is Status.UNKNOWN and happening.meaning is Status.FAILED
+        self.status[row.row] = Status.UNKNOWN if unclear else happening.meaning
 
     def lose(self, rows: Sequence[PendingRow]) -> None:
-        """The program was killed: what was under way may have been applied, unseen."""
+        """The program was killed, and requests under way may have been applied."""
         for row in rows:
             self.applied.add(row.row)
         for number in self.under_way:
@@ -195,7 +196,7 @@ class Model:
 
 
 class Loading(RuleBasedStateMachine):
-    """Sessions one after the other over one journal, each with whatever befalls it."""
+    """Consecutive sessions over one journal, with any events."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -241,7 +242,7 @@ class Loading(RuleBasedStateMachine):
 
     @invariant()
     def journal_tells_the_truth(self) -> None:
-        """Each row has one status, the true one, and each attempt of it is on record."""
+        """Each row has its true status, and each of its attempts is recorded."""
         copy = self.folder / "copy"
         shutil.copytree(self.folder, copy, ignore=shutil.ignore_patterns("copy"))
         with Journal(copy / "journal.sqlite3") as journal:
@@ -258,7 +259,7 @@ class Loading(RuleBasedStateMachine):
         )
 
     def teardown(self) -> None:
-        """In the end, with a network that does what it should, nothing is left to do."""
+        """With a working network, a last session finishes every row."""
         self.session([], workers=2, attempts=1, limit=None, renewable=True)
         assert all(status.final for status in self.model.status.values())
         self.journal_tells_the_truth()

@@ -48,7 +48,7 @@ def test_a_folder_that_is_held_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_note_that_is_rubbish_is_left_out(tmp_path: Path, note: bytes) -> None:
-    """It is for people alone: the lock holds whatever is in its file."""
+    """A damaged note is ignored, and the lock still holds."""
     with FileLock(tmp_path / ".lock"):
         (tmp_path / ".lock").write_bytes(note)
         message = f"another run is using {tmp_path}; nothing was sent$"
@@ -58,7 +58,7 @@ def test_a_note_that_is_rubbish_is_left_out(tmp_path: Path, note: bytes) -> None
 
 
 def test_the_holder_is_known_while_it_holds(tmp_path: Path) -> None:
-    """Its note stays in the file, but means nothing once it has let go."""
+    """The holder is known only while it holds the lock."""
     assert holder_of(tmp_path) is None
     with locked(tmp_path):
         holder = holder_of(tmp_path)
@@ -71,7 +71,7 @@ def test_the_holder_is_known_while_it_holds(tmp_path: Path) -> None:
 
 
 def test_looking_for_the_holder_keeps_nobody_out(tmp_path: Path) -> None:
-    """It takes the lock for an instant, for which a run waits."""
+    """Looking for the holder does not prevent a run from starting."""
     with locked(tmp_path):
         pass
     descriptor = os.open(tmp_path / ".lock", os.O_RDONLY)
@@ -83,7 +83,7 @@ def test_looking_for_the_holder_keeps_nobody_out(tmp_path: Path) -> None:
 
 
 def test_a_folder_can_be_held_again(tmp_path: Path) -> None:
-    """Once the other run has ended, well or not."""
+    """A folder can be locked again after the other run ended, also by an error."""
 
     def fail() -> None:
         with locked(tmp_path):
@@ -95,8 +95,8 @@ def test_a_folder_can_be_held_again(tmp_path: Path) -> None:
         assert [file.name for file in tmp_path.iterdir()] == [".lock"]
 
 
-def test_another_folder_is_another_matter(tmp_path: Path) -> None:
-    """Two accounts may run at the same time, each in its own."""
+def test_two_folders_can_be_used_at_once(tmp_path: Path) -> None:
+    """Two runs folders can be used at the same time."""
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
     with locked(tmp_path / "a"), locked(tmp_path / "b"):
@@ -104,7 +104,7 @@ def test_another_folder_is_another_matter(tmp_path: Path) -> None:
 
 
 def test_the_lock_is_private_and_stays_the_same_file(tmp_path: Path) -> None:
-    """Were it removed, a second holder could lock a new file of its name."""
+    """The lock file is private and is never replaced."""
     with locked(tmp_path):
         first = (tmp_path / ".lock").stat()
     with locked(tmp_path):
@@ -114,7 +114,7 @@ def test_the_lock_is_private_and_stays_the_same_file(tmp_path: Path) -> None:
 
 
 def test_a_holder_that_is_killed_holds_nothing(tmp_path: Path) -> None:
-    """The kernel lets go of the lock: nobody has to tidy up before the next night."""
+    """The lock of a killed program is free."""
     with subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(tmp_path)],
         cwd=Path(__file__).parents[1],

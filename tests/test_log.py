@@ -1,4 +1,4 @@
-"""``run.log``: JSON lines that nobody can forge."""
+"""``run.log``: JSON lines that no value can fake."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ log = logging.getLogger("etl.somewhere")
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the log is to be."""
+    """The path for a log."""
     return tmp_path / "run.log"
 
 
 def lines_of(path: Path) -> list[dict[str, Any]]:
-    """What was logged."""
+    """The logged lines."""
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
 def test_an_event_is_a_line_with_time_level_run_and_fields(path: Path) -> None:
-    """Whatever module of the program it comes from."""
+    """An event of any module is a line with time, level, run and fields."""
     with logging_to(path, RUN):
         log.warning("attempt", extra={"fields": {"row": 2, "status": Status.FAILED, "ms": None}})
     ((time, *facts),) = (line.items() for line in lines_of(path))
@@ -48,7 +48,7 @@ def test_an_event_is_a_line_with_time_level_run_and_fields(path: Path) -> None:
 
 
 def test_what_is_logged_is_one_line_whatever_is_in_it(path: Path) -> None:
-    """A value cannot begin a line of its own, hide one, or turn the reading direction."""
+    """No value can start another line, hide one or change its direction."""
     value = '\n{"event": "forged"}\r\u2028\u0085\u202e\x1b[2K\x00"'
     with logging_to(path, RUN):
         log.error("stopping", extra={"fields": {"why": value}})
@@ -57,8 +57,8 @@ def test_what_is_logged_is_one_line_whatever_is_in_it(path: Path) -> None:
     assert [line["why"] for line in lines_of(path)] == [value]
 
 
-def test_a_resumed_run_goes_on_with_its_log(path: Path) -> None:
-    """Nothing that was logged is lost."""
+def test_a_resumed_run_appends_to_its_log(path: Path) -> None:
+    """A resumed run appends to its log."""
     for event in ("first", "second"):
         with logging_to(path, RUN):
             log.info(event)
@@ -66,13 +66,13 @@ def test_a_resumed_run_goes_on_with_its_log(path: Path) -> None:
 
 
 def test_a_log_is_private(path: Path) -> None:
-    """From its first moment."""
+    """The log is private from the start."""
     with logging_to(path, RUN):
         assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_after_the_run_nothing_is_logged_to_it(path: Path) -> None:
-    """Its hash is in the manifest. The same after an error."""
+    """After the run, also after an error, nothing is logged to it."""
 
     def fail() -> None:
         with logging_to(path, RUN):
@@ -85,7 +85,7 @@ def test_after_the_run_nothing_is_logged_to_it(path: Path) -> None:
 
 
 def test_two_runs_have_a_log_each(tmp_path: Path) -> None:
-    """One after the other, in one program."""
+    """Two runs in one program have separate logs."""
     for run in ("a", "b"):
         with logging_to(tmp_path / run, run):
             log.info("begun")
@@ -93,14 +93,14 @@ def test_two_runs_have_a_log_each(tmp_path: Path) -> None:
 
 
 def test_what_libraries_log_is_none_of_it(path: Path) -> None:
-    """They log addresses and headers."""
+    """Messages of libraries, which may hold addresses and headers, are not logged."""
     with logging_to(path, RUN):
         logging.getLogger("urllib3").error("https://api.example.com/v1/clients/1024")
     assert path.read_bytes() == b""
 
 
 def test_details_for_programmers_are_left_out(path: Path) -> None:
-    """A traceback could hold a value of a cell."""
+    """Tracebacks, which could hold values of cells, are not logged."""
     with logging_to(path, RUN):
         log.debug("detail")
         log.error("failed", exc_info=ValueError("sara@example.com"))
@@ -109,6 +109,6 @@ def test_details_for_programmers_are_left_out(path: Path) -> None:
 
 
 def test_without_a_run_the_line_says_so() -> None:
-    """On the console there may be none yet."""
+    """Without a run, the line has null as its run."""
     record = logging.LogRecord("etl", logging.INFO, "x.py", 1, "begun", None, None)
     assert json.loads(JsonLines().format(record))["run"] is None

@@ -1,4 +1,4 @@
-"""What the machine does to a run: a full disk, cron's environment, a console that is none."""
+"""How the machine affects a run: a full disk, cron's environment, a closed console."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ROWS = 150
 
 @pytest.fixture(scope="module")
 def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmProgram]:
-    """The program, imported already."""
+    """The program, already imported."""
     with WarmProgram(tmp_path_factory.mktemp("warm"), {}) as program:
         yield program
 
@@ -47,7 +47,7 @@ def many(count: int, first: int = 1) -> list[tuple[str, ...]]:
 
 
 def recorded(runs: Path) -> set[int]:
-    """The clients of whom a journal holds an attempt."""
+    """The clients with a recorded attempt."""
     found: set[int] = set()
     with tempfile.TemporaryDirectory() as roomy:
         shutil.copytree(runs, roomy, dirs_exist_ok=True)
@@ -68,7 +68,7 @@ def updated(sandbox: Sandbox) -> set[int]:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """What is in each file of a folder."""
+    """The digest of each file of a folder."""
     return {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in sorted(folder.iterdir())}
 
 
@@ -78,7 +78,7 @@ def digests(folder: Path) -> dict[str, str]:
 def hold_to_a_full_disk(
     program: WarmProgram, sandbox: Sandbox, *, largest_file: int = -1, runs: str = "runs"
 ) -> int:
-    """Run where there is not enough room, and assert what must hold; return the exit code."""
+    """Run without enough space, check what must hold, and return the exit code."""
     options = ("--runs-dir", runs, "--workers", 4)
     source = write_csv(program.folder / "today.csv", many(ROWS, 1 + ROWS))
     code = program.run("update", source, *options, largest_file=largest_file)
@@ -92,7 +92,7 @@ def hold_to_a_full_disk(
 
 @pytest.fixture
 def full(warm: WarmProgram, sandbox: Sandbox, tmp_path: Path) -> WarmProgram:
-    """The program in a folder of its own, where yesterday's run is done."""
+    """The program in a folder with a finished earlier run."""
     warm.folder = tmp_path
     warm.environment = {"FATORA_API_KEY": sandbox.api_key, "FATORA_API_URL": sandbox.url}
     return warm
@@ -102,7 +102,7 @@ def full(warm: WarmProgram, sandbox: Sandbox, tmp_path: Path) -> WarmProgram:
 def test_a_file_that_may_not_grow_stops_the_run(
     full: WarmProgram, sandbox: Sandbox, kibibytes: int
 ) -> None:
-    """Wherever it happens: no request without its record, yesterday untouched, and it resumes."""
+    """A file that may not grow stops the run: every request is recorded, and it resumes."""
     assert full.run("update", write_csv(full.folder / "yesterday.csv", many(ROWS))) == 0
     (yesterday,) = (full.folder / "runs").glob("2*")
     before = digests(yesterday)
@@ -117,7 +117,7 @@ def test_a_file_that_may_not_grow_stops_the_run(
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small disk")
 @pytest.mark.parametrize("kibibytes", [8, 32, 64, 96, 128, 192, 256, 384, 512, 768, 8192])
 def test_a_full_disk_stops_the_run(full: WarmProgram, sandbox: Sandbox, kibibytes: int) -> None:
-    """The same where all files together have too little room, and it resumes once there is some."""
+    """A full disk stops the run, which resumes once there is space."""
     small = full.folder / "small"
     small.mkdir()
     with mounted(small, kibibytes):
@@ -141,7 +141,7 @@ def mounted(folder: Path, kibibytes: int) -> Iterator[None]:
 
 
 def test_a_runs_folder_that_cannot_be_made_ends_with_2(program: Program, sandbox: Sandbox) -> None:
-    """It is found out before any request."""
+    """A runs folder that cannot be created ends with 2 before any request."""
     (program.folder / "file").touch()
     source = write_csv(program.folder / "clients.csv", many(1))
     wrong = program.run("update", source, "--runs-dir", "file/runs")
@@ -183,7 +183,7 @@ def test_cron_gives_little_and_little_is_needed(
 
 
 def test_no_variable_keeps_a_bad_row_from_being_found(program: Program, sandbox: Sandbox) -> None:
-    """Pandera can be switched off by the environment, for any other program."""
+    """Environment variables cannot switch off validation."""
     program.environment["PANDERA_VALIDATION_ENABLED"] = "False"
     program.environment["PANDERA_VALIDATION_DEPTH"] = "SCHEMA_ONLY"
     table = [("id", "email"), ("1", "no address"), ("-3", "new-3@example.com")]
@@ -194,7 +194,7 @@ def test_no_variable_keeps_a_bad_row_from_being_found(program: Program, sandbox:
 
 
 def test_no_variable_changes_where_the_token_goes(program: Program, sandbox: Sandbox) -> None:
-    """Neither a proxy nor a netrc nor certificates of the environment have a say."""
+    """Proxies, netrc and certificates of the environment are ignored."""
     (program.folder / ".netrc").write_text("default login a password b\n", encoding="utf-8")
     (program.folder / ".netrc").chmod(0o600)
     nowhere = {f"{name}_proxy": "http://127.0.0.1:9" for name in ("http", "https", "all", "HTTP")}
@@ -217,7 +217,7 @@ def test_no_variable_changes_where_the_token_goes(program: Program, sandbox: San
 def test_a_console_that_cannot_be_written_to_changes_nothing(
     program: Program, redirection: str, option: str
 ) -> None:
-    """Neither the work nor the exit code, and no file of the run takes the stream's place."""
+    """A closed or full console changes neither the run nor the exit code."""
     rows = [*many(3), ("9", "taken+409@example.com")]
     source = write_csv(program.folder / "clients.csv", rows)
     command = [sys.executable, "-m", "etl", "update", str(source), option]
@@ -240,7 +240,7 @@ def test_a_console_that_cannot_be_written_to_changes_nothing(
 
 
 def test_a_clock_set_back_hides_no_unfinished_run(program: Program) -> None:
-    """Ids sort by a clock that may be wrong: rows that are left are found in whichever run."""
+    """An unfinished run is found even if the clock was set back."""
     source = write_csv(program.folder / "clients.csv", many(4))
     program.run("update", source)
     program.run("update", source, "--again", "--limit", 1)

@@ -1,4 +1,4 @@
-"""The manifest: what a run was, and the hash that proves that it still says so."""
+"""The manifest: the facts about a run, and the hash that proves them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ MANIFEST = Manifest(
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where a manifest is to be."""
+    """The path for a manifest."""
     return tmp_path / "manifest.json"
 
 
@@ -67,13 +67,13 @@ def path(tmp_path: Path) -> Path:
     ids=["whole", "begun", "no sheet", "name that is no UTF-8"],
 )
 def test_a_manifest_reads_back_as_it_was_written(path: Path, manifest: Manifest) -> None:
-    """Whatever the file that operations sent was called."""
+    """A manifest reads back unchanged, with any name of the input."""
     manifest.write(path)
     assert Manifest.read(path) == manifest
 
 
 def test_a_manifest_holds_its_own_hash(path: Path) -> None:
-    """Of its JSON with sorted keys and no blanks, without that entry: anybody can check it."""
+    """The hash in a manifest is that of its JSON with sorted keys, without the hash."""
     MANIFEST.write(path)
     facts = json.loads(path.read_bytes())
     stated = facts.pop("sha256")
@@ -92,7 +92,7 @@ def test_a_manifest_holds_its_own_hash(path: Path) -> None:
     ],
 )
 def test_any_other_manifest_has_another_hash(path: Path, changed: Manifest) -> None:
-    """Nothing in it can be changed without notice."""
+    """Any change to a manifest changes its hash."""
     hashes = []
     for manifest in (MANIFEST, changed):
         manifest.write(path)
@@ -101,7 +101,7 @@ def test_any_other_manifest_has_another_hash(path: Path, changed: Manifest) -> N
 
 
 def test_a_manifest_is_readable_and_private(path: Path) -> None:
-    """Auditors open it in an editor: letters are letters, and each entry has a line."""
+    """A manifest is private, and readable in an editor."""
     MANIFEST.write(path)
     text = path.read_text(encoding="utf-8")
     assert "عملاء.csv" in text
@@ -111,13 +111,13 @@ def test_a_manifest_is_readable_and_private(path: Path) -> None:
 
 
 def test_a_manifest_names_the_program_and_its_version(path: Path) -> None:
-    """Which may explain, years later, why it did what it did."""
+    """A manifest names the program and its version."""
     MANIFEST.write(path)
     assert json.loads(path.read_bytes())["program"] == f"fatora-clients {__version__}"
 
 
 def test_a_session_begins_with_who_and_where(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The earlier ones stay, and what the run came to is open again."""
+    """A new session has its user and host, keeps the earlier ones, and clears the result."""
     monkeypatch.setenv("LOGNAME", "operations")
     resumed = MANIFEST.begin_session(INVOCATION, API, {})
     earlier, latest = resumed.sessions
@@ -136,7 +136,7 @@ def test_a_session_begins_with_who_and_where(path: Path, monkeypatch: pytest.Mon
 def test_a_user_without_a_name_has_a_number(
     monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    """Cron and containers may know no name; Python says so in one way or, from 3.13, the other."""
+    """A user without a name is recorded by number, on any version of Python."""
 
     def fail() -> str:
         raise error
@@ -147,7 +147,7 @@ def test_a_user_without_a_name_has_a_number(
 
 @pytest.mark.parametrize("stopped", [None, "stopped by SIGTERM"])
 def test_only_the_latest_session_ends(stopped: str | None) -> None:
-    """With the reason, if that was early."""
+    """Only the latest session ends, with the reason if it stopped early."""
     ended = MANIFEST.begin_session(INVOCATION, API, {}).end_session(
         stopped, Totals(), ExitCode.DONE
     )
@@ -167,7 +167,7 @@ def folder(tmp_path: Path) -> RunFolder:
 
 
 def test_a_seal_that_a_manifest_had_is_kept(folder: RunFolder) -> None:
-    """A run that goes on is sealed again, after whatever was sealed meanwhile."""
+    """A resumed run is sealed again and keeps its earlier seal."""
     first = MANIFEST.seal(None, folder.hashes())
     other = Seal("20260102T000000.000Z-def456", "ef" * 32)
     second = (
@@ -183,7 +183,7 @@ def test_a_seal_that_a_manifest_had_is_kept(folder: RunFolder) -> None:
 
 
 def test_a_sealed_manifest_reads_back_as_it_was_written(path: Path) -> None:
-    """With the seal, which is the hash that the file holds."""
+    """A sealed manifest reads back with its seal."""
     sealed = MANIFEST.seal(Seal("20260102T000000.000Z-def456", "ef" * 32), {"run.log": "ab" * 32})
     sealed.write(path)
     assert Manifest.read(path) == sealed
@@ -203,7 +203,7 @@ def test_a_sealed_manifest_reads_back_as_it_was_written(path: Path) -> None:
 def test_a_sealed_manifest_is_not_changed(
     change: Callable[[Manifest], Manifest], folder: RunFolder
 ) -> None:
-    """It is reopened first, which keeps its seal, or nothing comes of it."""
+    """A sealed manifest cannot be changed unless it is reopened."""
     sealed = MANIFEST.seal(None, {})
     with pytest.raises(InconsistentError, match="is sealed"):
         change(sealed)
@@ -214,7 +214,7 @@ def test_a_sealed_manifest_is_not_changed(
 def test_a_manifest_that_was_changed_while_sealed_is_neither_written_nor_reopened(
     changes: dict[str, Any], folder: RunFolder
 ) -> None:
-    """Else a seal would be kept that it never had, and untouched runs would look modified."""
+    """A manifest that was changed while sealed is neither written nor reopened."""
     changed = replace(MANIFEST.seal(None, {}), **changes)
     with pytest.raises(InconsistentError, match="was modified after it was sealed"):
         changed.write(folder.manifest)
@@ -224,15 +224,13 @@ def test_a_manifest_that_was_changed_while_sealed_is_neither_written_nor_reopene
 
 
 def test_an_open_manifest_is_open(folder: RunFolder) -> None:
-    """A run that was killed before its seal goes on without another version."""
+    """An open manifest is reopened without a new version."""
     assert MANIFEST.reopened(folder) == MANIFEST
 
 
 @pytest.mark.parametrize("name", ["journal.sqlite3", "run.log"])
-def test_a_file_that_was_modified_before_a_run_goes_on_is_recorded(
-    name: str, folder: RunFolder
-) -> None:
-    """The next seal covers it as it is then, and would hide that."""
+def test_a_file_that_was_modified_before_a_resume_is_recorded(name: str, folder: RunFolder) -> None:
+    """A file that was modified before a resume is recorded."""
     sealed = MANIFEST.seal(None, folder.hashes())
     (folder.path / name).write_bytes(b"forged")
     (version,) = sealed.reopened(folder).earlier
@@ -243,7 +241,7 @@ def test_a_file_that_was_modified_before_a_run_goes_on_is_recorded(
 
 
 def test_a_session_lasts_no_less_than_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock may be set back while it goes on."""
+    """A session never lasts less than zero seconds."""
     begun = MANIFEST.begin_session(INVOCATION, API, {})
 
     class Earlier(datetime):
@@ -258,8 +256,8 @@ def test_a_session_lasts_no_less_than_nothing(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize(
     "text", ["", "{}", "[]", '{"sha256": 1}', "null", '{"sha256": "", "input": 3}']
 )
-def test_a_damaged_manifest_is_told_as_such(path: Path, text: str) -> None:
-    """And not as an error of the program."""
+def test_a_damaged_manifest_is_reported_as_such(path: Path, text: str) -> None:
+    """A damaged manifest is reported as such, not as an internal error."""
     path.write_text(text, encoding="utf-8")
     with pytest.raises(InconsistentError, match="is damaged"):
         Manifest.read(path)
@@ -267,7 +265,7 @@ def test_a_damaged_manifest_is_told_as_such(path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"abc", bytes(range(256)) * 10_000])
 def test_the_hash_of_a_file_is_that_of_its_bytes(tmp_path: Path, content: bytes) -> None:
-    """As ``sha256sum`` prints it, of a file of any size."""
+    """The hash of a file is the one that ``sha256sum`` prints."""
     file = tmp_path / "results.csv"
     file.write_bytes(content)
     assert sha256_of(file) == hashlib.sha256(content).hexdigest()

@@ -1,6 +1,6 @@
-"""The network at its worst, line by line of what was seen to happen, against whole runs.
+"""Whole runs on a broken network, for every kind of failure that was observed.
 
-A server answers the one row of a file with exactly these bytes; the results must be true.
+A server answers the only row of a file with exactly these bytes, and the results must be true.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ TABLE = [("id", "email"), ("1024", "sara@example.com")]
 
 
 def sent(url: str, folder: Path, attempts: int = 1) -> Summary:
-    """Send the file to whoever answers there, by one worker."""
+    """Send the file to this address with one worker."""
     runs = folder / "runs"
     one = job(url, runs, timeout=TIMEOUT, api__attempts=attempts, api__pause=0.01, load__workers=1)
     return update(write_csv(folder / "clients.csv", TABLE), one)
@@ -138,7 +138,7 @@ CASES: dict[str, tuple[Script, tuple[str, str]]] = {
 
 @pytest.fixture(scope="module")
 def _imported(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Have everything imported, lest that be counted as memory of an attempt."""
+    """Import everything first, so that imports do not count as memory of an attempt."""
     with ScriptedServer([[reply()]]) as server:
         sent(server.url, tmp_path_factory.mktemp("first"))
 
@@ -148,7 +148,7 @@ def _imported(tmp_path_factory: pytest.TempPathFactory) -> None:
 def test_no_answer_is_taken_for_what_it_is_not(
     script: Script, expected: tuple[str, str], tmp_path: Path
 ) -> None:
-    """In time, for a few megabytes at most, the row has the status that is true."""
+    """Every answer leads to the right status, in time and with little memory."""
     tracemalloc.start()
     try:
         with ScriptedServer([script], hang_up=True) as server:
@@ -162,14 +162,14 @@ def test_no_answer_is_taken_for_what_it_is_not(
     assert peak < 24 * MEBIBYTE
 
 
-def test_a_reset_is_no_answer(tmp_path: Path) -> None:
-    """Whether the request was carried out is unknown."""
+def test_a_reset_is_not_an_answer(tmp_path: Path) -> None:
+    """After a reset, the result of the request is unknown."""
     with ScriptedServer([[]], hang_up=True, reset=True) as server:
         assert outcome(sent(server.url, tmp_path)) == INTERRUPTED
 
 
-def test_a_reset_before_the_request_is_no_success(tmp_path: Path) -> None:
-    """It may come before the connection is known to be made, or while the request is sent."""
+def test_a_reset_before_the_request_is_not_a_success(tmp_path: Path) -> None:
+    """A reset before or during the request is never a success."""
     with ScriptedServer([[]], greeting=None, reset=True) as server:
         result = outcome(sent(server.url, tmp_path))
     assert server.requests == []
@@ -186,7 +186,7 @@ def test_nobody_listens(tmp_path: Path) -> None:
 
 
 def test_an_update_whose_answer_was_lost_is_sent_again_by_the_next_run(tmp_path: Path) -> None:
-    """It was processed and cut: unknown, until an answer tells."""
+    """A row whose answer was lost is UNKNOWN, and is sent again by the next session."""
     with ScriptedServer([[], [reply()]], hang_up=True) as server:
         assert outcome(sent(server.url, tmp_path)) == INTERRUPTED
         assert outcome(sent(server.url, tmp_path)) == UPDATED
@@ -195,7 +195,7 @@ def test_an_update_whose_answer_was_lost_is_sent_again_by_the_next_run(tmp_path:
 
 
 def test_a_later_failure_does_not_make_an_unclear_update_undone(tmp_path: Path) -> None:
-    """Cut off, then turned away: whether it was made is still unknown."""
+    """A later failure does not make an unclear update FAILED."""
     turned_away = reply(b"{}", status=b"429 Too Many Requests")
     with ScriptedServer([[], [turned_away]], hang_up=True) as server:
         summary = sent(server.url, tmp_path, attempts=2)
@@ -204,7 +204,7 @@ def test_a_later_failure_does_not_make_an_unclear_update_undone(tmp_path: Path) 
 
 @pytest.mark.parametrize("retry_after", [b"-5", b"soon", b"1.5", b"", b"0", b"\xd9\xa5"])
 def test_an_absurd_retry_after_is_as_good_as_none(retry_after: bytes, tmp_path: Path) -> None:
-    """And the answer that came with it is not lost in an error of a library."""
+    """An absurd Retry-After is ignored, and its answer still counts."""
     busy = reply(b"{}", b"Retry-After: " + retry_after, status=b"503 Busy")
     with ScriptedServer([[busy], [reply()]]) as server:
         assert outcome(sent(server.url, tmp_path, attempts=2)) == UPDATED
@@ -216,7 +216,7 @@ def test_an_absurd_retry_after_is_as_good_as_none(retry_after: bytes, tmp_path: 
     ids=["day", "ages", "date"],
 )
 def test_a_retry_after_of_hours_stops_the_run(retry_after: bytes, tmp_path: Path) -> None:
-    """The job does not sleep all night: it stops, and the next run goes on."""
+    """A Retry-After of hours stops the run, and the next session continues."""
     busy = reply(b"{}", b"Retry-After: " + retry_after, status=b"429 Busy")
     with ScriptedServer([[busy]]) as server:
         summary = sent(server.url, tmp_path, attempts=5)
@@ -226,7 +226,7 @@ def test_a_retry_after_of_hours_stops_the_run(retry_after: bytes, tmp_path: Path
 
 
 def test_the_reason_to_stop_names_the_host_that_cannot_be_reached(tmp_path: Path) -> None:
-    """And why, in a full sentence: the engineer on call need not look for it."""
+    """The stop reason is a sentence that names the unreachable host and the cause."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         host = f"127.0.0.1:{listener.getsockname()[1]}"
     one = job(f"http://{host}", tmp_path / "runs", api__attempts=1, load__stop_after=1)
@@ -235,7 +235,7 @@ def test_the_reason_to_stop_names_the_host_that_cannot_be_reached(tmp_path: Path
 
 
 def test_the_reason_to_stop_names_where_a_redirect_points(tmp_path: Path) -> None:
-    """As far as the host; nothing was sent there."""
+    """The stop reason names the host of a redirect, and nothing was sent there."""
     with ScriptedServer([[redirect(b"302 Found")]]) as server:
         summary = sent(server.url, tmp_path)
     assert str(summary.stopped).startswith(
@@ -244,7 +244,7 @@ def test_the_reason_to_stop_names_where_a_redirect_points(tmp_path: Path) -> Non
 
 
 def test_an_answer_is_judged_before_the_token_is_masked(tmp_path: Path) -> None:
-    """A right answer gives no false warning, even where it holds the very token."""
+    """A correct answer that contains the token gives no false warning."""
     token = "invented-bearer-token"  # as `job` sends
     table = [("id", "email", "name"), ("1024", "sara@example.com", token)]
     echo = reply(b'{"status": "SUCCESS", "client": {"id": 1024, "name": "%s"}}' % token.encode())
@@ -257,7 +257,7 @@ def test_an_answer_is_judged_before_the_token_is_masked(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("status", [b"400 Bad", b"401 No", b"403 No", b"503 Busy"])
 def test_no_file_of_a_run_holds_a_token_that_the_api_repeats(status: bytes, tmp_path: Path) -> None:
-    """Neither results, report and manifest, where the error is quoted, nor journal and log."""
+    """A token that the API repeats is in no file of the run."""
     answer = reply(b'{"error": "Bearer invented-bearer-token is bad"}', status=status)
     with ScriptedServer([[answer]]) as server:
         summary = sent(server.url, tmp_path)
@@ -294,8 +294,8 @@ def _attempts(run: Path) -> list[tuple[int, str, int]]:
 
 
 @pytest.mark.parametrize("around", ["{}\n", "\ufeff{}\r\n", "\u200f{}\u200e", " {} \t\n\n"])
-def test_what_clings_to_a_token_in_its_file_is_taken_off(around: str, program: Program) -> None:
-    """A line end, a byte order mark, a bidi mark: what editors and mails put around it."""
+def test_characters_around_a_token_in_its_file_are_removed(around: str, program: Program) -> None:
+    """Line ends and marks around a token in its file are removed."""
     key = program.environment.pop("FATORA_API_KEY")
     (program.folder / "key").write_text(around.format(key), encoding="utf-8")
     program.environment["FATORA_API_KEY_FILE"] = "key"
@@ -306,8 +306,10 @@ def test_what_clings_to_a_token_in_its_file_is_taken_off(around: str, program: P
 @pytest.mark.parametrize(
     "inside", ["invented\ntoken", "invented\u200ftoken", "invented token", "ключ"]
 )
-def test_what_is_no_token_is_refused_unseen(inside: str, program: Program, tmp_path: Path) -> None:
-    """At once, and the message does not show it."""
+def test_text_that_cannot_be_a_token_is_refused_and_not_shown(
+    inside: str, program: Program, tmp_path: Path
+) -> None:
+    """Text that cannot be a token is refused, and the message does not show it."""
     (tmp_path / "token").write_text(inside, encoding="utf-8")
     del program.environment["FATORA_API_KEY"]
     program.environment["FATORA_BEARER_TOKEN_FILE"] = "token"
@@ -319,7 +321,7 @@ def test_what_is_no_token_is_refused_unseen(inside: str, program: Program, tmp_p
 
 
 def test_an_id_can_name_no_other_address(program: Program) -> None:
-    """The path is made of a number: nothing else gets past validation."""
+    """An id can only be a number, so it cannot change the path."""
     ids = [
         "1024/../../Authorization/Authorize",
         "1024?x=1",

@@ -1,4 +1,4 @@
-"""The first lines that the night leaves, by what became of its files."""
+"""The first line of the nightly summary, for every outcome of the files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENDED = datetime(2026, 11, 28, 2, 15).astimezone()
 
 
 def sent(code: ExitCode = ExitCode.DONE, **counts: int) -> Summary:
-    """A file with so many rows of each status."""
+    """A file with this many rows of each status."""
     found = {status: counts.get(status, 0) for status in Status}
     totals = Totals(sum(found.values()), counts=found)
     return Summary(Path("sent.csv"), code, "Sent.", run="run", totals=totals)
@@ -40,7 +40,7 @@ def processed_before(still_open: int = 0, run: str = "before") -> Summary:
 
 
 def reworked(original: str, to_fix: int) -> Summary:
-    """A file that corrects another, which has so many rows to fix after that."""
+    """A file that corrects another, which then has this many rows to fix."""
     return Summary(
         Path("rework.csv"),
         ExitCode.DONE,
@@ -57,7 +57,7 @@ BROKEN = Summary(Path("odd.csv"), ExitCode.INTERNAL, "internal error")
 
 
 def night(summaries: Sequence[Summary], *, sandbox: bool = False) -> Night:
-    """The night in which these were the files."""
+    """The night with these files."""
     found = Inputs([each.input for each in summaries], several=len(summaries) != 1)
     return Night(found, summaries, ENDED, sandbox)
 
@@ -77,13 +77,13 @@ def night(summaries: Sequence[Summary], *, sandbox: bool = False) -> Night:
         ),
         (
             [sent(ExitCode.NOT_ALL_UPDATED, UNKNOWN=2, SUCCESS=1_000)],
-            "ACTION NEEDED: 1 file, 2 rows left, 1,000 rows updated",
+            "ACTION NEEDED: 1 file, 2 rows to send, 1,000 rows updated",
         ),
         (
             [sent(ExitCode.STOPPED, NOT_SENT=1_715, SUCCESS=285), NOT_SENT],
-            "STOPPED: 2 files, 1 sent, 1 not sent, 1,715 rows left, 285 rows updated",
+            "STOPPED EARLY: 2 files, 1 sent, 1 not sent, 1,715 rows to send, 285 rows updated",
         ),
-        ([BROKEN, sent(SUCCESS=1)], "FAILED: 2 files, 1 sent, 1 failed, 1 row updated"),
+        ([BROKEN, sent(SUCCESS=1)], "INTERNAL ERROR: 2 files, 1 sent, 1 failed, 1 row updated"),
         ([processed_before()] * 2, "OK: 2 files, 2 already processed"),
         (
             [processed_before(still_open=3)],
@@ -105,7 +105,7 @@ def night(summaries: Sequence[Summary], *, sandbox: bool = False) -> Night:
 def test_the_first_line_says_whether_somebody_must_act(
     summaries: Sequence[Summary], line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The local time, one word, and the numbers, of which those to act on come first."""
+    """The first line has the local time, a verdict, and the numbers, the most urgent first."""
     night(summaries).say()
     assert capsys.readouterr().out.splitlines()[0] == f"2026-11-28 02:15 {line}"
 
@@ -113,17 +113,17 @@ def test_the_first_line_says_whether_somebody_must_act(
 def test_a_night_against_the_sandbox_is_known_from_its_first_line(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Even where no file could be used."""
+    """A sandbox night says so in its first line, even if no file could be used."""
     night([UNUSABLE], sandbox=True).say()
     assert "02:15 ACTION NEEDED (SANDBOX): 1 file" in capsys.readouterr().out
 
 
 def test_files_that_need_nothing_are_one_number(capsys: pytest.CaptureFixture[str]) -> None:
-    """A file whose rows are corrected in the same night is counted once it needs nothing more."""
+    """Files that need no action are counted, also if they were corrected in the same night."""
     before = [processed_before(run="a"), processed_before(still_open=2, run="b")]
     night([*before, reworked("b", to_fix=0)]).say()
     out = capsys.readouterr().out
-    assert "\n2 files were already processed and need nothing.\n" in out
+    assert "\n2 files were already processed and need no action.\n" in out
     assert "Still open after this rework: before.csv (run b): nothing\n" in out
     assert "before.csv: Already processed." not in out
 
@@ -131,7 +131,7 @@ def test_files_that_need_nothing_are_one_number(capsys: pytest.CaptureFixture[st
 def test_rows_that_rework_left_open_are_named_with_the_rework(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The number from before the rework is no longer true."""
+    """Rows that are still open after a rework are named with the rework."""
     night([processed_before(still_open=2, run="b"), reworked("b", to_fix=1)]).say()
     out = capsys.readouterr().out
     assert "Still open after this rework: before.csv (run b): 1 row to fix\n" in out
@@ -139,6 +139,6 @@ def test_rows_that_rework_left_open_are_named_with_the_rework(
 
 
 def test_one_file_is_named_even_where_it_needs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    """Whoever sends a file again wants to know which run has processed it."""
+    """A single file that was already processed is named with its run."""
     night([processed_before()]).say()
     assert "before.csv: Already processed.\n" in capsys.readouterr().out

@@ -48,7 +48,7 @@ def totals(stored_differently: int = 0, **rows: int) -> Totals:
 def test_exit_code_follows_from_the_rows(
     rows: dict[Status, int], stopped: str | None, code: ExitCode
 ) -> None:
-    """Exit code 4 means that rows are left: a signal after the last row stops nothing."""
+    """Exit code 4 means that rows are still to send; a signal after the last changes nothing."""
     assert exit_code_of(rows, stopped) is code
 
 
@@ -123,7 +123,7 @@ def test_columns_are_named_in_order_in_any_script() -> None:
     """Every header is isolated if one of them is Arabic."""
     sent = {Field.ID: "رقم العميل", Field.EMAIL: "Email"}
     assert columns_in_words(Totals(sent=sent, not_sent=["Branch"])) == (
-        "Sent: id ← “\u2068رقم العميل\u2069”, email ← “\u2068Email\u2069”."
+        "Columns sent: id ← “\u2068رقم العميل\u2069”, email ← “\u2068Email\u2069”."
         " Not sent: “\u2068Branch\u2069”."
     )
 

@@ -1,4 +1,4 @@
-"""How long to wait: between the attempts of a row, and when the API asks for patience."""
+"""How long to wait between the attempts of a row, and when the API asks for it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_pauses_are_spread() -> None:
 
 @given(st.integers(2, 10_000), st.floats(0.001, 1e6), st.floats(0.001, 1e6))
 def test_no_pause_is_longer_than_the_longest(attempt: int, first: float, longest: float) -> None:
-    """Jitter included, and however many attempts there were."""
+    """No pause is longer than the maximum, with jitter and after any number of attempts."""
     assert 0 < pause_before(attempt, first, longest) <= longest
 
 
@@ -77,25 +77,25 @@ def test_both_forms_of_retry_after_are_read(header: str, seconds: float) -> None
     ],
 )
 def test_a_retry_after_that_says_nothing_asks_for_nothing(header: str) -> None:
-    """A header that is malformed is as good as none."""
+    """A malformed Retry-After is ignored."""
     assert seconds_asked_for(header, NOON) == 0
 
 
 @pytest.mark.parametrize("date", [None, "", "noon"])
 def test_without_the_apis_clock_this_machines_is_taken(date: str | None) -> None:
-    """An answer need not have a date."""
+    """Without a Date header, this machine's clock is used."""
     in_a_minute = formatdate(time.time() + 60, usegmt=True)
     assert 50 < seconds_asked_for(in_a_minute, date) <= 60
 
 
 def test_a_retry_after_of_any_length_is_a_long_time() -> None:
-    """A thousand digits are no error, and more than anybody waits for."""
+    """A Retry-After of any length is a long wait, not an error."""
     assert seconds_asked_for("9" * 1_000, NOON) > 1e9
 
 
 @given(st.text() | st.from_regex(r"\w{3}, ?[\d ]+ \w{3} [\d.:]+ [\d:.]+ ?[+-]?\w+", fullmatch=True))
 def test_no_retry_after_is_an_error(header: str) -> None:
-    """It comes from outside: whatever it is, the run goes on."""
+    """No Retry-After header raises an error."""
     assert seconds_asked_for(header, NOON) >= 0
 
 
@@ -116,14 +116,14 @@ WAITS = [
 
 @pytest.mark.parametrize(("seconds", "sentence"), WAITS)
 def test_a_wait_says_how_long_and_until_when(seconds: float, sentence: str) -> None:
-    """Never too early: both are rounded up to what is shown."""
+    """A wait is shown with its length and end, both rounded up."""
     now = datetime(2026, 11, 27, 23, 37, tzinfo=UTC)
     assert wait_in_words(seconds, now.timestamp()) == sentence
 
 
 @given(st.floats(0.001, 2_592_000), st.floats(0, 4e9))
 def test_a_wait_never_ends_too_early(seconds: float, now: float) -> None:
-    """Whoever runs the file again at that minute is not turned away."""
+    """The shown end of a wait is never too early."""
     words = wait_in_words(seconds, now)
     clock = words.removesuffix(" UTC.")[-5:]
     end = datetime.fromtimestamp(now + seconds + 60, UTC)

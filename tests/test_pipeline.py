@@ -30,7 +30,7 @@ TABLES = st.lists(st.tuples(IDS, EMAILS, NAMES), max_size=12)
 
 
 def sent(sandbox: Sandbox, folder: Path, table: list[tuple[str, str, str]]) -> Summary:
-    """Send a table as a CSV, and return what became of it."""
+    """Send a table as a CSV, and return the results."""
     source = write_csv(folder / "clients.csv", [("id", "email", "name"), *table])
     return update(source, job(sandbox.url, folder / "runs", sandbox.api_key, api__pause=0.001))
 
@@ -40,7 +40,7 @@ def sent(sandbox: Sandbox, folder: Path, table: list[tuple[str, str, str]]) -> S
 def test_every_row_is_in_the_results_once_and_in_order(
     table: list[tuple[str, str, str]],
 ) -> None:
-    """Whatever the rows are, each has one status, the counts add up, and none is out of place."""
+    """Every row is in the results once and in order, and the counts add up."""
     with tempfile.TemporaryDirectory() as name, Sandbox() as sandbox:
         summary = sent(sandbox, Path(name), table)
         assert summary.folder is not None
@@ -60,7 +60,7 @@ def test_every_row_is_in_the_results_once_and_in_order(
 @settings(max_examples=40, deadline=None)
 @given(table=TABLES)
 def test_invalid_row_is_never_sent(table: list[tuple[str, str, str]]) -> None:
-    """As many requests reach the API as there are rows with an answer, and none for the others."""
+    """Only valid rows reach the API."""
     with tempfile.TemporaryDirectory() as name, Sandbox() as sandbox:
         summary = sent(sandbox, Path(name), table)
         assert summary.folder is not None
@@ -85,15 +85,15 @@ WAIT = reply(b"", b"Retry-After: 1", status=b"429 Too Many Requests")
 def test_what_the_api_asks_to_wait_holds_whatever_comes_next(
     tmp_path: Path, answers: list[bytes], codes: list[int]
 ) -> None:
-    """It does not know of files, and need not have been asked about a row."""
+    """A wait that the API asks for applies to the next file too."""
     sources = [
         write_csv(tmp_path / f"{n}.csv", [("id", "email"), (str(n), "a@example.com")])
         for n in (1, 2)
     ]
     with ScriptedServer([[answer] for answer in answers]) as server:
         patient = job(server.url, tmp_path / "runs", "invented", api__attempts=1)
-        begun = time.monotonic()
+        start = time.monotonic()
         summaries = list(update_each(sources, patient))
-        took = time.monotonic() - begun
+        took = time.monotonic() - start
     assert [summary.exit_code for summary in summaries] == codes
     assert took > 1

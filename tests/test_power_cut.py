@@ -1,4 +1,4 @@
-"""The power fails after any flush: what is on the disk then, and only that, is resumed from."""
+"""After a power cut at any flush, the run resumes from what is on the disk."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def applied(sandbox: Sandbox) -> set[int]:
 
 
 def recorded(runs: Path, scratch: Path) -> set[int]:
-    """The clients of whom there is a record of an attempt, in runs that can be seen."""
+    """The clients with a recorded attempt in visible runs."""
     found: set[int] = set()
     shutil.copytree(runs, scratch)  # looking at a journal must not mend it
     for path in scratch.glob("2*/journal.sqlite3"):
@@ -46,9 +46,9 @@ def recorded(runs: Path, scratch: Path) -> set[int]:
 def test_nothing_that_was_done_is_forgotten_when_the_power_fails(
     tmp_path: Path, sandbox: Sandbox
 ) -> None:
-    """After each flush there is a record of every update made so far, and the run can go on.
+    """After each flush, every update made so far is recorded, and the run can be resumed.
 
-    In the end each row is in the results once, updated, and there is one run.
+    In the end there is one run, whose results have each row once, updated.
     """
     source = write_csv(
         tmp_path / "clients.csv",

@@ -1,4 +1,4 @@
-"""The results hold every row as it was and its result, in files that no program runs."""
+"""The results hold every row unchanged with its result, in files without formulas."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def columns(table: ReportTable) -> list[dict[str, str]]:
 
 
 def table_of(header: Sequence[str], *rows: list[str]) -> ReportTable:
-    """Returns a table of columns that mean nothing to the job."""
+    """Returns a table of columns that are not fields."""
     return ReportTable(header, [None] * len(header), map(Line, rows))
 
 
@@ -105,7 +105,7 @@ def written(path: Path, header: Sequence[str], *rows: list[str]) -> Path:
 
 
 def styled(path: Path, *rows: ReportRow, right_to_left: bool = False) -> Worksheet:
-    """Writes results as a run does, and returns their sheet."""
+    """Writes results like a run, and returns their sheet."""
     table = results_table(NAMES, iter(rows), "run", FIELDS)
     write_table(path, table, ".xlsx", Sheet("Results", right_to_left=right_to_left), FACTS)
     sheet: Worksheet = openpyxl.load_workbook(path)["Results"]
@@ -118,13 +118,13 @@ def column_of(sheet: Worksheet, name: str) -> str:
 
 
 def dimension(sheet: Worksheet, index: int) -> ColumnDimension:
-    """Returns how a column is; neighbours that are alike have it in common."""
+    """Returns the dimension of a column; equal neighbours share one."""
     dimensions = sheet.column_dimensions.values()
     return next(each for each in dimensions if (each.min or 0) <= index <= (each.max or 0))
 
 
 def colours(cell: Cell | MergedCell) -> tuple[str, str]:
-    """Returns the fill and the letters of a cell."""
+    """Returns the fill and the text colour of a cell."""
     return f"#{cell.fill.fgColor.rgb[2:]}", f"#{cell.font.color.rgb[2:]}"
 
 
@@ -138,13 +138,13 @@ def luminance(colour: str) -> float:
 
 
 def test_results_have_the_columns_of_the_input_and_then_their_own() -> None:
-    """All columns are as they were, in their order, and the job's follow."""
+    """The input's columns are unchanged and in order, followed by the job's."""
     table = results_table(NAMES, iter([]), "run")
     assert table.header == [*NAMES, *(column.header for column in ResultColumn)]
 
 
 def test_results_show_an_updated_row() -> None:
-    """There is no error where there is success, but there may be a warning."""
+    """An updated row has no error, but may have a warning."""
     (row,) = columns(results_table(NAMES, iter([UPDATED]), "20250105T010000Z"))
     assert row == {
         "id": "1024",
@@ -165,7 +165,7 @@ def test_results_show_an_updated_row() -> None:
 
 
 def test_results_say_all_that_is_wrong_with_a_row() -> None:
-    """Every fault has its sentence; a code and its fix are there once."""
+    """Every fault has its sentence, and each code and fix appears once."""
     (row,) = columns(results_table(NAMES, iter([INVALID]), "run"))
     assert row["update_error"] == (
         "The number is wrong (“x”). The address is missing."
@@ -178,7 +178,7 @@ def test_results_say_all_that_is_wrong_with_a_row() -> None:
 
 
 def test_rework_has_the_columns_of_the_input_and_what_to_correct() -> None:
-    """What operations feed back holds no more than they need, and can be dropped again."""
+    """The rework has the input's columns, and only the columns needed to fix the rows."""
     (row,) = columns(rework_table(NAMES, iter([INVALID]), "run"))
     assert list(row)[:3] == NAMES
     own = ["update_status", "update_error", "update_fix", "update_row", "update_run"]
@@ -199,7 +199,7 @@ def test_csv_is_what_excel_opens_without_questions(tmp_path: Path) -> None:
 
 
 def test_csv_holds_no_formula(tmp_path: Path) -> None:
-    """What a spreadsheet program would run gets an apostrophe, in the header too; phones do not."""
+    """Formulas get an apostrophe, also in the header; phone numbers do not."""
     path = written(tmp_path / "a.csv", FORMULAS, FORMULAS, ["+97433123456"] * len(FORMULAS))
     with path.open(encoding="utf-8-sig", newline="") as file:
         header, formulas, phones = csv.reader(file)
@@ -220,14 +220,14 @@ def test_workbook_holds_text_alone(tmp_path: Path) -> None:
 
 
 def test_apostrophe_before_a_formula_is_doubled_in_a_workbook(tmp_path: Path) -> None:
-    """Reading takes one off; a name that begins with one is left alone."""
+    """An apostrophe before a formula is doubled, since reading removes one."""
     path = written(tmp_path / "a.xlsx", ["a", "b"], ["'=1", "'Abdulaziz"])
     (_, row) = openpyxl.load_workbook(path).worksheets[0].iter_rows(values_only=True)
     assert row == ("''=1", "'Abdulaziz")
 
 
 def test_text_that_is_too_long_for_a_cell_says_that_it_was_cut(tmp_path: Path) -> None:
-    """A workbook holds 32767 characters in a cell, and points to where the rest is."""
+    """A text over 32,767 characters is cut, and says where the rest is."""
     path = written(tmp_path / "a.xlsx", ["a", "b"], ["x" * 32_767, "y" * 32_768])
     sheet = openpyxl.load_workbook(path).worksheets[0]
     whole, cut = (str(sheet.cell(2, column).value) for column in (1, 2))
@@ -237,13 +237,13 @@ def test_text_that_is_too_long_for_a_cell_says_that_it_was_cut(tmp_path: Path) -
 
 
 def test_csv_holds_the_whole_text(tmp_path: Path) -> None:
-    """Nothing is cut where there is no limit."""
+    """A CSV has the whole text."""
     path = written(tmp_path / "a.csv", ["a"], ["y" * 100_000])
     assert "y" * 100_000 in path.read_text(encoding="utf-8")
 
 
 def test_table_that_does_not_fit_a_sheet_is_never_cut(tmp_path: Path) -> None:
-    """A cell beyond the last one that a sheet has is an error, not left out."""
+    """A table that does not fit a sheet is an error, and is never cut."""
     table = table_of(["x"] * 16_385)
     with pytest.raises(InconsistentError, match="row 1 of a workbook could not be written"):
         write_table(tmp_path / "a.xlsx", table, ".xlsx")
@@ -251,14 +251,14 @@ def test_table_that_does_not_fit_a_sheet_is_never_cut(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ending", [".csv", ".xlsx"])
 def test_count_of_rows_is_without_the_header(tmp_path: Path, ending: str) -> None:
-    """What is said to be written is what the run compares with the rows it read."""
+    """The returned count is the number of rows without the header."""
     table = table_of(["id"], ["1"], [""], ["3"])
     assert write_table(tmp_path / f"a{ending}", table, ending) == 3
     assert write_table(tmp_path / f"b{ending}", table_of(["id"]), ending) == 0
 
 
 def test_status_has_a_colour_and_a_word(tmp_path: Path) -> None:
-    """Each status has its own colours; the word is in the cell."""
+    """Each status has its own colours, and its name in the cell."""
     rows = [replace(INVALID, row=number, status=status) for number, status in enumerate(Status, 2)]
     sheet = styled(tmp_path / "a.xlsx", *rows)
     cells = [sheet.cell(number, 2) for number in range(2, len(rows) + 2)]
@@ -269,13 +269,13 @@ def test_status_has_a_colour_and_a_word(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("pair", [*COLOURS.values(), FAULTY, HEADER, OWN_HEADER, SANDBOX])
 def test_colours_are_easy_to_read(pair: tuple[str, str]) -> None:
-    """Letters stand out from their fill as WCAG 2.2 asks for at its strictest (1.4.6)."""
+    """All colours have the enhanced contrast of WCAG 2.2 (1.4.6)."""
     dark, light = sorted(map(luminance, pair))
     assert (light + 0.05) / (dark + 0.05) >= 7
 
 
 def test_header_stays_in_view_and_can_be_filtered_by(tmp_path: Path) -> None:
-    """It is frozen together with the id, and the filter spans the whole table."""
+    """The header is frozen with the id, and the filter covers the whole table."""
     sheet = styled(tmp_path / "a.xlsx", UPDATED, INVALID)
     assert sheet.freeze_panes == "B2"
     assert sheet.auto_filter.ref == f"A1:{get_column_letter(len(NAMES) + len(ResultColumn))}3"
@@ -284,7 +284,7 @@ def test_header_stays_in_view_and_can_be_filtered_by(tmp_path: Path) -> None:
 
 
 def test_columns_are_as_wide_as_what_they_hold(tmp_path: Path) -> None:
-    """Within limits, by the first rows; the columns of sentences are wide in any case."""
+    """Columns are as wide as their first rows, within limits; sentences have a fixed width."""
     long = replace(UPDATED, cells=["1024", "x" * 30, "a line\n" * 500])
     late = replace(INVALID, cells=["9" * 99] * 3)
     sheet = styled(tmp_path / "a.xlsx", long, *[UPDATED] * 100, late)
@@ -296,14 +296,14 @@ def test_columns_are_as_wide_as_what_they_hold(tmp_path: Path) -> None:
 
 
 def test_sentences_take_no_room_where_there_are_none(tmp_path: Path) -> None:
-    """After a run without errors the operator's own columns are not far to the right."""
+    """Columns of sentences are narrow if they are empty."""
     sheet = styled(tmp_path / "a.xlsx", *[UPDATED] * 3)
     assert sheet.column_dimensions[column_of(sheet, "update_error")].width < 20
     assert sheet.column_dimensions[column_of(sheet, "update_warning")].width > 40
 
 
 def test_row_is_as_high_as_its_sentences(tmp_path: Path) -> None:
-    """What is wrong can be read without clicking; other rows keep the height of a line."""
+    """A row is as high as its sentences need."""
     wrong = replace(INVALID, faults=(Fault(Code.TEXT_DAMAGED, "no " * 50),))
     sheet = styled(tmp_path / "a.xlsx", UPDATED, wrong)
     assert (sheet.row_dimensions[2].height, sheet.row_dimensions[3].height) == (None, 45)
@@ -311,7 +311,7 @@ def test_row_is_as_high_as_its_sentences(tmp_path: Path) -> None:
 
 
 def test_what_is_typed_into_a_blank_cell_stays_text(tmp_path: Path) -> None:
-    """Where a phone is missing, +974 is typed in; a number it must not become."""
+    """A value that is typed into a blank cell stays text."""
     path = tmp_path / "a.xlsx"
     write_table(path, rework_table(NAMES, iter([INVALID]), "run", FIELDS), ".xlsx")
     sheet = openpyxl.load_workbook(path).worksheets[0]
@@ -322,7 +322,7 @@ def test_what_is_typed_into_a_blank_cell_stays_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("right_to_left", [False, True])
 def test_workbook_reads_in_the_direction_of_its_input(tmp_path: Path, right_to_left: bool) -> None:  # noqa: FBT001
-    """Its rows do, and the reader sees it again; the summary is English."""
+    """The rows have the input's direction; the summary is left-to-right."""
     path = tmp_path / "a.xlsx"
     styled(path, UPDATED, right_to_left=right_to_left)
     sheets = openpyxl.load_workbook(path).worksheets
@@ -338,7 +338,7 @@ def lines_of(path: Path) -> list[list[object]]:
 
 
 def test_rows_are_the_first_sheet_and_the_summary_is_shown_first(tmp_path: Path) -> None:
-    """A script that reads the first sheet gets rows; a person sees the summary."""
+    """The rows are the first sheet, and the summary is shown first."""
     path = tmp_path / "a.xlsx"
     styled(path, UPDATED, INVALID)
     workbook = openpyxl.load_workbook(path)
@@ -350,7 +350,7 @@ def test_rows_are_the_first_sheet_and_the_summary_is_shown_first(tmp_path: Path)
 
 
 def test_summary_says_what_ran_and_what_to_do(tmp_path: Path) -> None:
-    """It has the outcome, date, file and API, the columns, what to do, and what is still open."""
+    """The summary has the outcome, date, file, API, columns, advice and open rows."""
     path = tmp_path / "a.xlsx"
     styled(path, UPDATED)
     lines = lines_of(path)
@@ -369,7 +369,7 @@ def test_summary_says_what_ran_and_what_to_do(tmp_path: Path) -> None:
         [FACTS.advice[1]],
         [],
         [
-            "Still open after all rework",
+            "Still open after this rework",
             "clients.xlsx (run 20250104T010000Z): 1 row to fix, 1,200 rows to send",
         ],
         ["older.xlsx (run 20250103T010000Z): nothing"],
@@ -382,7 +382,7 @@ def test_summary_says_what_ran_and_what_to_do(tmp_path: Path) -> None:
 
 
 def test_counts_of_the_summary_are_numbers(tmp_path: Path) -> None:
-    """They can be added up; every other cell is text, and none is a formula."""
+    """The counts are numbers, and every other cell is text."""
     styled(tmp_path / "a.xlsx", UPDATED)
     sheet = openpyxl.load_workbook(tmp_path / "a.xlsx")["Summary"]
     cells = [cell for line in sheet.iter_rows() for cell in line if cell.value is not None]
@@ -394,12 +394,12 @@ def test_counts_of_the_summary_are_numbers(tmp_path: Path) -> None:
 
 
 def on_paper(sheet: Worksheet) -> str:
-    """Returns what stands above each page that is printed."""
+    """Returns the header of each printed page."""
     return str(sheet.oddHeader and sheet.oddHeader.center.text)
 
 
 def test_every_sheet_of_a_sandbox_run_says_so(tmp_path: Path) -> None:
-    """It is the first thing in the summary, and on each page of the rows that is printed."""
+    """The summary begins with SANDBOX, and each printed page has it."""
     path = tmp_path / "a.xlsx"
     facts = replace(FACTS, totals=replace(FACTS.totals, sandbox=True))
     table = results_table(NAMES, iter([UPDATED]), "run", FIELDS)
@@ -420,14 +420,14 @@ def test_every_sheet_of_a_sandbox_run_says_so(tmp_path: Path) -> None:
     [("عملاء", "عملاء"), ("summary", "Results"), ("a" * 32, "Results"), ("a/b", "Results")],
 )
 def test_sheet_has_the_name_that_it_is_to_have(tmp_path: Path, name: str, used: str) -> None:
-    """Other programs name their sheets as Excel does not; that is no reason for no results."""
+    """A sheet keeps its name, or gets another if Excel does not allow it."""
     path = tmp_path / "a.xlsx"
     write_table(path, table_of(["id"], ["7"]), ".xlsx", Sheet(name), FACTS)
     assert openpyxl.load_workbook(path).sheetnames == [used, "Summary"]
 
 
 def test_summary_is_never_read_as_rows(tmp_path: Path) -> None:
-    """Whatever it says, the sheet that has the columns is the other one."""
+    """The summary is never taken for the sheet with the rows."""
     path = tmp_path / "a.xlsx"
     styled(path, UPDATED)
     with open_table(path) as table:
@@ -441,17 +441,17 @@ def test_summary_is_never_read_as_rows(tmp_path: Path) -> None:
 
 
 def test_summary_of_what_went_well_has_no_reasons(tmp_path: Path) -> None:
-    """There is no table without lines, and a check has no run."""
+    """The summary of a good run has no reasons, and that of a check has no run."""
     path = tmp_path / "a.xlsx"
     facts = replace(FACTS, codes={}, run="", verdict="No errors found.", reworked=())
     write_table(path, table_of(["id"]), ".xlsx", summary=facts)
     labels = [line[0] for line in lines_of(path) if line]
     assert labels[:5] == ["Check", "Result", "File", "Rows", "Columns"]
-    assert not {"Reason", "Run", "Started", "Still open after all rework"} & {*labels}
+    assert not {"Reason", "Run", "Started", "Still open after this rework"} & {*labels}
 
 
 def test_result_is_beside_the_id_in_a_workbook_alone(tmp_path: Path) -> None:
-    """People see it without scrolling; programs find the columns of the CSV where they were."""
+    """A workbook has the result beside the id; the order of a CSV is unchanged."""
     names = ["Branch", "id", "email", "Note"]
     row = replace(UPDATED, cells=["Doha", "1024", "sara@example.com", ""])
     fields = {Field.ID: 1, Field.EMAIL: 2}
@@ -473,7 +473,7 @@ def test_result_is_beside_the_id_in_a_workbook_alone(tmp_path: Path) -> None:
 
 
 def test_details_are_folded_away(tmp_path: Path) -> None:
-    """They are one hidden group at the end, whose button is beside it."""
+    """The details are a collapsed group at the end."""
     sheet = styled(tmp_path / "a.xlsx", UPDATED)
     names = [str(cell.value) for cell in sheet[1]]
     hidden = [name for index, name in enumerate(names, 1) if dimension(sheet, index).hidden]
@@ -484,7 +484,7 @@ def test_details_are_folded_away(tmp_path: Path) -> None:
 
 
 def test_only_the_header_is_frozen_where_the_id_is_far_to_the_right(tmp_path: Path) -> None:
-    """Else what is frozen would fill the window, and nothing could be scrolled to."""
+    """If the id is far to the right, only the header is frozen."""
     names = [*map("a column {}".format, range(9)), "id"]
     row = replace(UPDATED, cells=["x" * 30] * 9 + ["1024"])
     write_table(
@@ -494,7 +494,7 @@ def test_only_the_header_is_frozen_where_the_id_is_far_to_the_right(tmp_path: Pa
 
 
 def test_faulty_cell_has_a_colour_and_a_note(tmp_path: Path) -> None:
-    """The cell itself shows what to correct, and says how, be it blank."""
+    """A faulty cell, also a blank one, has a colour and a note that says how to fix it."""
     unknown = Fault(Code.API_NOT_FOUND, "Fatora has no such client.")
     refused = replace(INVALID, status=Status.REJECTED, faults=(unknown,))
     sheet = styled(tmp_path / "a.xlsx", UPDATED, INVALID, refused)
@@ -520,7 +520,7 @@ def test_faulty_cell_has_a_colour_and_a_note(tmp_path: Path) -> None:
 
 
 def test_one_cell_with_two_faults_has_one_note(tmp_path: Path) -> None:
-    """It says both."""
+    """A cell with two faults has one note with both."""
     twice = replace(
         INVALID,
         faults=tuple(
@@ -538,7 +538,7 @@ def test_one_cell_with_two_faults_has_one_note(tmp_path: Path) -> None:
 def test_notes_are_bounded_and_colours_are_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """XlsxWriter keeps every note in memory; the sentence is beside the id in any case."""
+    """The number of notes is limited, to save memory; colours are not."""
     monkeypatch.setattr("etl.report.sheets._NOTED", 3)
     sheet = styled(tmp_path / "a.xlsx", *[INVALID] * 4)
     notes = [cell for line in sheet.iter_rows() for cell in line if cell.comment]
@@ -547,7 +547,7 @@ def test_notes_are_bounded_and_colours_are_not(
 
 
 def test_workbook_prints_legibly_on_a4(tmp_path: Path) -> None:
-    """Landscape, as wide as the page, the header on each, without columns for which it is small."""
+    """A workbook prints on A4 landscape, as wide as the page, with its header on every page."""
     names = ["id", "email", *map("Column {}".format, range(30))]
     row = replace(INVALID, cells=["x", *["a value of some length"] * 31])
     write_table(tmp_path / "a.xlsx", results_table(names, iter([row]), "run", FIELDS), ".xlsx")
@@ -568,14 +568,14 @@ def test_workbook_prints_legibly_on_a4(tmp_path: Path) -> None:
 
 
 def test_paper_shows_no_details(tmp_path: Path) -> None:
-    """A table that fits is printed up to the last column that is not folded away."""
+    """The collapsed details are not printed."""
     sheet = styled(tmp_path / "a.xlsx", UPDATED)
     assert sheet.print_area.endswith(f"${column_of(sheet, 'update_row')}$2")
 
 
 @pytest.mark.parametrize("name", ["id", "email", "update_status", "update_error", "update_fix"])
 def test_english_is_read_from_left_to_right(tmp_path: Path, name: str) -> None:
-    """Also in a sheet that begins at the right, so that no plus sign moves to a number's end."""
+    """English and phone numbers are left-to-right, also in a right-to-left sheet."""
     sheet = styled(tmp_path / "a.xlsx", UPDATED, INVALID, right_to_left=True)
     letter = column_of(sheet, name)
     cells = [cell for cell in (sheet[f"{letter}2"], sheet[f"{letter}3"]) if cell.has_style]

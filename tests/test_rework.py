@@ -1,4 +1,4 @@
-"""A rework file invites no harm, and what is still open after it is known."""
+"""Rework files hold only rows to fix, and rows that are still open are tracked."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def night(sandbox: Sandbox, tmp_path: Path) -> Job:
 
 
 def corrected(path: Path, summary: Summary, corrections: dict[str, str]) -> Path:
-    """Write the rows to fix as operations feed them back: some texts replaced by others."""
+    """Write the rework as operations submit it, with some texts replaced."""
     assert summary.rework is not None
     text = summary.rework.read_text(encoding="utf-8-sig")
     for wrong, right in corrections.items():
@@ -59,7 +59,8 @@ def test_rework_holds_only_rows_that_must_be_fixed(tmp_path: Path) -> None:
     rows = [(str(number), f"c{number}@example.com", "") for number in range(10, 40)]
     source = write_xlsx(tmp_path / "clients.xlsx", [HEADER, BAD, REFUSED, *rows])
     with Sandbox(behaviour=Behaviour(fail_share=1)) as broken:
-        night = job(broken.url, tmp_path / "runs", broken.api_key, api__attempts=1)
+        # With one worker, whose first request is turned away: it is that of the row to refuse.
+        night = job(broken.url, tmp_path / "runs", broken.api_key, api__attempts=1, load__workers=1)
         summary = update(source, night)
     assert summary.rework is not None
     assert summary.totals.left == 31
@@ -69,13 +70,13 @@ def test_rework_holds_only_rows_that_must_be_fixed(tmp_path: Path) -> None:
 
 
 def test_a_run_with_rows_left_but_none_to_fix_has_no_rework(night: Job, tmp_path: Path) -> None:
-    """Nobody is asked to correct what is right."""
+    """A run without rows to fix has no rework file."""
     source = write_csv(tmp_path / "clients.csv", [HEADER, GOOD, ("5", "noor@example.com", "")])
     assert update(source, replace(night, limit=1)).rework is None
 
 
 def test_the_manifest_names_the_runs_that_are_reworked(night: Job, tmp_path: Path) -> None:
-    """The auditor follows a corrected row back to the file in which it was wrong."""
+    """The manifest names the runs whose rows are corrected."""
     first = update(write_csv(tmp_path / "1.csv", [HEADER, GOOD, BAD]), night)
     second = update(write_csv(tmp_path / "2.csv", [HEADER, WORSE]), night)
     one = corrected(tmp_path / "r.csv", first, {"no address": "a@example.com"})
@@ -105,7 +106,7 @@ def test_what_is_open_shrinks_with_each_rework(night: Job, tmp_path: Path) -> No
 
 
 def test_a_processed_file_says_how_many_rows_still_need_fixing(night: Job, tmp_path: Path) -> None:
-    """Rows whose rework was updated need nothing any more."""
+    """Corrected rows no longer count as open."""
     source = write_csv(tmp_path / "clients.csv", [HEADER, GOOD, BAD, WORSE])
     first = update(source, night)
     assert "2 rows still need fixing. Use --again" in update(source, night).sentence
@@ -114,7 +115,7 @@ def test_a_processed_file_says_how_many_rows_still_need_fixing(night: Job, tmp_p
 
 
 def test_a_corrected_results_file_counts_as_rework(night: Job, tmp_path: Path) -> None:
-    """Whoever corrects all results instead of the rework is understood, too."""
+    """A corrected results file counts as rework too."""
     first = update(write_csv(tmp_path / "clients.csv", [HEADER, GOOD, BAD]), night)
     assert first.results is not None
     text = first.results.read_text("utf-8-sig").replace("no address", "a@example.com")
@@ -124,7 +125,7 @@ def test_a_corrected_results_file_counts_as_rework(night: Job, tmp_path: Path) -
 
 
 def test_columns_of_an_earlier_run_are_neither_sent_nor_kept(night: Job, tmp_path: Path) -> None:
-    """Each run writes its own, under names that stand there once."""
+    """Columns of an earlier run are neither sent nor kept, and appear only once."""
     first = update(write_csv(tmp_path / "clients.csv", [HEADER, BAD]), night)
     again = update(corrected(tmp_path / "r.csv", first, {"no address": "a@example.com"}), night)
     assert again.results is not None
@@ -147,7 +148,7 @@ def test_columns_of_an_earlier_run_are_neither_sent_nor_kept(night: Job, tmp_pat
 def test_an_origin_that_nobody_knows_does_no_harm(
     night: Job, tmp_path: Path, run: str, row: str
 ) -> None:
-    """The cells come from outside: they may hold anything."""
+    """Any content of the origin columns is harmless."""
     header = (*HEADER, "update_run", "update_row")
     source = write_csv(tmp_path / "clients.csv", [header, (*GOOD, run, row)])
     summary = update(source, night)
@@ -158,7 +159,7 @@ def test_an_origin_that_nobody_knows_does_no_harm(
 
 
 def test_a_damaged_rework_closes_nothing(night: Job, tmp_path: Path) -> None:
-    """Its original counts as open, and no other run is hidden."""
+    """A damaged rework closes no rows, and hides no other run."""
     first = update(write_csv(tmp_path / "clients.csv", [HEADER, BAD]), night)
     rework = update(corrected(tmp_path / "r.csv", first, {"no address": "a@example.com"}), night)
     assert open_rows(night, first) == 0

@@ -1,4 +1,4 @@
-"""What is promised of every table and every row, tried on many that nobody would think of."""
+"""Promises about every table and row, tested with generated ones."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ FAULTY_MARKS = st.sampled_from([(column, None) for column in BAD])
 
 @st.composite
 def tables(draw: st.DrawFn) -> tuple[list[str], list[list[str]]]:
-    """Headers, of which two are required ones, and rows that have a cell for each."""
+    """Headers, including the required ones, and rows with a cell for each."""
     header = ["id", *draw(st.lists(UNSENT, max_size=4)), "email"]
     row = st.lists(TEXTS, min_size=len(header), max_size=len(header))
     return header, draw(st.lists(row, max_size=6))
@@ -59,7 +59,7 @@ def tables(draw: st.DrawFn) -> tuple[list[str], list[list[str]]]:
 
 @st.composite
 def records(draw: st.DrawFn) -> tuple[Record, set[int]]:
-    """A record, and the columns of it that were made bad."""
+    """A record, and its columns that were made invalid."""
     cells = [*GOOD[:4], draw(TEXTS)]
     marks = {}
     bad = draw(st.lists(FAULTY_CELLS | FAULTY_MARKS, max_size=3, unique_by=lambda each: each[0]))
@@ -82,7 +82,7 @@ def numbered(drawn: list[tuple[Record, set[int]]]) -> list[Record]:
 @example("'=1")
 @example("''+974")
 def test_guard_comes_off_again(text: str) -> None:
-    """Whatever is written as a CSV cell is read as the text that it was."""
+    """Text that is written as a CSV cell is read as the same text."""
     assert unguard_formula(guard_formula(text)) == text
 
 
@@ -93,7 +93,7 @@ def test_guard_comes_off_again(text: str) -> None:
 def test_table_that_is_written_is_read_as_the_same_cells(
     ending: str, table: tuple[list[str], list[list[str]]]
 ) -> None:
-    """Results can be fed back: every header and cell of every row, at its row's number."""
+    """A table that is written is read with the same headers, cells and row numbers."""
     header, rows = table
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"results{ending}"
@@ -140,7 +140,7 @@ def test_table_in_any_dialect_is_read_as_the_same_cells(
 @settings(UNHURRIED, max_examples=25)
 @given(drawn=st.lists(records(), max_size=20))
 def test_every_record_comes_out_once_and_in_order(drawn: list[tuple[Record, set[int]]]) -> None:
-    """No fault of a row, and no number of them, loses, doubles or moves a row."""
+    """Faults never lose, repeat or move a row."""
     given_records = numbered(drawn)
     assert [row.record for row in check_records(given_records, RULES)] == given_records
 
@@ -150,7 +150,7 @@ def test_every_record_comes_out_once_and_in_order(drawn: list[tuple[Record, set[
 def test_rows_have_faults_exactly_where_a_sent_cell_is_bad(
     drawn: list[tuple[Record, set[int]]],
 ) -> None:
-    """Each bad cell is known and named, and no good row is held back for another's."""
+    """Rows have faults exactly for their invalid cells."""
     rows = list(check_records(numbered(drawn), RULES))
     wrong = [{RULES.columns[fault.field] for fault in row.faults if fault.field} for row in rows]
     assert wrong == [bad for _, bad in drawn]
@@ -162,7 +162,7 @@ def test_rows_have_faults_exactly_where_a_sent_cell_is_bad(
 @settings(UNHURRIED, max_examples=25)
 @given(ids=st.lists(st.text(st.sampled_from("0012٣۴\uff15.,-+_eE x\u200f")), max_size=20))
 def test_accepted_id_is_the_number_in_its_cell(ids: list[str]) -> None:
-    """However an id is spelt, a row is never sent to another client than the one it names."""
+    """An accepted id is the number in its cell, in any spelling."""
     rows = [Record(row, (text, *GOOD[1:])) for row, text in enumerate(ids, 2)]
     for checked, text in zip(check_records(rows, RULES), ids, strict=True):
         if checked.client_id is not None and not checked.faults:
@@ -172,7 +172,7 @@ def test_accepted_id_is_the_number_in_its_cell(ids: list[str]) -> None:
 @settings(UNHURRIED, max_examples=25)
 @given(names=st.lists(TEXTS, max_size=20))
 def test_accepted_name_is_sent_as_it_stands(names: list[str]) -> None:
-    """No character of a free text is lost, mapped or composed on its way to the API."""
+    """No character of a name is lost, converted or composed on its way to the API."""
     rows = [Record(row, (*GOOD[:2], text, *GOOD[3:])) for row, text in enumerate(names, 2)]
     for checked, text in zip(check_records(rows, RULES), names, strict=True):
         if not checked.faults:

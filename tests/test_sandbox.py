@@ -1,4 +1,4 @@
-"""The sandbox answers as the published API does, and fails exactly as its settings say."""
+"""The sandbox answers like the published API, and fails exactly as configured."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ HESSA = {
 
 
 class Caller:
-    """A program that talks to a sandbox over one connection, about one client of its own."""
+    """A program that talks to a sandbox over one connection, about its own client."""
 
     def __init__(self, sandbox: Sandbox, session: requests.Session) -> None:
         self.client_id = next(UNUSED_IDS)
@@ -75,14 +75,14 @@ class Caller:
         return [client["id"] for client in self.find(**query).json()["clients"]]
 
     def stored(self) -> dict[str, str]:
-        """The client's texts as they are now, seen past the API."""
+        """The client's current texts, read directly from the store."""
         client = self.sandbox.store.get(self.client_id)
         return {field: getattr(client, field) for field in HESSA}
 
 
 @contextlib.contextmanager
 def calling(sandbox: Sandbox) -> Iterator[Caller]:
-    """A caller of this sandbox, whatever proxy or credentials the environment names."""
+    """A caller of this sandbox, which ignores proxies and credentials of the environment."""
     with requests.Session() as session:
         session.trust_env = False
         yield Caller(sandbox, session)
@@ -96,7 +96,7 @@ def misbehaving(behaviour: Behaviour) -> Iterator[Caller]:
 
 
 def output_of(program: str) -> str:
-    """All that a program of its own prints, which has to end well."""
+    """The output of a separate program, which must succeed."""
     ended = subprocess.run(
         [sys.executable, "-c", program],
         cwd=Path(__file__).parents[1],
@@ -111,13 +111,13 @@ def output_of(program: str) -> str:
 
 
 def port_of(sandbox: Sandbox) -> int:
-    """The port that a sandbox listens, or listened, on."""
+    """The port of a sandbox, also after it ended."""
     return urlsplit(sandbox.url).port or 0
 
 
 @pytest.fixture(scope="module")
 def faultless() -> Iterator[Sandbox]:
-    """One sandbox for all tests that need nothing special, as ending it takes a while."""
+    """One sandbox for all tests without special needs, since ending it takes a while."""
     with Sandbox() as sandbox:
         yield sandbox
 
@@ -149,21 +149,21 @@ def test_reading_answers_with_notes(caller: Caller) -> None:
 
 
 def test_an_update_keeps_the_fields_that_it_leaves_out(caller: Caller) -> None:
-    """A key that is absent leaves the stored value alone."""
+    """An update keeps the fields that it leaves out."""
     caller.put(HESSA)
     caller.put({"email": "new@example.com"})
     assert caller.stored() == {**HESSA, "email": "new@example.com"}
 
 
 def test_an_update_with_an_empty_string_clears_the_field(caller: Caller) -> None:
-    """Empty is a value of its own, not the same as absent."""
+    """An empty string clears the field."""
     caller.put(HESSA)
     caller.put({"email": HESSA["email"], "notes": ""})
     assert caller.stored() == {**HESSA, "notes": ""}
 
 
 def test_an_update_ignores_keys_that_are_not_texts_of_a_client(caller: Caller) -> None:
-    """Neither an unknown key nor an ``id`` in the body has an effect."""
+    """Unknown keys and an ``id`` in the body have no effect."""
     answer = caller.put({**HESSA, "id": 5, "Note": "x"})
     assert answer.json()["client"]["id"] == caller.client_id
     assert caller.stored() == HESSA
@@ -179,7 +179,7 @@ def test_a_content_type_may_have_parameters(caller: Caller) -> None:
 
 @pytest.mark.parametrize("client_id", ["0", "1000000", "abc", "1.5", "-1", "+7", "1_0", "٣", "%20"])
 def test_an_id_that_names_no_client_is_404(caller: Caller, client_id: str) -> None:
-    """Unknown, or not an integer at all: an error object names the id."""
+    """An unknown or malformed id is a 404 that names it."""
     answer = caller.get(client_id)
     assert answer.status_code == 404
     assert answer.json()["status"] == "ERROR"
@@ -187,12 +187,12 @@ def test_an_id_that_names_no_client_is_404(caller: Caller, client_id: str) -> No
 
 
 def test_an_id_of_many_thousand_digits_is_404(caller: Caller) -> None:
-    """Python refuses to read such a number, and the sandbox must not fall over it."""
+    """An extremely long id, which Python refuses to parse, is a 404."""
     assert caller.get("9" * 5000).status_code == 404
 
 
 def test_an_update_without_an_id_is_404(caller: Caller) -> None:
-    """A blank id is no client, and nobody is redirected to the list of all clients."""
+    """A blank id is a 404, not a redirect to the list of clients."""
     url = f"{caller.sandbox.url}/clients/"
     answer = caller.session.put(url, json=HESSA, allow_redirects=False, timeout=5)
     assert answer.status_code == 404
@@ -212,8 +212,8 @@ def test_a_body_of_another_content_type_is_415(caller: Caller) -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[1]", b"null", b'"text"', b"\xff"])
-def test_a_body_that_is_no_json_object_is_400(caller: Caller, body: bytes) -> None:
-    """Whatever it is instead, the error object names the body."""
+def test_a_body_that_is_not_a_json_object_is_400(caller: Caller, body: bytes) -> None:
+    """A body that is not a JSON object is a 400 that names the body."""
     answer = caller.put(body)
     assert answer.status_code == 400
     assert answer.json()["error"]["field"] == "body"
@@ -221,22 +221,22 @@ def test_a_body_that_is_no_json_object_is_400(caller: Caller, body: bytes) -> No
 
 @pytest.mark.parametrize("body", [{"name": "Hessa"}, {"email": ""}, {"email": " \t"}])
 def test_an_update_without_an_email_is_400(caller: Caller, body: dict[str, str]) -> None:
-    """The only required key: absent and blank are the same, and the error object names it."""
+    """A missing or blank email is a 400 that names it."""
     answer = caller.put(body)
     assert answer.status_code == 400
     assert answer.json()["error"]["field"] == "email"
 
 
 @pytest.mark.parametrize("email", ["hessa.example.com", None, 5])
-def test_an_email_that_is_none_is_422(caller: Caller, email: object) -> None:
-    """Understood, but of no use: no string, or one without an ``@``."""
+def test_an_invalid_email_is_422(caller: Caller, email: object) -> None:
+    """An email that is not a string, or has no ``@``, is a 422."""
     answer = caller.put({"email": email})
     assert answer.status_code == 422
     assert [problem["field"] for problem in answer.json()["error"]["problems"]] == ["email"]
 
 
 def test_every_unusable_field_is_listed(caller: Caller) -> None:
-    """The error object of a 422 holds a list, and the update is refused as a whole."""
+    """A 422 lists every unusable field, and nothing is updated."""
     before = caller.stored()
     answer = caller.put({**HESSA, "name": None, "phone": 97433123456, "notes": ["VIP"]})
     problems = answer.json()["error"]["problems"]
@@ -246,7 +246,7 @@ def test_every_unusable_field_is_listed(caller: Caller) -> None:
 
 
 def test_an_unknown_path_is_404_with_an_error_object(caller: Caller) -> None:
-    """What the routing refuses is worded like everything else."""
+    """An unknown path is a 404 with an error object."""
     answer = caller.session.get(f"{caller.sandbox.url}/invoices", timeout=5)
     assert (answer.status_code, answer.json()["status"]) == (404, "ERROR")
 
@@ -256,7 +256,7 @@ def test_an_unknown_path_is_404_with_an_error_object(caller: Caller) -> None:
 
 @pytest.mark.parametrize("status", [400, 403, 404, 409, 422, 499, 500, 503, 599])
 def test_a_magic_address_is_answered_with_its_status(caller: Caller, status: int) -> None:
-    """The three digits before the ``@`` become the answer, and nothing is applied."""
+    """A magic address is answered with its status, and nothing is updated."""
     before = caller.stored()
     answer = caller.put({"email": f"hessa+{status}@example.com"})
     assert answer.status_code == status
@@ -271,7 +271,7 @@ def test_the_magic_401_has_a_string_as_its_error(caller: Caller) -> None:
 
 
 def test_the_magic_429_says_when_to_come_back(caller: Caller) -> None:
-    """It is the answer of the throttle, header included."""
+    """The magic 429 has the same Retry-After as the throttle."""
     answer = caller.put({"email": "hessa+429@example.com"})
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
 
@@ -286,14 +286,14 @@ def test_other_tagged_addresses_are_ordinary(caller: Caller, local: str) -> None
 
 
 def test_a_wrong_api_key_is_401_with_a_string(caller: Caller) -> None:
-    """Word for word what the authentication page says."""
+    """A wrong key gets the error of the vendor's authentication page."""
     answer = caller.authorize("wrong")
     assert answer.status_code == 401
     assert answer.json() == {"status": "ERROR", "error": "Invalid API Key"}
 
 
 def test_the_token_is_a_jwt_that_lives_for_a_year(caller: Caller) -> None:
-    """As the vendor's sample: ``nbf`` and ``iat`` are now, ``exp`` is a year later."""
+    """The token is like the vendor's sample, and valid for a year."""
     answer = caller.authorize().json()
     claims = jwt.decode(answer["bearer_token"], options={"verify_signature": False})
     assert answer["success"] is True
@@ -304,7 +304,7 @@ def test_the_token_is_a_jwt_that_lives_for_a_year(caller: Caller) -> None:
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Bearer x.y.z", "Basic eDp5"])
 @pytest.mark.parametrize("path", ["clients/7", "clients"])
 def test_a_call_without_a_good_token_is_401(caller: Caller, path: str, header: str | None) -> None:
-    """Missing or malformed, for one client or many: an error that is a string."""
+    """A call with a missing or malformed token is a 401 whose error is a string."""
     url = f"{caller.sandbox.url}/{path}"
     answer = caller.session.get(url, headers={"Authorization": header}, timeout=5)
     assert answer.status_code == 401
@@ -328,21 +328,21 @@ def test_an_update_without_a_good_token_changes_nothing(caller: Caller) -> None:
 
 
 def test_the_token_of_another_sandbox_is_401(caller: Caller) -> None:
-    """A well-formed token is good only if this sandbox signed it."""
+    """A token of another sandbox is a 401."""
     with Sandbox() as other, calling(other) as stranger:
         caller.session.headers.update(stranger.session.headers)
     assert caller.get().status_code == 401
 
 
 def test_an_unsigned_token_is_401(caller: Caller) -> None:
-    """RFC 8725, 3.1: a token does not choose how it is verified."""
+    """An unsigned token is a 401 (RFC 8725, 3.1)."""
     token = jwt.encode({"exp": time.time() + 60}, "", algorithm="none")
     caller.session.headers["Authorization"] = f"Bearer {token}"
     assert caller.get().status_code == 401
 
 
 def test_an_expired_token_is_401_and_says_so() -> None:
-    """The end of a token's life is the setting's, to the second and below."""
+    """A token expires exactly after its configured lifetime."""
     with misbehaving(Behaviour(token_lifetime=0)) as caller:
         answer = caller.get()
     assert answer.status_code == 401
@@ -350,7 +350,7 @@ def test_an_expired_token_is_401_and_says_so() -> None:
 
 
 def test_a_token_may_live_for_less_than_a_second() -> None:
-    """Tests of a token's renewal need not wait for the next full second."""
+    """A token may be valid for less than a second, so that tests are quick."""
     with misbehaving(Behaviour(token_lifetime=0.9)) as caller:
         assert caller.get().status_code == 200
 
@@ -359,19 +359,19 @@ def test_a_token_may_live_for_less_than_a_second() -> None:
 
 
 def test_a_list_has_twenty_clients_of_the_first_page_by_default(caller: Caller) -> None:
-    """The published defaults; a blank filter, as in the published address, filters nothing."""
+    """A list has the published defaults, and a blank filter matches every client."""
     assert caller.found() == list(range(1, 21))
     assert caller.found(keyword="", email="", page=2) == list(range(21, 41))
 
 
 def test_a_listed_client_has_notes(caller: Caller) -> None:
-    """A list says ``notes``, like GET of one client and unlike an update."""
+    """A listed client has ``notes``, unlike the answer to an update."""
     (client,) = caller.find(page=3, page_size=1).json()["clients"]
     assert client == caller.get(3).json()["client"]
 
 
 def test_a_page_beyond_the_last_is_empty() -> None:
-    """Who turns pages until one is empty comes to an end."""
+    """A page beyond the last is empty."""
     with Sandbox([7, 9]) as sandbox, calling(sandbox) as caller:
         assert [caller.found(page=page, page_size=2) for page in (1, 2)] == [[7, 9], []]
 
@@ -385,7 +385,7 @@ def test_a_page_that_cannot_be_is_400(caller: Caller, query: dict[str, str]) -> 
 
 
 def test_a_list_can_be_searched() -> None:
-    """A keyword is looked for in every text, an address is compared as a whole."""
+    """A keyword may be part of any text; an address must match completely."""
     with Sandbox([7, 77, 9]) as sandbox, calling(sandbox) as caller:
         sandbox.store.update(9, {**HESSA, "email": "Hessa@example.com"})
         assert caller.found(keyword="wakrah") == caller.found(keyword="حصة") == [9]
@@ -396,7 +396,7 @@ def test_a_list_can_be_searched() -> None:
 
 @given(ids=st.sets(st.integers(1, 2**63 - 1), max_size=30), size=st.integers(1, 12))
 def test_pages_show_every_client_once_and_in_order(ids: set[int], size: int) -> None:
-    """Nobody is lost or seen twice between two pages, whatever their size."""
+    """Pages of any size show every client once."""
     store = Store(ids)
     pages = [store.page(number + 1, size) for number in range(len(ids) // size + 1)]
     assert [client.id for page in pages for client in page] == sorted(ids)
@@ -414,7 +414,7 @@ def test_latency_delays_an_answer_about_clients() -> None:
 
 
 def test_a_request_above_the_throttle_is_429() -> None:
-    """It is not applied, and Retry-After says when to come back."""
+    """A request above the throttle is a 429 with Retry-After, and has no effect."""
     with misbehaving(Behaviour(throttle=2)) as caller:
         answers = [caller.put({"email": f"{name}@example.com"}) for name in "abc"]
         assert [answer.status_code for answer in answers] == [200, 200, 429]
@@ -426,7 +426,7 @@ def test_a_request_above_the_throttle_is_429() -> None:
 def test_a_request_passes_just_if_the_second_before_it_is_not_full(
     limit: int, gaps: list[float]
 ) -> None:
-    """Neither more than the limit in any one second, nor fewer than could be."""
+    """The throttle accepts exactly its limit in any one second."""
     throttle = Throttle(limit)
     admitted: list[float] = []
     for now in itertools.accumulate(gaps):
@@ -448,7 +448,7 @@ def test_a_share_of_the_requests_fails() -> None:
 
 
 def test_every_second_failure_comes_after_the_update_was_applied() -> None:
-    """The case that makes a 503 ambiguous: it may or may not have had an effect."""
+    """Every second failure comes after the update was applied."""
     with misbehaving(Behaviour(fail_share=1)) as caller:
         caller.put({"email": "first@example.com"})
         assert caller.stored()["email"] != "first@example.com"
@@ -458,7 +458,7 @@ def test_every_second_failure_comes_after_the_update_was_applied() -> None:
 
 @given(share=st.floats(0, 1), requests_made=st.integers(0, 200))
 def test_failures_keep_to_their_share_and_alternate(share: float, requests_made: int) -> None:
-    """At no time is the share off by a whole request, nor one kind ahead of the other by two."""
+    """Failures keep to their share and alternate at all times."""
     failures = [failure_of(nth, share) for nth in range(1, requests_made + 1)]
     turned_away, lost = failures.count("turned away"), failures.count("answer lost")
     assert abs(turned_away + lost - share * requests_made) <= 1
@@ -469,7 +469,7 @@ def test_failures_keep_to_their_share_and_alternate(share: float, requests_made:
 
 
 def test_every_request_is_counted(caller: Caller) -> None:
-    """Also one for a token, a refused one, and one that leads nowhere."""
+    """Every request is counted, also for tokens, refusals and unknown paths."""
     before = caller.sandbox.requests_seen
     caller.authorize("wrong")
     caller.get("unknown")
@@ -478,7 +478,7 @@ def test_every_request_is_counted(caller: Caller) -> None:
 
 
 def test_many_callers_are_answered_at_once() -> None:
-    """32 kept connections do not queue behind one another's latency."""
+    """Many callers are answered in parallel."""
     with Sandbox(behaviour=Behaviour(latency=0.2)) as sandbox, contextlib.ExitStack() as stack:
         callers = [stack.enter_context(calling(sandbox)) for _ in range(32)]
         pool = stack.enter_context(ThreadPoolExecutor(32))
@@ -489,7 +489,7 @@ def test_many_callers_are_answered_at_once() -> None:
 
 
 def test_a_kept_connection_is_answered_at_once(caller: Caller) -> None:
-    """No answer waits for the acknowledgement that a caller's machine holds back for 40 ms."""
+    """A kept connection is answered at once, without a delayed acknowledgement."""
     durations = []
     for _ in range(4):
         began = time.monotonic()
@@ -515,12 +515,12 @@ def test_a_port_is_free_again_after_the_sandbox() -> None:
 
 
 def test_the_sandbox_listens_on_one_loopback_address_only(faultless: Sandbox) -> None:
-    """Elsewhere its port is free, so that no other machine reaches it."""
+    """The sandbox listens on 127.0.0.1 only."""
     socket.create_server(("127.0.0.2", port_of(faultless))).close()
 
 
 def test_ending_does_not_wait_for_a_slow_answer() -> None:
-    """A request under way has a second, however long its latency."""
+    """Ending the sandbox waits at most a second for a slow answer."""
     with ThreadPoolExecutor(1) as pool:
         with misbehaving(Behaviour(latency=30)) as caller:
             answer = pool.submit(caller.get)
@@ -539,7 +539,7 @@ def test_the_sandbox_leaves_signals_alone() -> None:
 
 
 def test_the_sandbox_prints_nothing() -> None:
-    """A command's output is its own, even where the sandbox is sent what is no HTTP at all."""
+    """The sandbox prints nothing, even for a request that is not HTTP."""
     program = r"""
 import socket
 from urllib.parse import urlsplit

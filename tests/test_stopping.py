@@ -29,7 +29,7 @@ REASONS = {
 
 @pytest.fixture(autouse=True)
 def _handlers() -> Iterator[None]:
-    """Whatever a test does to the handlers, the next one finds them as they were."""
+    """Restore the signal handlers after each test."""
     before = {number: signal.getsignal(number) for number in SIGNALS}
     yield
     for number, handler in before.items():
@@ -38,7 +38,7 @@ def _handlers() -> Iterator[None]:
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_asks_the_run_to_stop(number: signal.Signals) -> None:
-    """Whoever waits is woken, and the reason is a sentence that names the signal."""
+    """A signal wakes the run, and the reason is a sentence that names it."""
     woken = []
     with stop_on_signals() as request:
         request.on_ask(lambda: woken.append(True))
@@ -49,7 +49,7 @@ def test_a_signal_asks_the_run_to_stop(number: signal.Signals) -> None:
 
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_that_was_ignored_stays_ignored(number: signal.Signals) -> None:
-    """As nohup and a shell's & have it."""
+    """A signal that was ignored, as with nohup, stays ignored."""
     signal.signal(number, signal.SIG_IGN)
     with stop_on_signals() as request:
         os.kill(os.getpid(), number)
@@ -58,7 +58,7 @@ def test_a_signal_that_was_ignored_stays_ignored(number: signal.Signals) -> None
 
 
 def test_afterwards_signals_do_what_they_did_before() -> None:
-    """The handlers are there while the run is."""
+    """The signal handlers are restored after the run."""
     before = [signal.getsignal(number) for number in SIGNALS]
     with stop_on_signals():
         assert [signal.getsignal(number) for number in SIGNALS] != before
@@ -66,7 +66,7 @@ def test_afterwards_signals_do_what_they_did_before() -> None:
 
 
 def test_a_second_signal_ends_it_at_once() -> None:
-    """Not even a ``finally`` is waited for."""
+    """A second signal ends the program at once."""
     code = (
         "import os, signal, time\n"
         "from etl.stopping import stop_on_signals\n"
@@ -93,7 +93,7 @@ def test_a_file_that_was_not_started_is_not_started() -> None:
 
 
 def sqlite_error(statement: str) -> sqlite3.Error:
-    """What SQLite makes of a statement in a database that may not grow."""
+    """SQLite's error in a database that may not grow."""
     with contextlib.closing(sqlite3.connect(":memory:")) as db:
         db.execute("PRAGMA max_page_count = 1")
         with pytest.raises(sqlite3.Error) as raised:
@@ -103,7 +103,7 @@ def sqlite_error(statement: str) -> sqlite3.Error:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO])
 def test_no_room_stops_the_run(number: int) -> None:
-    """A full disk, a full quota, a file that may not grow and a failing disk are all one."""
+    """A full disk or quota, a file that may not grow, and a failing disk stop the run."""
     with (
         pytest.raises(StoppedError, match=r"^The disk is full or failing\. Make room, "),
         stop_on_full_disk(),
@@ -132,7 +132,7 @@ def test_no_room_for_the_journal_stops_the_run() -> None:
     ],
 )
 def test_other_errors_are_not_taken_for_a_full_disk(error: Exception) -> None:
-    """They are somebody else's, and stay what they are."""
+    """Other errors are not changed."""
     with pytest.raises(type(error)) as raised, stop_on_full_disk():
         raise error
     assert raised.value is error

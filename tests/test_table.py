@@ -86,7 +86,7 @@ def test_workbook_is_recognised_by_its_ending(xlsx: SaveXlsx, ending: str) -> No
     assert records(path.rename(path.with_suffix(ending))) == [RECORD]
 
 
-def test_header_may_stand_below_title_lines(csv: SaveCsv) -> None:
+def test_header_may_be_below_title_lines(csv: SaveCsv) -> None:
     """Titles, dates and blank lines above the header count as lines but are not rows."""
     path = csv(f"Clients of Fatora\n\n;;\n2025;id\nid;email\n1;{SARA}\n")
     assert records(path) == [Record(6, ("1", SARA))]

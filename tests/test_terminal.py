@@ -119,7 +119,7 @@ def write_clients(folder: Path, rows: int) -> None:
 
 
 def test_a_run_that_is_stopped(tmp_path: Path, terminal: Terminal) -> None:
-    """The bar, what is waited for, how far it got, and the summary: each has lines of its own."""
+    """The bar, the stop message and the summary of a stopped run are on separate lines."""
     write_clients(tmp_path, 200)
     terminal.run("update clients.csv")
     (bar,) = [line for line in terminal.wait_for("SUCCESS") if "Sending" in line]
@@ -145,7 +145,7 @@ def test_a_run_that_is_stopped(tmp_path: Path, terminal: Terminal) -> None:
 
 
 def test_a_run_that_is_stopped_at_once(terminal: Terminal, tmp_path: Path) -> None:
-    """The second Ctrl-C gives the prompt and the cursor back; the next run takes up the rows."""
+    """The second Ctrl-C returns to the prompt at once, and the next session resumes."""
     write_clients(tmp_path, 200)
     terminal.run("update clients.csv")
     terminal.wait_for("SUCCESS")
@@ -158,7 +158,7 @@ def test_a_run_that_is_stopped_at_once(terminal: Terminal, tmp_path: Path) -> No
 
 
 def test_a_run_that_is_finished(tmp_path: Path, terminal: Terminal) -> None:
-    """Its bar is gone, and the first line is the summary's."""
+    """The bar of a finished run is removed."""
     write_clients(tmp_path, 10)
     terminal.run("update clients.csv")
     terminal.wait_for("Sending")
@@ -169,7 +169,7 @@ def test_a_run_that_is_finished(tmp_path: Path, terminal: Terminal) -> None:
 
 
 def test_a_check(tmp_path: Path, terminal: Terminal) -> None:
-    """Its bar is gone before the first line is printed, which begins where lines begin."""
+    """The bar of a check is removed before the first line is printed."""
     rows = [(str(row), f"c{row}@example.com", "سارة", "x") for row in range(1, 6_001)]
     write_csv(tmp_path / "clients.csv", [HEADER, *rows, ("x", "sara@", "سارة", "x")])
     terminal.run("check clients.csv")
@@ -183,7 +183,7 @@ def test_a_check(tmp_path: Path, terminal: Terminal) -> None:
 
 
 def test_help_is_not_broken_by_the_terminal(terminal: Terminal) -> None:
-    """Each of its lines fits: joining what the terminal broke joins nothing."""
+    """No line of a help is broken by the terminal."""
     terminal.run("update --help")
     lines = terminal.wait_for("inbox/")
     assert "  Exit codes:" in lines

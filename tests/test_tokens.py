@@ -27,12 +27,12 @@ responses = RequestsMock(
 
 KEY = "invented-key/of-16"
 TOKEN = "invented.token-1"
-ADDRESS = "the API address may be wrong, it gave no bearer token"
+ADDRESS = "the API address gave no bearer token and may be wrong"
 AUTHORIZE = "https://api.example.com/v1/Authorization/Authorize"
 
 
 def exchanged() -> ExchangedToken:
-    """A token that is still to be got."""
+    """A token that has not been fetched yet."""
     return ExchangedToken(SecretStr(KEY), "https://api.example.com/v1")
 
 
@@ -42,7 +42,7 @@ def attempt(seconds: float = 5) -> Attempt:
 
 
 def answer(token: str = TOKEN) -> BaseResponse:
-    """What gives this token in the next exchange."""
+    """The answer that gives this token."""
     exchange: BaseResponse = responses.get(AUTHORIZE, json={"success": True, "bearer_token": token})
     return exchange
 
@@ -51,7 +51,7 @@ def answer(token: str = TOKEN) -> BaseResponse:
 
 
 def test_a_given_token_is_used_as_it_is() -> None:
-    """Nobody is asked for it, and it stays the same after it was rejected."""
+    """A given token is used unchanged, also after a rejection."""
     tokens = GivenToken(SecretStr(TOKEN))
     tokens.reject(TOKEN)
     assert tokens.current(attempt()) == TOKEN
@@ -63,7 +63,7 @@ def test_a_given_token_is_used_as_it_is() -> None:
 
 @responses.activate
 def test_the_key_is_exchanged_as_published() -> None:
-    """A GET with the key in a header of its own, and no token: there is none yet."""
+    """The key is exchanged with a GET that has the key in its own header."""
     answer()
     tokens = exchanged()
     assert tokens.current(attempt()) == TOKEN
@@ -77,7 +77,7 @@ def test_the_key_is_exchanged_as_published() -> None:
 
 @responses.activate
 def test_a_token_is_exchanged_once() -> None:
-    """It serves all rows until the API rejects it."""
+    """A token is fetched once, and used until the API rejects it."""
     exchange = answer()
     tokens = exchanged()
     assert [tokens.current(attempt()) for _ in range(3)] == [TOKEN] * 3
@@ -97,7 +97,7 @@ def test_a_rejected_token_is_replaced() -> None:
 
 @responses.activate
 def test_a_token_that_was_replaced_already_is_not_replaced_again() -> None:
-    """Each of eight workers learns that the old token ran out; one renewal serves them all."""
+    """A token that was already replaced is not replaced again."""
     answer("first-token-of-16")
     second = answer("second-token-of-16")
     tokens = exchanged()
@@ -120,35 +120,35 @@ def test_workers_that_start_together_exchange_the_key_once() -> None:
 
 
 def test_workers_that_wait_for_an_exchange_share_its_failure() -> None:
-    """Were they to ask one after the other, the last would wait for eight timeouts."""
+    """Workers that wait for an exchange share its failure, instead of each waiting in turn."""
     with ScriptedServer([]) as silent, ThreadPoolExecutor(8) as pool:
         tokens = ExchangedToken(SecretStr(KEY), silent.url)
-        begun = time.monotonic()
+        start = time.monotonic()
         first = pool.submit(tokens.current, attempt(0.3))
         others = [pool.submit(tokens.current, attempt(5)) for _ in range(7)]
         failures = [each.exception() for each in (first, *others)]
     assert [type(each) for each in failures] == [TokenUnavailableError] * 8
     assert len(silent.requests) == 1
-    assert time.monotonic() - begun < 3
+    assert time.monotonic() - start < 3
 
 
 def test_waiting_for_a_token_ends_with_the_attempt() -> None:
-    """Another worker may have more time than this one."""
+    """Waiting for a token ends with the attempt's deadline."""
     with ScriptedServer([]) as silent, ThreadPoolExecutor(1) as pool:
         tokens = ExchangedToken(SecretStr(KEY), silent.url)
         patient = pool.submit(tokens.current, attempt(2))
         while not silent.requests:
             time.sleep(0.01)
-        begun = time.monotonic()
+        start = time.monotonic()
         with pytest.raises(TokenUnavailableError, match="no answer in time"):
             tokens.current(attempt(0.2))
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - start < 1
         assert isinstance(patient.exception(), TokenUnavailableError)
 
 
 @responses.activate
 def test_after_a_failure_the_next_to_ask_tries_again() -> None:
-    """A failure is shared by those who waited for it, not kept."""
+    """After a failure, the next worker tries again."""
     responses.get(AUTHORIZE, status=503)
     answer()
     tokens = exchanged()
@@ -179,7 +179,7 @@ WITHOUT_A_TOKEN = [
 @responses.activate
 @pytest.mark.parametrize(("status", "body"), WITHOUT_A_TOKEN, ids=range(len(WITHOUT_A_TOKEN)))
 def test_an_answer_without_a_token_is_a_refusal(status: int, body: bytes) -> None:
-    """Asking again would not help; the message has the status."""
+    """An answer without a token is a refusal, and its message has the status."""
     responses.get(AUTHORIZE, status=status, body=body)
     with pytest.raises(TokenRefusedError, match=f": HTTP {status}"):
         exchanged().current(attempt())
@@ -208,7 +208,7 @@ UNUSABLE = [
 def test_a_token_that_cannot_be_used_is_a_refusal_and_is_not_shown(
     status: int, body: bytes
 ) -> None:
-    """It may well be a good one, whose name or surroundings were changed."""
+    """An unusable token is a refusal, and is not shown."""
     responses.get(AUTHORIZE, status=status, body=body)
     with pytest.raises(TokenRefusedError) as raised:
         exchanged().current(attempt())
@@ -248,7 +248,7 @@ def test_a_token_that_cannot_be_used_is_a_refusal_and_is_not_shown(
 def test_a_refusal_quotes_fatora_and_says_whether_it_can_be_of_the_key(
     status: int, body: bytes, message: str
 ) -> None:
-    """Nobody should look for a fault in the key at night when it was never looked at."""
+    """A refusal quotes Fatora, and says whether it can be about the key."""
     responses.get(AUTHORIZE, status=status, body=body)
     with pytest.raises(TokenRefusedError) as raised:
         exchanged().current(attempt())
@@ -257,7 +257,7 @@ def test_a_refusal_quotes_fatora_and_says_whether_it_can_be_of_the_key(
 
 @responses.activate
 def test_a_refusal_is_one_line_of_bounded_length() -> None:
-    """It is a line of the terminal and of a mail."""
+    """A refusal is one line of limited length."""
     responses.get(AUTHORIZE, status=401, json={"error": "two\nlines " * 1_000})
     with pytest.raises(TokenRefusedError) as raised:
         exchanged().current(attempt())
@@ -269,7 +269,7 @@ def test_a_refusal_is_one_line_of_bounded_length() -> None:
 @pytest.mark.parametrize("status", [200, 401, 404, 429, 503])
 @pytest.mark.parametrize("spelling", [KEY, KEY.replace("/", "\\/")])
 def test_the_key_is_masked_where_the_answer_repeats_it(status: int, spelling: str) -> None:
-    """A gateway may echo the header."""
+    """The key is masked if the answer repeats it."""
     body = f'{{"status": "ERROR", "error": "Invalid API Key {spelling}"}}'
     responses.get(AUTHORIZE, status=status, body=body)
     with pytest.raises((TokenRefusedError, TokenUnavailableError)) as raised:
@@ -280,7 +280,7 @@ def test_the_key_is_masked_where_the_answer_repeats_it(status: int, spelling: st
 @responses.activate
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 599])
 def test_an_endpoint_that_is_busy_is_not_a_refusal(status: int) -> None:
-    """The key may be good: the row is tried again after the time that the endpoint asks for."""
+    """A busy endpoint is not a refusal, and its Retry-After is honoured."""
     responses.get(AUTHORIZE, status=status, headers={"Retry-After": "30"})
     with pytest.raises(TokenUnavailableError) as raised:
         exchanged().current(attempt())
@@ -290,7 +290,7 @@ def test_an_endpoint_that_is_busy_is_not_a_refusal(status: int) -> None:
 
 @responses.activate
 def test_an_exchange_that_fails_on_its_way_is_not_a_refusal() -> None:
-    """The exception's text, which may hold the key, is left behind."""
+    """A failed exchange is not a refusal, and its exception is not quoted."""
     responses.get(AUTHORIZE, body=requests.ConnectionError(KEY))
     with pytest.raises(TokenUnavailableError) as raised:
         exchanged().current(attempt())
@@ -301,7 +301,7 @@ def test_an_exchange_that_fails_on_its_way_is_not_a_refusal() -> None:
 @responses.activate
 @pytest.mark.parametrize("insecure", [True, False])
 def test_an_exchange_without_a_connection_says_so(insecure: bool) -> None:  # noqa: FBT001
-    """It means for the row what it means for any request: a failure of TLS stops the run."""
+    """An exchange without a connection fails like any request."""
     responses.get(AUTHORIZE, body=NotConnectedError("certificate has expired", insecure=insecure))
     with pytest.raises(NotConnectedError) as raised:
         exchanged().current(attempt())

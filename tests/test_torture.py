@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_killed_runs_lose_nothing_and_say_nothing_false(seed: int, tmp_path: Path) -> None:
-    """A hundred kills of each seed; ``torture`` asserts what must hold after each, and at the end.
+    """After a hundred kills, no update is lost and no row has a wrong status.
 
-    An update that was made is on record, SUCCESS is said of nothing else, no more is sent again
-    than was under way, and the results are as if nothing had happened.
+    ``torture`` checks after each kill that every update is recorded, that only updated rows are
+    SUCCESS, and that only rows that were under way are sent again. The final results are complete.
     """
     tally = torture(100, seed, tmp_path)
     assert tally.kills >= 100

@@ -40,7 +40,7 @@ def send(
     body: bytes = b"{}",
     ca_bundle: Path | None = None,
 ) -> Answer | Exception:
-    """What one request over a connection of its own comes to."""
+    """The reply to one request over a new connection."""
     attempt = Transport(timeout, proxy, ca_bundle).attempt()
     try:
         return attempt.send("PUT", f"{url}/clients/1024", {}, body)
@@ -49,7 +49,7 @@ def send(
 
 
 def answered(*script: bytes | float, hang_up: bool = True, timeout: float = 5) -> Verdict:
-    """What the row comes to whose request is answered by this script."""
+    """The verdict on a row whose request is answered by this script."""
     with ScriptedServer([script], hang_up=hang_up) as server:
         return judge(send(server.url, timeout=timeout), ROW, HOST)
 
@@ -85,7 +85,7 @@ def full_listener() -> Iterator[int]:
     ids=["silence", "headers", "body", "chunks", "no length", "100 Continue", "102 Processing"],
 )
 def test_an_answer_that_drips_ends_with_the_timeout(head: bytes, drip: bytes) -> None:
-    """However it is spread over time, an answer that is not whole in time is a timeout."""
+    """An answer that is not complete in time is a timeout, however it drips."""
     begun = time.monotonic()
     verdict = answered(head, *dripping(drip * 40, 0.02), hang_up=False, timeout=0.4)
     assert (verdict.status, verdict.code) == (Status.UNKNOWN, Code.NETWORK_TIMEOUT)
@@ -93,7 +93,7 @@ def test_an_answer_that_drips_ends_with_the_timeout(head: bytes, drip: bytes) ->
 
 
 def test_a_dripping_answer_that_ends_in_time_is_an_answer() -> None:
-    """The deadline is for the whole, and cuts nothing that keeps it."""
+    """A dripping answer that is complete in time is an answer."""
     assert answered(*dripping(reply(), 0.001)).status is Status.SUCCESS
 
 
@@ -108,7 +108,7 @@ def test_each_attempt_has_a_deadline_of_its_own() -> None:
 
 
 def test_a_request_that_is_not_taken_ends_with_the_timeout() -> None:
-    """A server that accepts and never reads cannot hold a large request for ever."""
+    """A request that the server does not read ends with the timeout."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         begun = time.monotonic()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -129,7 +129,7 @@ def test_all_addresses_of_a_host_share_the_timeout() -> None:
 
 
 def test_an_address_that_does_not_answer_leaves_time_for_the_next() -> None:
-    """Where a host has a dead address and a live one, the live one gets the request."""
+    """If one address of a host does not answer, the next one gets the request."""
     with full_listener() as port, ScriptedServer([[reply()]]) as server:
         dead, live = (
             (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", each))
@@ -166,14 +166,14 @@ def test_an_answer_that_is_cut_or_garbled_is_an_interruption(data: bytes) -> Non
 
 
 def test_an_answer_without_a_length_ends_with_its_connection() -> None:
-    """RFC 9112, 6.3: it is whole when its JSON is."""
+    """An answer without a length ends with its connection (RFC 9112, 6.3)."""
     assert answered(b"HTTP/1.1 200 OK\r\n\r\n" + SUCCESS).status is Status.SUCCESS
     assert answered(b"HTTP/1.1 200 OK\r\n\r\n" + SUCCESS[:-1]).code is Code.API_UNREADABLE
 
 
 @pytest.mark.parametrize("interim", [b"100 Continue", b"102 Processing", b"103 Early Hints"])
-def test_an_interim_answer_is_passed_over(interim: bytes) -> None:
-    """RFC 9110, 15.2: what counts is the answer after it, which the next row must not get."""
+def test_an_interim_answer_is_skipped(interim: bytes) -> None:
+    """An interim answer is skipped, and the answer after it counts (RFC 9110, 15.2)."""
     head = b"HTTP/1.1 " + interim + b"\r\nLink: </a>\r\n\r\n"
     assert answered(head, 0.05, reply()).status is Status.SUCCESS
 
@@ -200,7 +200,7 @@ def test_an_endless_answer_is_cut() -> None:
 
 
 def test_a_chunk_of_less_than_nothing_is_cut() -> None:
-    """To http.client it is all that there is to come."""
+    """A chunk with a negative length is an incomplete answer."""
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\n"
     with ScriptedServer([itertools.chain([head], itertools.repeat(b"x" * 0x10000))]) as server:
         verdict = judge(send(server.url, timeout=1), ROW, HOST)
@@ -208,7 +208,7 @@ def test_a_chunk_of_less_than_nothing_is_cut() -> None:
 
 
 def test_a_compressed_answer_is_neither_asked_for_nor_unpacked() -> None:
-    """A small bomb must not become a large body: its bytes are the body."""
+    """A compressed answer is neither asked for nor unpacked."""
     with ScriptedServer([[reply(b"\x1f\x8b bomb", b"Content-Encoding: gzip")]]) as server:
         answer = send(server.url)
     assert isinstance(answer, Answer)
@@ -218,7 +218,7 @@ def test_a_compressed_answer_is_neither_asked_for_nor_unpacked() -> None:
 
 @pytest.mark.parametrize("status", [b"301 M", b"302 F", b"303 S", b"307 T", b"308 P"])
 def test_a_redirect_is_not_followed(status: bytes) -> None:
-    """It is an answer like others, and the only request is the one that was sent."""
+    """A redirect is an answer, and is not followed."""
     with ScriptedServer([[]]) as other:
         there = b"Location: " + other.url.encode()
         with ScriptedServer([[reply(b"", there, status=status)]]) as server:
@@ -231,7 +231,7 @@ def test_a_redirect_is_not_followed(status: bytes) -> None:
 @pytest.mark.parametrize("there", [b"http://[", b"//[::1", b"http://a]b/", b"\xff", b"/elsewhere"])
 @pytest.mark.parametrize("through_proxy", [False, True])
 def test_where_a_redirect_points_is_not_looked_at(there: bytes, through_proxy: bool) -> None:  # noqa: FBT001
-    """It need not be an address; what the answer says can be told."""
+    """The target of a redirect need not be a valid address."""
     moved = reply(b"moved", b"Location: " + there, status=b"302 Found")
     with ScriptedServer([[moved]]) as server:
         proxy = server.url if through_proxy else None
@@ -241,7 +241,7 @@ def test_where_a_redirect_points_is_not_looked_at(there: bytes, through_proxy: b
 
 
 def test_an_answer_keeps_where_a_redirect_points() -> None:
-    """The reason why the run stops names it."""
+    """An answer keeps the target of a redirect, for the stop reason."""
     there = "https://login.example/sign-in"
     for header in (b"Location: ", b"location:"):
         script = [reply(b"", header + there.encode(), status=b"302 Found")]
@@ -253,7 +253,7 @@ def test_an_answer_keeps_where_a_redirect_points() -> None:
 
 @pytest.mark.parametrize("status", [b"429 Slow", b"503 Later"])
 def test_an_answer_with_retry_after_is_not_repeated(status: bytes) -> None:
-    """Repeating is the loader's business, who must know of every attempt."""
+    """The transport never repeats a request; only the loader does."""
     with ScriptedServer([[reply(b"{}", b"Retry-After: 1", status=status)]]) as server:
         answer = send(server.url)
     assert isinstance(answer, Answer)
@@ -265,7 +265,7 @@ def test_an_answer_with_retry_after_is_not_repeated(status: bytes) -> None:
 
 
 def test_a_connection_is_used_again() -> None:
-    """Setting up a connection for every row would cost more than the row."""
+    """A connection is used for several requests."""
     with ScriptedServer([[reply()]] * 3) as server:
         transport = Transport(5, None, None)
         for _ in range(3):
@@ -275,7 +275,7 @@ def test_a_connection_is_used_again() -> None:
 
 @pytest.mark.parametrize("first", [reply(b"x" * 2 * MEBIBYTE), reply()[:-1]], ids=["long", "cut"])
 def test_a_connection_whose_answer_was_left_is_not_used_again(first: bytes) -> None:
-    """The rest of one row's answer is never taken for the next row's."""
+    """A connection with an unread answer is not used again."""
     with ScriptedServer([[first], [reply()]]) as server:
         transport = Transport(0.4, None, None)
         with contextlib.suppress(OSError):
@@ -298,7 +298,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r
     ids=["keep-alive", "a header twice", "chunks", "201"],
 )
 def test_a_connection_is_used_again_after_any_whole_answer(first: bytes) -> None:
-    """Plain or not, what can follow on it is only the next row's answer."""
+    """A connection is used again after any complete answer."""
     with ScriptedServer([[first], [reply(b"{}")]]) as server:
         transport = Transport(5, None, None)
         bodies = [transport.attempt().send("PUT", server.url, {}, b"{}").body for _ in range(2)]
@@ -318,7 +318,7 @@ def test_a_connection_is_used_again_after_any_whole_answer(first: bytes) -> None
     ids=["stray", "stray after chunks", "close", "close in capitals", "HTTP/1.0"],
 )
 def test_a_connection_whose_answer_was_the_last_is_not_used_again(first: bytes) -> None:
-    """What came after one row's answer is nobody's, and a server that ends is taken at its word."""
+    """A connection is not used again after extra bytes, or if the server closes it."""
     with ScriptedServer([[first], [reply(b"{}")]]) as server:
         transport = Transport(5, None, None)
         bodies = [transport.attempt().send("PUT", server.url, {}, b"{}").body for _ in range(2)]
@@ -328,7 +328,7 @@ def test_a_connection_whose_answer_was_the_last_is_not_used_again(first: bytes) 
 
 @pytest.mark.parametrize("cut", [1, 20, len(reply()) - 5])
 def test_an_answer_in_pieces_is_whole(cut: int) -> None:
-    """Where a network cuts it, and be it in its head, is no matter."""
+    """An answer may arrive in any pieces."""
     with ScriptedServer([[reply()[:cut], 0.05, reply()[cut:]], [reply(b"{}")]]) as server:
         transport = Transport(5, None, None)
         bodies = [transport.attempt().send("PUT", server.url, {}, b"{}").body for _ in range(2)]
@@ -339,7 +339,7 @@ def test_an_answer_in_pieces_is_whole(cut: int) -> None:
 def test_a_stray_answer_in_a_record_of_tls_is_not_the_next_rows(
     authority: trustme.CA, bundle: Path
 ) -> None:
-    """It came with the end of the first, and neither the socket nor the system shows it."""
+    """A stray answer in the same TLS record is not taken for the next row's."""
     head = b"HTTP/1.1 200 OK\r\nConnection: Keep-alive\r\nContent-Length: 8192\r\n\r\n"
     first = [head, SUCCESS.ljust(8192) + reply(b"stray")]
     certificate = authority.issue_cert("127.0.0.1")
@@ -352,7 +352,7 @@ def test_a_stray_answer_in_a_record_of_tls_is_not_the_next_rows(
 
 @pytest.mark.parametrize("used", [False, True], ids=["new", "used"])
 def test_without_time_left_nothing_is_sent(used: bool) -> None:  # noqa: FBT001
-    """It took too long to get a token; that the row was not sent is certain."""
+    """Without time left, nothing is sent."""
     with ScriptedServer([[reply()]]) as server:
         transport = Transport(0.2, None, None)
         if used:
@@ -365,7 +365,7 @@ def test_without_time_left_nothing_is_sent(used: bool) -> None:  # noqa: FBT001
 
 
 def test_a_request_is_not_mixed_with_the_one_before() -> None:
-    """It is that one but for what changes, which has its own number, body, length and token."""
+    """A reused request has its own id, body, length and token."""
     sent = [("7", b"{}", "a"), ("8", b"{  }", "a"), ("9", b"{ }", "b")]
     with ScriptedServer([[reply()]] * 3) as server:
         transport = Transport(5, None, None)
@@ -379,7 +379,7 @@ def test_a_request_is_not_mixed_with_the_one_before() -> None:
 
 
 def test_a_refused_connection_is_named() -> None:
-    """Nothing was sent, and it is not for lack of trust."""
+    """A refused connection is named, and is not a TLS failure."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     error = send(f"http://127.0.0.1:{port}")
@@ -388,7 +388,7 @@ def test_a_refused_connection_is_named() -> None:
 
 
 def test_a_connection_that_is_not_accepted_ends_with_the_timeout() -> None:
-    """Nothing was sent, and the wait for it is one attempt's."""
+    """A connection that is not accepted ends with the timeout, and nothing was sent."""
     begun = time.monotonic()
     with full_listener() as port:
         error = send(f"http://127.0.0.1:{port}", timeout=0.4)
@@ -405,8 +405,8 @@ def test_a_server_without_tls_is_not_trusted() -> None:
     assert (str(error), error.insecure) == ("wrong version number", True)
 
 
-def test_a_handshake_that_is_cut_is_no_lack_of_trust() -> None:
-    """The network broke: another attempt may help."""
+def test_a_handshake_that_is_cut_is_not_a_lack_of_trust() -> None:
+    """A TLS handshake that is cut is a network failure, not a lack of trust."""
     with ScriptedServer([], greeting=None) as server:
         error = send(f"https://127.0.0.1:{server.port}")
     assert isinstance(error, NotConnectedError)
@@ -414,7 +414,7 @@ def test_a_handshake_that_is_cut_is_no_lack_of_trust() -> None:
 
 
 def test_a_handshake_that_hangs_ends_with_the_timeout() -> None:
-    """Time before the request was sent counts too, and nothing was sent."""
+    """A hanging TLS handshake ends with the timeout, and nothing was sent."""
     begun = time.monotonic()
     with ScriptedServer([]) as server:
         error = send(f"https://127.0.0.1:{server.port}", timeout=0.4)
@@ -423,7 +423,7 @@ def test_a_handshake_that_hangs_ends_with_the_timeout() -> None:
 
 
 def test_looking_a_host_up_ends_with_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system's resolver takes no time limit: where it hangs, the attempt does not."""
+    """A hanging name lookup ends with the timeout."""
     hangs = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: hangs.wait(5))
     begun = time.monotonic()
@@ -436,7 +436,7 @@ def test_looking_a_host_up_ends_with_the_timeout(monkeypatch: pytest.MonkeyPatch
 def test_a_host_that_is_not_found_means_that_nothing_was_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The resolver's error is the connection's."""
+    """If a host is not found, nothing was sent."""
 
     def unknown(*_: object, **__: object) -> NoReturn:
         raise socket.gaierror(-2, "Name or service not known")
@@ -449,14 +449,14 @@ def test_a_host_that_is_not_found_means_that_nothing_was_sent(
 
 @pytest.mark.parametrize("host", ["a" * 64 + ".example.com", "\u0600.example.com"])
 def test_a_host_whose_name_cannot_be_one_is_not_waited_for(host: str) -> None:
-    """Looking it up fails in a way of its own."""
+    """A host name that cannot exist fails at once."""
     begun = time.monotonic()
     assert isinstance(send(f"http://{host}"), NotConnectedError | requests.RequestException)
     assert time.monotonic() - begun < 2
 
 
 def test_an_address_of_version_6_is_looked_up_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its brackets belong to the address of the API alone."""
+    """An IPv6 address is looked up without its brackets."""
     asked: list[str] = []
 
     def look_up(host: str, *_: object, **__: object) -> NoReturn:
@@ -494,7 +494,7 @@ def test_an_authority_of_the_settings_is_trusted(authority: trustme.CA, bundle: 
 
 
 def test_an_authority_that_nobody_named_is_not_trusted(authority: trustme.CA) -> None:
-    """The token is not shown to whoever answers, and the run stops."""
+    """An unknown authority is not trusted: the token is not sent, and the run stops."""
     certificate = authority.issue_cert("127.0.0.1")
     with ScriptedServer([[reply()]], certificate=certificate) as server:
         verdict = judge(send(server.url), ROW, HOST)
@@ -518,7 +518,7 @@ def test_an_authority_that_nobody_named_is_not_trusted(authority: trustme.CA) ->
 def test_a_certificate_that_does_not_fit_is_not_trusted(
     host: str, until: datetime | None, reason: str, authority: trustme.CA, bundle: Path
 ) -> None:
-    """It is another host's, or has expired, and the reason says which."""
+    """A certificate of another host, or an expired one, is not trusted, and the reason says why."""
     since = datetime(2019, 1, 1, tzinfo=UTC)
     certificate = authority.issue_cert(host, not_before=since, not_after=until)
     with ScriptedServer([[reply()]], certificate=certificate) as server:
@@ -531,7 +531,7 @@ def test_a_certificate_that_does_not_fit_is_not_trusted(
 def test_the_keys_of_a_connection_are_not_written_down(
     authority: trustme.CA, bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With SSLKEYLOGFILE set, urllib3 would leave what decrypts the token in a file."""
+    """TLS keys are not written to SSLKEYLOGFILE."""
     keys = bundle.with_name("keys.log")
     monkeypatch.setenv("SSLKEYLOGFILE", str(keys))
     with ScriptedServer([[reply()]], certificate=authority.issue_cert("127.0.0.1")) as server:
@@ -543,7 +543,7 @@ def test_the_keys_of_a_connection_are_not_written_down(
 
 
 def test_a_request_says_who_sends_it_and_what_it_takes() -> None:
-    """The method, the body and these headers, and none that would tell more."""
+    """A request has exactly these headers."""
     with ScriptedServer([[reply()]]) as server:
         attempt = Transport(5, None, None).attempt()
         attempt.send("PUT", f"{server.url}/v1/clients/7", {"X-A": "b"}, b"{}")
@@ -564,7 +564,7 @@ PROXIES = ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy"
 
 
 def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A variable cannot make the job show its token to somebody else."""
+    """Proxies of the environment are not used."""
     with ScriptedServer([[reply()]]) as proxy, ScriptedServer([[reply()]]) as server:
         for name in PROXIES:
             monkeypatch.setenv(name, proxy.url)
@@ -578,7 +578,7 @@ def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch
 def test_netrc_does_not_replace_the_token(
     entry: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """It would put Basic credentials of ``.netrc`` in the place of the bearer token."""
+    """Credentials of ``.netrc`` do not replace the bearer token."""
     netrc = tmp_path / ".netrc"
     netrc.write_text(f"{entry} login somebody password invented\n", encoding="utf-8")
     netrc.chmod(0o600)
@@ -594,7 +594,7 @@ def test_netrc_does_not_replace_the_token(
 def test_certificates_of_the_environment_are_not_used(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """With a bundle that is not there, requests would fail before it even connects."""
+    """Certificates of the environment are not used."""
     monkeypatch.setenv(name, str(tmp_path / "missing.pem"))
     with ScriptedServer([], greeting=b"no TLS\r\n") as server:
         error = send(f"https://127.0.0.1:{server.port}")
@@ -603,7 +603,7 @@ def test_certificates_of_the_environment_are_not_used(
 
 
 def test_certificates_of_the_settings_are_used(tmp_path: Path) -> None:
-    """A bundle that holds none is found out before the handshake, which would hang here."""
+    """The certificates of the settings are used, and an empty bundle is an error."""
     bundle = tmp_path / "ca.pem"
     bundle.write_text("no certificate\n", encoding="utf-8")
     with ScriptedServer([]) as server, pytest.raises(NotConnectedError) as raised:
@@ -612,7 +612,7 @@ def test_certificates_of_the_settings_are_used(tmp_path: Path) -> None:
 
 
 def test_a_proxy_of_the_settings_is_used() -> None:
-    """It gets the whole address, with its credentials, and the API hears from nobody else."""
+    """A proxy of the settings is used for every request."""
     with ScriptedServer([[reply()]]) as proxy, ScriptedServer([]) as server:
         through = proxy.url.replace("//", "//somebody:invented@")
         answer = send(server.url, proxy=through)
@@ -623,7 +623,7 @@ def test_a_proxy_of_the_settings_is_used() -> None:
 
 
 def test_a_proxy_that_hangs_up_leaves_the_row_unknown() -> None:
-    """It took the request, so it may have passed it on."""
+    """A proxy that hangs up leaves the row UNKNOWN."""
     with ScriptedServer([[]], hang_up=True) as proxy:
         verdict = judge(send("http://127.0.0.1:9", proxy=proxy.url), ROW, HOST)
     assert len(proxy.requests) == 1
@@ -632,7 +632,7 @@ def test_a_proxy_that_hangs_up_leaves_the_row_unknown() -> None:
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_proxy_that_cannot_be_reached_means_that_nothing_was_sent(scheme: str) -> None:
-    """Whether it would have passed on the request or made a tunnel for it."""
+    """If the proxy cannot be reached, nothing was sent."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         gone = f"http://127.0.0.1:{listener.getsockname()[1]}"
     error = send(f"{scheme}://127.0.0.1:9", proxy=gone)
@@ -641,7 +641,7 @@ def test_a_proxy_that_cannot_be_reached_means_that_nothing_was_sent(scheme: str)
 
 
 def test_a_proxy_that_refuses_a_tunnel_means_that_nothing_was_sent() -> None:
-    """The request was never shown to it."""
+    """If the proxy refuses a tunnel, nothing was sent."""
     refusal = reply(b"", status=b"407 Proxy Authentication Required")
     with ScriptedServer([[refusal]], hang_up=True) as proxy:
         error = send("https://127.0.0.1:9", proxy=proxy.url)
@@ -651,7 +651,7 @@ def test_a_proxy_that_refuses_a_tunnel_means_that_nothing_was_sent() -> None:
 
 
 def test_a_proxy_gets_no_cookies() -> None:
-    """What one answer sets is not shown with the next request."""
+    """Cookies are not kept."""
     with ScriptedServer([[reply(SUCCESS, b"Set-Cookie: a=1; Path=/")]] * 2) as proxy:
         transport = Transport(5, proxy.url, None)
         for number in (1, 2):
@@ -661,7 +661,7 @@ def test_a_proxy_gets_no_cookies() -> None:
 
 @contextlib.contextmanager
 def tunnel(delay: float = 0, certificate: trustme.LeafCert | None = None) -> Iterator[str]:
-    """The address of a proxy that makes a tunnel to whatever is asked for, after a while."""
+    """The address of a proxy that opens a tunnel to any address, after a delay."""
 
     def carry(source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
@@ -691,7 +691,7 @@ def tunnel(delay: float = 0, certificate: trustme.LeafCert | None = None) -> Ite
 def test_a_tunnel_and_what_follows_share_the_timeout(
     authority: trustme.CA, bundle: Path, greeting: bytes
 ) -> None:
-    """Neither the handshake nor the answer begins to count anew."""
+    """A tunnel, its handshake and the answer share one timeout."""
     certificate = authority.issue_cert("127.0.0.1") if greeting else None
     slow: list[bytes | float] = [0.8, reply()]
     begun = time.monotonic()
@@ -713,7 +713,7 @@ def test_a_proxy_that_speaks_tls_is_verified(
     host: str,
     trusted: bool,  # noqa: FBT001
 ) -> None:
-    """By the settings' authorities, as the API itself is."""
+    """A proxy with TLS is verified by the authorities of the settings."""
     certificate = authority.issue_cert("127.0.0.1")
     with (
         tunnel(certificate=authority.issue_cert(host)) as proxy,
@@ -726,7 +726,7 @@ def test_a_proxy_that_speaks_tls_is_verified(
 
 
 def test_a_tunnel_that_drips_ends_with_the_timeout() -> None:
-    """The proxy's own answer is under the same deadline."""
+    """The proxy's own answer has the same deadline."""
     begun = time.monotonic()
     with ScriptedServer([dripping(b"HTTP/1.1 200 OK\r\n" * 20, 0.05)]) as proxy:
         error = send("https://127.0.0.1:9", proxy=proxy.url, timeout=0.4)

@@ -89,7 +89,7 @@ def test_rejected_row_says_what_the_api_returned(program: Program) -> None:
 
 
 def test_file_without_faults_ends_with_0_and_no_rework(program: Program) -> None:
-    """Where every row was updated there is nothing to correct."""
+    """A run that updated every row ends with 0 and has no rework."""
     done = program.run("update", write_csv(program.folder / "clients.csv", many(3)))
     assert done.returncode == 0
     assert "All rows were updated." in done.stdout
@@ -97,7 +97,7 @@ def test_file_without_faults_ends_with_0_and_no_rework(program: Program) -> None
 
 
 def test_file_with_a_header_alone_is_done(program: Program) -> None:
-    """No rows are no fault: exit 0, and no request."""
+    """A file without rows ends with 0 and sends nothing."""
     done = program.run("update", write_csv(program.folder / "clients.csv", many(0)))
     assert done.returncode == 0
     assert read_csv(program.only_run() / "results.csv") == []
@@ -114,7 +114,7 @@ def test_processed_file_is_not_sent_twice(program: Program, sandbox: Sandbox) ->
 
 
 def test_again_sends_a_processed_file_as_a_new_run(program: Program) -> None:
-    """--again overrides that a file has been processed."""
+    """--again sends a processed file as a new run."""
     source = write_csv(program.folder / "clients.csv", many(2))
     program.run("update", source)
     assert program.run("update", source, "--again").returncode == 0
@@ -122,7 +122,7 @@ def test_again_sends_a_processed_file_as_a_new_run(program: Program) -> None:
 
 
 def test_limit_leaves_rows_which_the_next_run_sends(program: Program, sandbox: Sandbox) -> None:
-    """--limit ends with 4; the same command later goes on in the same folder, sending the rest."""
+    """--limit ends with 4, and the same command later sends the rest in the same folder."""
     source = write_csv(program.folder / "clients.csv", many(5))
     first = program.run("update", source, "--limit", 2)
     results = program.only_run() / "results.csv"
@@ -135,7 +135,7 @@ def test_limit_leaves_rows_which_the_next_run_sends(program: Program, sandbox: S
 
 
 def test_corrected_rework_can_be_fed_back(program: Program, sandbox: Sandbox) -> None:
-    """The rework file, corrected, is an input like any other; its own columns are dropped."""
+    """A corrected rework file can be sent, and its own columns are dropped."""
     program.run("update", write_csv(program.folder / "clients.csv", (HEADER, GOOD, BAD_ID)))
     rework = (program.only_run() / "rework.csv").read_text(encoding="utf-8-sig")
     corrected = program.folder / "corrected.csv"
@@ -146,7 +146,7 @@ def test_corrected_rework_can_be_fed_back(program: Program, sandbox: Sandbox) ->
 
 
 def test_unreachable_api_stops_the_run_and_the_next_resumes(tmp_path: Path) -> None:
-    """Nobody listens: rows FAILED, the run stops early; later all of them are sent."""
+    """An unreachable API stops the run, and the next session sends all rows."""
     with Sandbox() as gone:
         port = int(gone.url.split(":")[2].split("/")[0])
     program = Program(tmp_path, {"FATORA_API_KEY": gone.api_key, "FATORA_API_URL": gone.url})
@@ -175,11 +175,11 @@ def test_failing_requests_are_tried_again(tmp_path: Path) -> None:
 
 
 def test_files_share_a_token_and_the_rate(program: Program, sandbox: Sandbox) -> None:
-    """The API counts requests, and not files."""
+    """Several files share one token and one rate."""
     sources = [write_csv(program.folder / f"{n}.csv", many(2)[: 1 + n]) for n in (1, 2)]
-    begun = time.monotonic()
+    start = time.monotonic()
     assert program.run("update", *sources, "--rate", 1).returncode == 0
-    assert time.monotonic() - begun > 2
+    assert time.monotonic() - start > 2
     assert sandbox.requests_seen == 1 + 3
 
 
@@ -193,7 +193,7 @@ def test_throttling_api_is_waited_for(tmp_path: Path) -> None:
 
 
 def test_sigterm_ends_with_a_complete_report(tmp_path: Path) -> None:
-    """Stopped politely: what was under way is recorded, the rest NOT_SENT, and it resumes."""
+    """SIGTERM stops the run with a complete report, and the next session resumes it."""
     with Sandbox(behaviour=Behaviour(latency=0.1)) as sandbox:
         environment = {"FATORA_API_KEY": sandbox.api_key, "FATORA_API_URL": sandbox.url}
         program = Program(tmp_path, environment)
@@ -205,7 +205,7 @@ def test_sigterm_ends_with_a_complete_report(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=30)
         assert process.returncode == 4
-        assert " STOPPED (SANDBOX): 1 file, " in out.splitlines()[0]
+        assert " STOPPED EARLY (SANDBOX): 1 file, " in out.splitlines()[0]
         found = statuses(read_csv(program.only_run() / "results.csv"))
         assert found == sorted(found, key=str, reverse=True)
         assert set(found) == {"SUCCESS", "NOT_SENT"}
@@ -217,7 +217,7 @@ def test_sigterm_ends_with_a_complete_report(tmp_path: Path) -> None:
 def test_second_signal_ends_at_once_and_the_next_run_resumes(
     first: signal.Signals, tmp_path: Path
 ) -> None:
-    """An answer that takes its time is not waited for, and nothing that was done is forgotten."""
+    """A second signal ends the program at once, and no record is lost."""
     token = reply(b'{"success": true, "bearer_token": "an-invented-token"}')
     with ScriptedServer([[token], [30.0]]) as silent, Sandbox() as sandbox:
         program = Program(tmp_path, {"FATORA_API_KEY": sandbox.api_key})
@@ -226,12 +226,12 @@ def test_second_signal_ends_at_once_and_the_next_run_resumes(
         while len(silent.requests) < 2:
             assert process.poll() is None
             time.sleep(0.02)
-        begun = time.monotonic()
+        start = time.monotonic()
         process.send_signal(first)
         time.sleep(0.3)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=20)
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - start < 10
         assert process.returncode == 4
         program.environment["FATORA_API_URL"] = sandbox.url
         assert program.run("update", source).returncode == 0
@@ -259,7 +259,7 @@ def test_killed_run_is_taken_up_where_it_was(tmp_path: Path) -> None:
 
 
 def test_refused_key_ends_with_2_before_any_row(program: Program, sandbox: Sandbox) -> None:
-    """A key that Authorize refuses is said at once; nothing was sent."""
+    """A refused key ends with 2 before any row is sent."""
     program.environment["FATORA_API_KEY"] = "another-invented-key"
     refused = program.run("update", write_csv(program.folder / "clients.csv", many(2)))
     assert refused.returncode == 2
@@ -279,8 +279,8 @@ def test_refused_token_stops_the_run(program: Program, sandbox: Sandbox) -> None
     assert sandbox.requests_seen == 1
 
 
-def test_expired_token_is_told_before_any_row(program: Program, sandbox: Sandbox) -> None:
-    """The API is asked once whether it is over: this machine's clock may be wrong."""
+def test_expired_token_is_reported_before_any_row(program: Program, sandbox: Sandbox) -> None:
+    """An expired token is reported before any row, after asking the API once."""
     del program.environment["FATORA_API_KEY"]
     program.environment["FATORA_BEARER_TOKEN"] = token_until(time.time() - 60)
     refused = program.run("update", write_csv(program.folder / "clients.csv", many(9)))
@@ -293,7 +293,7 @@ def test_expired_token_is_told_before_any_row(program: Program, sandbox: Sandbox
 
 
 def test_token_that_only_seems_to_be_over_is_used(program: Program) -> None:
-    """The API accepts it, so it is this machine's clock that is wrong."""
+    """A token that only seems expired is used if the API accepts it."""
     update, listing = (
         reply(b'{"status": "SUCCESS"}'),
         reply(b'{"status": "SUCCESS", "clients": []}'),
@@ -309,12 +309,12 @@ def test_token_that_only_seems_to_be_over_is_used(program: Program) -> None:
 
 
 def token_until(end: float) -> str:
-    """A bearer token that says when it is over; whose it is nobody knows."""
+    """A bearer token with this expiry and no account."""
     return jwt.encode({"exp": end}, "an invented secret of enough bytes", algorithm="HS256")
 
 
 def test_token_that_runs_out_is_renewed_for_all_workers(tmp_path: Path) -> None:
-    """Every second or so another token is needed, and no row notices."""
+    """A token that expires during the run is renewed for all workers."""
     with Sandbox(behaviour=Behaviour(token_lifetime=0.4, latency=0.02)) as sandbox:
         environment = {"FATORA_API_KEY": sandbox.api_key, "FATORA_API_URL": sandbox.url}
         program = Program(tmp_path, environment)
@@ -377,7 +377,7 @@ def test_missing_input_ends_with_3(program: Program) -> None:
 
 
 def test_held_runs_folder_ends_with_75(program: Program, sandbox: Sandbox) -> None:
-    """While another run holds the runs folder, nothing is sent."""
+    """If another run is using the runs folder, nothing is sent."""
     source = write_csv(program.folder / "clients.csv", many(1))
     (program.folder / "runs").mkdir()
     with locked(program.folder / "runs"):
@@ -389,7 +389,7 @@ def test_held_runs_folder_ends_with_75(program: Program, sandbox: Sandbox) -> No
 
 
 def test_folder_is_taken_file_by_file(program: Program) -> None:
-    """Every spreadsheet of a folder is a run; an unusable one does not keep the others from it."""
+    """Every spreadsheet of a folder is a run, and an unusable one does not stop the others."""
     folder = program.folder / "in"
     folder.mkdir()
     write_csv(folder / "b.csv", many(1))
@@ -399,30 +399,30 @@ def test_folder_is_taken_file_by_file(program: Program) -> None:
         os.utime(file, (0, 0))
     write_csv(folder / "fresh.csv", many(3))
     done = program.run("update", "in", "--json")
-    told = json.loads(done.stdout)
-    assert done.returncode == told["exit_code"] == 3
-    assert [(run["input"], run["exit_code"]) for run in told["runs"]] == [
+    printed = json.loads(done.stdout)
+    assert done.returncode == printed["exit_code"] == 3
+    assert [(run["input"], run["exit_code"]) for run in printed["runs"]] == [
         ("in/a.csv", 3),
         ("in/b.csv", 0),
     ]
 
 
-def test_what_stops_one_file_keeps_the_next_from_being_begun(tmp_path: Path) -> None:
-    """Nobody listens: after ten rows of the first file it is known, and the rest is left."""
+def test_files_after_a_stop_are_not_started(tmp_path: Path) -> None:
+    """After a stop, the remaining files are not started."""
     with Sandbox() as gone:
         environment = {"FATORA_API_KEY": gone.api_key, "FATORA_API_URL": gone.url}
     program = Program(tmp_path, environment)
     sources = [write_csv(tmp_path / f"{name}.csv", many(20 + name)) for name in (1, 2, 3)]
     stopped = program.run("update", *sources, "--attempts", 1, "--json")
-    told = json.loads(stopped.stdout)
-    assert stopped.returncode == told["exit_code"] == 4
-    assert [run["run"] is None for run in told["runs"]] == [False, True, True]
-    assert {run["stopped"] for run in told["runs"]} == {told["runs"][0]["stopped"]}
-    assert f"3.csv: Not started. {told['runs'][0]['stopped']}" in stopped.stderr
+    printed = json.loads(stopped.stdout)
+    assert stopped.returncode == printed["exit_code"] == 4
+    assert [run["run"] is None for run in printed["runs"]] == [False, True, True]
+    assert {run["stopped"] for run in printed["runs"]} == {printed["runs"][0]["stopped"]}
+    assert f"3.csv: Not started. {printed['runs'][0]['stopped']}" in stopped.stderr
 
 
 def test_key_that_is_refused_after_the_first_file_stops_the_others(tmp_path: Path) -> None:
-    """The first file has a result, and 2 would say that nothing was sent."""
+    """A key that is refused after the first file ends with 4, since something was sent."""
     later = reply(b"", status=b"503 Service Unavailable")
     refused = reply(b'{"status": "ERROR", "error": "Invalid API Key"}')
     with ScriptedServer([[answer] for answer in (later, later, refused)]) as server:
@@ -431,10 +431,10 @@ def test_key_that_is_refused_after_the_first_file_stops_the_others(tmp_path: Pat
         )
         sources = [write_csv(tmp_path / f"{name}.csv", many(1 + name)) for name in range(3)]
         done = program.run("update", *sources, "--json", "--attempts", 1)
-    told = json.loads(done.stdout)
-    assert done.returncode == told["exit_code"] == 4
-    assert [run["exit_code"] for run in told["runs"]] == [1, 4, 4]
-    cause = told["runs"][1]["stopped"]
+    printed = json.loads(done.stdout)
+    assert done.returncode == printed["exit_code"] == 4
+    assert [run["exit_code"] for run in printed["runs"]] == [1, 4, 4]
+    cause = printed["runs"][1]["stopped"]
     assert "key" in cause
     assert f"1.csv: {cause}" in done.stderr
     assert f"2.csv: Not started. {cause}" in done.stderr
@@ -443,7 +443,7 @@ def test_key_that_is_refused_after_the_first_file_stops_the_others(tmp_path: Pat
 def test_fault_of_the_program_with_one_file_does_not_keep_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """It is told without values, ends with 70, and the other file is sent."""
+    """A bug with one file is reported without values and ends with 70; the other file is sent."""
 
     def failing(source: Path, job: Job) -> Summary:
         if source.name == "a.csv":
@@ -463,12 +463,12 @@ def test_fault_of_the_program_with_one_file_does_not_keep_the_next(
 def test_json_summary_is_the_only_thing_on_stdout(program: Program) -> None:
     """--json prints one object with what the contract names."""
     done = program.run("update", write_csv(program.folder / "clients.csv", MIXED), "--json")
-    told = json.loads(done.stdout)
-    assert told["run"] == program.only_run().name
-    assert told["folder"] == f"runs/{told['run']}"
-    assert told["results"] == f"runs/{told['run']}/results.csv"
-    assert (told["rows"], told["blank_rows"], told["exit_code"]) == (4, 0, 1)
-    assert told["counts"] == {
+    printed = json.loads(done.stdout)
+    assert printed["run"] == program.only_run().name
+    assert printed["folder"] == f"runs/{printed['run']}"
+    assert printed["results"] == f"runs/{printed['run']}/results.csv"
+    assert (printed["rows"], printed["blank_rows"], printed["exit_code"]) == (4, 0, 1)
+    assert printed["counts"] == {
         "SUCCESS": 1,
         "INVALID": 1,
         "REJECTED": 2,
@@ -479,7 +479,7 @@ def test_json_summary_is_the_only_thing_on_stdout(program: Program) -> None:
 
 
 def test_rework_of_a_named_sheet_can_be_fed_back(program: Program, sandbox: Sandbox) -> None:
-    """Its sheet has that name too."""
+    """The rework of a named sheet has the same sheet name, and can be sent."""
     source = write_xlsx(program.folder / "clients.xlsx", [*MIXED[:2], MIXED[3]])
     assert program.run("update", source, "--sheet", "Clients").returncode == 1
     rework = program.only_run() / "rework.xlsx"
@@ -488,7 +488,7 @@ def test_rework_of_a_named_sheet_can_be_fed_back(program: Program, sandbox: Sand
 
 
 def test_a_csv_is_the_same_file_whatever_sheet_is_named(program: Program, sandbox: Sandbox) -> None:
-    """It has none, so nothing is sent again."""
+    """A CSV has no sheets, so --sheet does not make it another file."""
     source = write_csv(program.folder / "clients.csv", many(3))
     assert program.run("update", source).returncode == 0
     seen = sandbox.requests_seen
@@ -506,10 +506,10 @@ def test_a_csv_is_the_same_file_whatever_sheet_is_named(program: Program, sandbo
     ],
 )
 @pytest.mark.parametrize("command", ["update", "check"])
-def test_results_that_cannot_be_written_are_told_before_anything_is_sent(
+def test_results_that_cannot_be_written_are_found_before_anything_is_sent(
     program: Program, sandbox: Sandbox, command: str, results: str, why: str
 ) -> None:
-    """Afterwards it would be too late to say that nothing was."""
+    """Results that cannot be written are an error before anything is sent."""
     write_csv(program.folder / "clients.csv", many(3))
     refused = program.run(command, "clients.csv", "--results", results)
     assert refused.returncode == 2
@@ -520,7 +520,7 @@ def test_results_that_cannot_be_written_are_told_before_anything_is_sent(
 
 
 def test_unreadable_input_does_not_keep_the_next_from_being_sent(program: Program) -> None:
-    """Whatever the system has against its name."""
+    """An unreadable input does not stop the next one."""
     source = write_csv(program.folder / "clients.csv", many(2))
     done = program.run("update", "a" * 300 + ".csv", source, "--json")
     assert done.returncode == 3
@@ -528,7 +528,7 @@ def test_unreadable_input_does_not_keep_the_next_from_being_sent(program: Progra
 
 
 def test_extra_copy_of_the_results_goes_where_it_is_asked_for(program: Program) -> None:
-    """--results writes a copy whose ending picks its kind, also of a run that is done."""
+    """--results writes a copy in the format of its ending, also for a processed file."""
     source = write_csv(program.folder / "clients.csv", MIXED)
     program.run("update", source, "--results", "out.xlsx")
     program.run("update", source, "--results", "out.csv")
@@ -539,7 +539,7 @@ def test_extra_copy_of_the_results_goes_where_it_is_asked_for(program: Program) 
 
 
 def test_the_first_line_of_a_good_night_is_all_there_is_to_read(program: Program) -> None:
-    """When, that all is well, and how many rows: as the exit code says."""
+    """The first line of a good night has the time, OK and the numbers."""
     done = program.run("update", write_csv(program.folder / "clients.csv", many(3)))
     first, *rest = done.stdout.splitlines()
     assert re.fullmatch(r"20[0-9-]{8} [0-9:]{5} OK \(SANDBOX\): 1 file, 3 rows updated", first)
@@ -548,7 +548,7 @@ def test_the_first_line_of_a_good_night_is_all_there_is_to_read(program: Program
 
 
 def test_the_mail_of_a_folder_names_what_needs_somebody(program: Program) -> None:
-    """Unusable files with their sentence, the rows to fix, and what was fine as one number."""
+    """The mail names unusable files and rows to fix, and only counts files without problems."""
     folder = program.folder / "in"
     folder.mkdir()
     for number in (1, 2):
@@ -568,12 +568,12 @@ def test_the_mail_of_a_folder_names_what_needs_somebody(program: Program) -> Non
     assert later.splitlines()[0].endswith(f" ACTION NEEDED (SANDBOX): {totals}")
     assert "\nin/faulty.csv: Already processed on " in later
     assert "; 3 rows still need fixing." in later
-    assert "\n2 files were already processed and need nothing.\n" in later
+    assert "\n2 files were already processed and need no action.\n" in later
     assert "fine-1.csv" not in later
 
 
 def test_a_mail_with_both_outputs_says_each_thing_once(program: Program) -> None:
-    """Cron sends standard output and standard error together, and the verdict is its first line."""
+    """Cron's mail, with both outputs, begins with the verdict and repeats nothing."""
     write_csv(program.folder / "clients.csv", [("name",), ("Sara",)])
     process = program.start("update", "clients.csv", stderr=subprocess.STDOUT)
     mail, _ = process.communicate(timeout=60)
@@ -583,7 +583,7 @@ def test_a_mail_with_both_outputs_says_each_thing_once(program: Program) -> None
 
 
 def test_fed_back_rework_says_what_is_still_open(program: Program) -> None:
-    """Of two rows to fix one was corrected, and the original file has one left."""
+    """After a partial rework, the summary says how many rows are still open."""
     source = write_csv(program.folder / "clients.csv", MIXED[:4])
     program.run("update", source)
     original = program.only_run()
@@ -599,7 +599,7 @@ def test_fed_back_rework_says_what_is_still_open(program: Program) -> None:
 
 
 def test_values_that_the_api_stored_differently_are_in_the_first_line(tmp_path: Path) -> None:
-    """All rows were updated, and yet somebody should look."""
+    """The first line counts rows that were stored differently."""
     answer = reply(b'{"status": "SUCCESS", "client": {"id": 1, "email": "other@example.com"}}')
     with ScriptedServer([[answer]]) as server:
         environment = {"FATORA_BEARER_TOKEN": "an-invented-token", "FATORA_API_URL": server.url}
@@ -611,13 +611,13 @@ def test_values_that_the_api_stored_differently_are_in_the_first_line(tmp_path: 
 
 
 def summary_of(path: Path) -> list[str]:
-    """Returns what the first sheet of the results says, line by line."""
+    """Returns the lines of the summary sheet."""
     lines = openpyxl.load_workbook(path)["Summary"].values
     return [" | ".join(str(cell) for cell in line if cell) for line in lines]
 
 
 def test_summary_sheet_says_what_to_do(program: Program) -> None:
-    """It names the run, the file and the rows, and what helps: correcting some, resuming others."""
+    """The summary sheet names the run, the file, the rows, and what to do."""
     source = write_csv(program.folder / "clients.csv", MIXED[:4])
     arguments = "update", source, "--results", "out.xlsx"
     program.run(*arguments, "--limit", "1")
@@ -633,7 +633,7 @@ def test_summary_sheet_says_what_to_do(program: Program) -> None:
 
 
 def test_summary_sheet_says_when_there_is_nothing_to_do(program: Program) -> None:
-    """A run without faults lists no reasons, and asks for nothing."""
+    """The summary sheet of a run without faults has no reasons and no advice."""
     source = write_xlsx(program.folder / "clients.xlsx", MIXED[:2])
     program.run("update", source)
     said = summary_of(program.only_run() / "results.xlsx")
@@ -642,7 +642,7 @@ def test_summary_sheet_says_when_there_is_nothing_to_do(program: Program) -> Non
 
 
 def test_summary_sheet_of_a_stopped_run_says_why(program: Program) -> None:
-    """Operations read in the results what the engineer reads on the console."""
+    """The summary sheet of a stopped run says why it stopped."""
     program.environment["FATORA_API_KEY"] = "an-invented-wrong-key"
     source = write_xlsx(program.folder / "clients.xlsx", MIXED[:2])
     assert program.run("update", source).returncode == 2
@@ -651,7 +651,7 @@ def test_summary_sheet_of_a_stopped_run_says_why(program: Program) -> None:
 
 
 def test_summary_sheet_of_a_check_says_that_nothing_was_sent(program: Program) -> None:
-    """There is no run to name and no rework to send."""
+    """The summary sheet of a check says that nothing was sent."""
     source = write_xlsx(program.folder / "clients.xlsx", MIXED)
     program.run("check", source, "--results", "out.xlsx")
     said = summary_of(program.folder / "out.xlsx")
@@ -689,9 +689,9 @@ PERSONS += [("x", "lina-invented", "Lina Invented", "0097455550002")]
 
 
 def test_nothing_personal_is_logged_printed_or_in_the_manifest(tmp_path: Path) -> None:
-    """Over every kind of outcome, a kill and a resume, at --verbose too; nor is the key.
+    """Log, output and manifest hold no personal data and no key, for every kind of outcome.
 
-    Only `check` and `show` quote values, to whoever may read the file itself.
+    Only `check` and `show` quote values, to people who may read the file itself.
     """
     table = [("id", "email", "name", "phone"), *PERSONS]
     with Sandbox(behaviour=Behaviour(latency=0.2)) as sandbox:
@@ -704,19 +704,19 @@ def test_nothing_personal_is_logged_printed_or_in_the_manifest(tmp_path: Path) -
             assert process.poll() is None
             time.sleep(0.02)
         process.kill()
-        told = "".join(process.communicate())
+        printed = "".join(process.communicate())
         for command in (options, ("history",), ("history", "--client", 1), ("verify", "--all")):
             done = program.run(*command)
             assert done.returncode in {0, 1}
-            told += done.stdout + done.stderr
+            printed += done.stdout + done.stderr
     run = program.only_run()
-    told += (run / "run.log").read_text("utf-8") + (run / "manifest.json").read_text("utf-8")
-    assert '"event": "attempt"' in told
-    assert [cell for row in PERSONS for cell in row[1:] if cell in told] == []
+    printed += (run / "run.log").read_text("utf-8") + (run / "manifest.json").read_text("utf-8")
+    assert '"event": "attempt"' in printed
+    assert [cell for row in PERSONS for cell in row[1:] if cell in printed] == []
     everything = b"".join(file.read_bytes() for file in run.iterdir())
     assert b"Bearer" not in everything
     assert b"eyJ" not in everything  # how the token of the sandbox begins
-    assert all(text not in told for text in ("Bearer", "eyJ", '"sandbox-key"'))
+    assert all(text not in printed for text in ("Bearer", "eyJ", '"sandbox-key"'))
 
 
 def test_no_reader_of_the_output_is_needed(program: Program) -> None:
@@ -732,13 +732,13 @@ def test_no_reader_of_the_output_is_needed(program: Program) -> None:
 
 
 def test_quiet_prints_nothing(program: Program) -> None:
-    """--quiet leaves the exit code to speak."""
+    """--quiet prints nothing for a run that ends normally."""
     done = program.run("update", write_csv(program.folder / "clients.csv", MIXED), "--quiet")
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
 
 
 def test_quiet_says_why_a_run_stopped(program: Program, sandbox: Sandbox) -> None:
-    """The engineer who reads 4 in the night is told the cause, once."""
+    """--quiet prints once why a run stopped."""
     program.environment |= {"FATORA_API_KEY": "", "FATORA_BEARER_TOKEN": f"not-{sandbox.api_key}"}
     done = program.run("update", write_csv(program.folder / "clients.csv", many(3)), "--quiet")
     assert (done.returncode, done.stdout) == (4, "")
@@ -750,8 +750,8 @@ def test_quiet_says_why_a_run_stopped(program: Program, sandbox: Sandbox) -> Non
 def test_cron_sees_neither_bar_nor_colour(program: Program) -> None:
     """Without a terminal there is no control character in the output."""
     done = program.run("update", write_csv(program.folder / "clients.csv", MIXED))
-    told = done.stdout + done.stderr
-    assert [char for char in told if not char.isprintable() and char != "\n"] == []
+    printed = done.stdout + done.stderr
+    assert [char for char in printed if not char.isprintable() and char != "\n"] == []
 
 
 def test_sandbox_option_needs_no_account(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Whatever is changed in a run's folder is found and named; what is pruned still verifies."""
+"""Every change in a run's folder is found and named, and pruned runs still verify."""
 
 from __future__ import annotations
 
@@ -55,44 +55,44 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def runs(made: Path, tmp_path: Path) -> RunsFolder:
-    """A copy of it to do harm to."""
+    """A copy of the runs folder, for damaging."""
     shutil.copytree(made, tmp_path / "runs")
     return RunsFolder(tmp_path / "runs")
 
 
 def problems(runs: RunsFolder) -> list[str]:
-    """All that is found."""
+    """All problems that are found."""
     return [str(problem) for problem in verify_all(runs).problems]
 
 
 def said(folder: RunFolder) -> list[str]:
-    """What is found in one run, without its id."""
+    """The problems of one run, without its id."""
     return [f"{each.file}: {each.problem}" for each in problems_of(folder)]
 
 
 def forged(folder: RunFolder, change: Callable[[Manifest], Manifest]) -> None:
-    """Change a manifest so that its own hash, and those of its files, are right again."""
+    """Change a manifest and correct its own hash and those of its files."""
     manifest = change(Manifest.read(folder.manifest))
     manifest = replace(manifest, files=folder.hashes())
     folder.manifest.write_bytes(manifest.as_bytes())
 
 
 def resume(folder: RunFolder) -> None:
-    """Do what a session does first, and no more, as if it was killed."""
+    """Do only the first step of a session, as if it was killed."""
     manifest = Manifest.read(folder.manifest)
     invocation = manifest.sessions[0].invocation
     manifest.reopened(folder).begin_session(invocation, manifest.api, {}).write(folder.manifest)
 
 
 def test_runs_that_nobody_touched_hold(runs: RunsFolder) -> None:
-    """Their chain too, although one was resumed after a later one."""
+    """Intact runs verify, also if one was resumed after a later one."""
     assert problems(runs) == []
     assert run(["verify", "--all", "--runs-dir", str(runs.path)]) == 0
     assert run(["verify", "latest", "--runs-dir", str(runs.path)]) == 0
 
 
 def test_a_run_that_was_resumed_with_other_settings_holds(tmp_path: Path) -> None:
-    """Its input is read, and its page filled, as it was when the rows were staged."""
+    """A run that was resumed with other settings verifies."""
     source, config = tmp_path / "clients.csv", tmp_path / "job.toml"
     source.write_bytes(
         "Kunde,email,الاسم\n1,a@example.com,سارة\n2,b@example.com,عمر\n".encode("cp1256")
@@ -112,14 +112,14 @@ NAMES += ["journal.sqlite3", "manifest.json"]
 
 
 def test_every_file_of_a_run_is_tried(runs: RunsFolder) -> None:
-    """What the next tests do harm to is all that there is."""
+    """The following tests cover every file of a run."""
     oldest = runs.all()[-1]
     assert sorted(file.name for file in oldest.path.iterdir()) == sorted(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_flipped_bit_is_found_wherever_it_is(runs: RunsFolder, name: str) -> None:
-    """At the beginning, at the end and at many places between."""
+    """A flipped bit is found anywhere in a file."""
     folder = runs.all()[-1]
     path = folder.path / name
     whole = path.read_bytes()
@@ -136,7 +136,7 @@ def test_a_flipped_bit_is_found_wherever_it_is(runs: RunsFolder, name: str) -> N
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "manifest.json"])
 def test_a_file_that_is_gone_is_named(runs: RunsFolder, name: str) -> None:
-    """And so is one that is cut short."""
+    """A missing or shortened file is named."""
     folder = runs.all()[-1]
     path = folder.path / name
     path.write_bytes(path.read_bytes()[:-1])
@@ -146,7 +146,7 @@ def test_a_file_that_is_gone_is_named(runs: RunsFolder, name: str) -> None:
 
 
 def test_a_file_that_was_added_is_named(runs: RunsFolder) -> None:
-    """Be it a folder."""
+    """An added file or folder is named."""
     folder = runs.all()[-1]
     (folder.path / "results (corrected).csv").touch()
     (folder.path / "more").mkdir()
@@ -157,7 +157,7 @@ def test_a_file_that_was_added_is_named(runs: RunsFolder) -> None:
 
 
 def test_results_in_another_order_are_found_though_the_hashes_are_right(runs: RunsFolder) -> None:
-    """Whoever can compute hashes still has to make the journal say the same."""
+    """Reordered results are found even if all hashes were corrected."""
     folder = runs.all()[-1]
     path = folder.results(".csv")
     header, first, second, *rest = path.read_bytes().splitlines(keepends=True)
@@ -169,7 +169,7 @@ def test_results_in_another_order_are_found_though_the_hashes_are_right(runs: Ru
 def test_an_input_that_was_exchanged_is_found_though_the_hashes_are_right(
     runs: RunsFolder, tmp_path: Path
 ) -> None:
-    """Its rows are not those that were sent."""
+    """A replaced input is found even if all hashes were corrected."""
     folder = runs.all()[-1]
     other = write_xlsx(tmp_path / "other.xlsx", [TABLE[0], ("1", "eve@example.com"), *TABLE[2:]])
     folder.input.write_bytes(other.read_bytes())
@@ -191,7 +191,7 @@ def test_an_input_that_was_exchanged_is_found_though_the_hashes_are_right(
 def test_a_journal_that_was_written_to_is_found_though_the_hashes_are_right(
     runs: RunsFolder, statement: str, found: str
 ) -> None:
-    """It contradicts the manifest, itself or the results."""
+    """A modified journal is found even if all hashes were corrected."""
     folder = runs.all()[-1]
     with contextlib.closing(sqlite3.connect(folder.journal)) as db, db:
         db.execute(statement)
@@ -205,7 +205,7 @@ def test_a_journal_that_was_written_to_is_found_though_the_hashes_are_right(
 def test_a_manifest_that_says_something_else_is_found_though_its_hash_is_right(
     runs: RunsFolder, changes: dict[str, object]
 ) -> None:
-    """Whatever stands in it, verifying says so and goes on."""
+    """A manifest with any other content is reported, and verifying continues."""
     folder = runs.all()[-1]
     forged(folder, lambda manifest: replace(manifest, **changes))  # type: ignore[arg-type]
     assert problems(runs)
@@ -214,7 +214,7 @@ def test_a_manifest_that_says_something_else_is_found_though_its_hash_is_right(
 
 @pytest.mark.parametrize("which", [0, 1, 2])
 def test_a_forged_manifest_breaks_the_chain(runs: RunsFolder, which: int) -> None:
-    """All but the newest seal are named by the next one: here that of the run in the middle."""
+    """A forged manifest in the middle breaks the chain."""
     folder = runs.all()[which]
     forged(folder, lambda manifest: replace(manifest, program="another"))
     assert said(folder) == []
@@ -223,7 +223,7 @@ def test_a_forged_manifest_breaks_the_chain(runs: RunsFolder, which: int) -> Non
 
 @pytest.mark.parametrize("which", [0, 2])
 def test_a_run_that_is_gone_is_named(runs: RunsFolder, which: int) -> None:
-    """The one that was sealed after it says so."""
+    """A missing run is named, since the next seal refers to it."""
     folder = runs.all()[which]
     shutil.rmtree(folder.path)
     (problem,) = problems(runs)
@@ -231,7 +231,7 @@ def test_a_run_that_is_gone_is_named(runs: RunsFolder, which: int) -> None:
 
 
 def test_a_run_without_an_end_does_not_hold(runs: RunsFolder) -> None:
-    """It was killed, or goes on."""
+    """A run without an end does not verify."""
     folder = runs.all()[0]
     resume(folder)
     assert said(folder) == [
@@ -243,7 +243,7 @@ def test_a_run_without_an_end_does_not_hold(runs: RunsFolder) -> None:
 def test_problems_are_named_by_run_and_file(
     runs: RunsFolder, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """With exit code 1."""
+    """Problems are named by run and file, with exit code 1."""
     folder = runs.all()[1]
     folder.log.write_text("forged\n", encoding="utf-8")
     assert run(["verify", "--all", "--runs-dir", str(runs.path)]) == 1
@@ -255,18 +255,18 @@ def test_problems_are_named_by_run_and_file(
 def test_the_seal_to_keep_elsewhere_is_printed(
     runs: RunsFolder, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """It is the manifest's that was sealed last, which is not the newest run's."""
+    """The seal to keep elsewhere is printed, which need not be the newest run's."""
     run(["verify", "--all", "--runs-dir", str(runs.path)])
     resumed = runs.all()[1]
-    told = json.loads(resumed.manifest.read_text(encoding="utf-8"))["sha256"]
+    printed = json.loads(resumed.manifest.read_text(encoding="utf-8"))["sha256"]
     last = capfd.readouterr().out.splitlines()[-1]
-    assert last == f"Newest seal: run {resumed.run}, SHA-256 {told}"
+    assert last == f"Newest seal: run {resumed.run}, SHA-256 {printed}"
 
 
 def test_what_is_found_can_be_read_by_a_program(
     runs: RunsFolder, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """As one JSON object, and nothing else."""
+    """The findings are printed as one JSON object."""
     newest, resumed, _ = runs.all()
     newest.log.unlink()
     assert run(["verify", "--all", "--json", "--runs-dir", str(runs.path)]) == 1
@@ -278,8 +278,8 @@ def test_what_is_found_can_be_read_by_a_program(
         "exit_code": 1,
     }
     assert run(["verify", resumed.run, "--json", "--runs-dir", str(runs.path)]) == 0
-    told = json.loads(capfd.readouterr().out)
-    assert told == {"runs": [resumed.run], "problems": [], "newest_seal": None, "exit_code": 0}
+    printed = json.loads(capfd.readouterr().out)
+    assert printed == {"runs": [resumed.run], "problems": [], "newest_seal": None, "exit_code": 0}
 
 
 @pytest.mark.parametrize("option", ["--all", "latest"])
@@ -287,7 +287,7 @@ def test_what_is_found_can_be_read_by_a_program(
 def test_where_there_are_no_runs_nothing_is_intact(
     tmp_path: Path, name: str, option: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A slip in --runs-dir must not look as if all was well."""
+    """A runs folder without runs is an error."""
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
     assert run(["verify", option, "--runs-dir", str(tmp_path / name)]) == 2
@@ -299,7 +299,7 @@ def test_where_there_are_no_runs_nothing_is_intact(
 
 @pytest.mark.parametrize("which", range(3))
 def test_a_run_without_its_manifest_is_named(runs: RunsFolder, which: int) -> None:
-    """It had one from its beginning; also where it was the last to be sealed."""
+    """A run without its manifest is named, also if it was sealed last."""
     folder = runs.all()[which]
     folder.manifest.unlink()
     assert problems(runs) == [f"{folder.run}: manifest.json: missing"]
@@ -311,7 +311,7 @@ def test_a_folder_that_was_renamed_or_copied_is_named(
     is_pruned: bool,  # noqa: FBT001
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It holds the run of another id, also where no results say so any longer."""
+    """A renamed or copied folder is named, also after pruning."""
     if is_pruned:
         monkeypatch.setattr("etl.retention.datetime", later(401))
         assert run(["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)]) == 0
@@ -325,20 +325,20 @@ def test_a_folder_that_was_renamed_or_copied_is_named(
 
 
 def test_a_damaged_manifest_is_one_problem(runs: RunsFolder) -> None:
-    """The run is not gone, and no other run is to blame."""
+    """A damaged manifest is one problem, and no other run is blamed."""
     folder = runs.all()[-1]
     folder.manifest.write_text("{}", encoding="utf-8")
     assert problems(runs) == [f"{folder.run}: manifest.json: damaged"]
 
 
-def test_a_manifest_that_was_not_written_to_its_end_is_no_problem(runs: RunsFolder) -> None:
-    """A resume that was killed at its very start leaves one beside the sealed one."""
+def test_an_unfinished_manifest_beside_the_sealed_one_is_fine(runs: RunsFolder) -> None:
+    """An unfinished manifest beside the sealed one is not a problem."""
     (runs.all()[0].path / ".manifest.json.new").write_text("{", encoding="utf-8")
     assert problems(runs) == []
 
 
 def test_what_was_modified_before_a_resume_is_still_found(tmp_path: Path, sandbox: Sandbox) -> None:
-    """Sealing the run again does not hide it; nor does a folder in its folder stop that."""
+    """A modification before a resume is still found after it."""
     one = job(sandbox.url, tmp_path / "runs", sandbox.api_key)
     source = write_xlsx(tmp_path / "1.xlsx", [*TABLE, ("3", "later@example.com")])
     update(source, replace(one, limit=1))
@@ -354,14 +354,14 @@ def test_what_was_modified_before_a_resume_is_still_found(tmp_path: Path, sandbo
 
 @pytest.mark.parametrize("arguments", [["verify"], ["verify", "--all", "latest"], ["verify", "19"]])
 def test_runs_to_verify_must_be_named(runs: RunsFolder, arguments: list[str]) -> None:
-    """Or all of them; one that is not there is wrong usage."""
+    """Verify needs existing runs or --all."""
     assert run([*arguments, "--runs-dir", str(runs.path)]) == 2
 
 
 def test_pruned_runs_hold_nothing_personal_and_still_verify(
     runs: RunsFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not even in pages that the journal no longer uses; counts, codes and times are kept."""
+    """Pruned runs hold no personal data in any byte, and still verify."""
     before = {each.run: each for each in runs.manifests()}
     monkeypatch.setattr("etl.retention.datetime", later(401))
     assert run(["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)]) == 0
@@ -391,10 +391,10 @@ def later(days: int) -> type[datetime]:
     return Later
 
 
-def test_pruned_results_are_not_written_anew(
+def test_pruned_results_are_not_written_again(
     runs: RunsFolder, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """They would be blank; that the file was processed is still known."""
+    """Pruned results are not written again, and the file still counts as processed."""
     source = shutil.copy(runs.all()[0].input, runs.path.parent / "3.xlsx")
     monkeypatch.setattr("etl.retention.datetime", later(401))
     run(["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)])
@@ -410,7 +410,7 @@ def test_pruned_results_are_not_written_anew(
 def test_a_damaged_run_does_not_hide_the_others(
     runs: RunsFolder, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """History tells of them, and which one it cannot tell of."""
+    """History shows the other runs, and names the damaged one."""
     newest, damaged, oldest = runs.all()
     damaged.manifest.write_text("{}", encoding="utf-8")
     assert run(["history", "--runs-dir", str(runs.path)]) == 0
@@ -422,7 +422,7 @@ def test_a_damaged_run_does_not_hide_the_others(
 def test_what_was_modified_before_the_pruning_is_still_found(
     runs: RunsFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of what is kept; files that somebody added go with the others."""
+    """A modification before the pruning is still found, and added files are removed."""
     folder = runs.all()[1]
     folder.log.write_text("forged\n", encoding="utf-8")
     (folder.path / "more").mkdir()
@@ -436,7 +436,7 @@ def test_what_was_modified_before_the_pruning_is_still_found(
 def test_a_run_whose_manifest_was_modified_is_not_pruned(
     runs: RunsFolder, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Its seal would vouch for what it never said; the others are pruned."""
+    """A run whose manifest was modified is not pruned; the others are."""
     newest, modified, oldest = runs.all()
     text = modified.manifest.read_text(encoding="utf-8")
     modified.manifest.write_text(text.replace('"rows": 4', '"rows": 5'), encoding="utf-8")
@@ -453,10 +453,10 @@ def test_a_run_whose_manifest_was_modified_is_not_pruned(
     assert problems(runs) == [f"{modified.run}: manifest.json: modified since the run"]
 
 
-def test_a_pruning_that_was_killed_is_said_and_finished(
+def test_a_killed_pruning_is_reported_and_can_be_finished(
     runs: RunsFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Wherever it was; nothing else is wrong meanwhile."""
+    """A pruning that was killed at any point is reported, and can be finished."""
     pruning = ["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)]
     monkeypatch.setattr("etl.retention.datetime", later(401))
     folder = runs.all()[-1]
@@ -476,16 +476,16 @@ def test_a_pruning_that_was_killed_is_said_and_finished(
 
 
 def test_young_runs_are_not_pruned(runs: RunsFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor is anything asked."""
+    """Recent runs are not pruned, and nothing is asked."""
     monkeypatch.setattr("etl.retention.datetime", later(399))
     assert run(["prune", "--older-than", "400d", "--runs-dir", str(runs.path)]) == 0
     assert all(each.pruned is None for each in runs.manifests())
 
 
-def test_pruning_asks_and_takes_no_for_no(
+def test_pruning_needs_confirmation(
     runs: RunsFolder, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """It says what it will do before; without somebody to answer it does nothing."""
+    """Prune shows what it will remove, and does nothing unless it is confirmed."""
     monkeypatch.setattr("etl.retention.datetime", later(401))
     monkeypatch.setattr("sys.stdin", io.StringIO())
     assert run(["prune", "--older-than", "400d", "--runs-dir", str(runs.path)]) == 4
@@ -496,7 +496,7 @@ def test_pruning_asks_and_takes_no_for_no(
 def test_a_run_that_ended_with_rows_left_is_not_pruned(
     tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Running its file again would send what is left, and then there would be nothing to send."""
+    """A run with rows to send is not pruned, since their values are needed."""
     one = job(sandbox.url, tmp_path / "runs", sandbox.api_key)
     source = write_xlsx(tmp_path / "1.xlsx", [*TABLE, ("3", "later@example.com")])
     update(source, replace(one, limit=1))
@@ -509,7 +509,7 @@ def test_a_run_that_ended_with_rows_left_is_not_pruned(
 def test_a_run_without_an_end_is_not_pruned(
     runs: RunsFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It could not be resumed any more."""
+    """A run without an end is not pruned, since it could not be resumed."""
     folder = runs.all()[0]
     resume(folder)
     monkeypatch.setattr("etl.retention.datetime", later(401))
@@ -518,15 +518,15 @@ def test_a_run_without_an_end_is_not_pruned(
 
 
 @pytest.mark.parametrize("age", ["400", "0d", "-1d", "1y", ""])
-def test_an_age_that_is_none_is_refused(runs: RunsFolder, age: str) -> None:
-    """A slip must not remove last night's run."""
+def test_an_invalid_age_is_refused(runs: RunsFolder, age: str) -> None:
+    """An invalid age is refused."""
     assert run(["prune", "--older-than", age, "--yes", "--runs-dir", str(runs.path)]) == 2
 
 
 def test_manifests_are_what_the_schema_says(
     runs: RunsFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a run that ended, of one that was pruned, and of one that goes on."""
+    """Manifests of finished, pruned and open runs match the schema."""
     schema = json.loads(files("etl.runs").joinpath("manifest.schema.json").read_text("utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
     folder = runs.all()[0]
@@ -542,7 +542,7 @@ def test_manifests_are_what_the_schema_says(
 
 
 def test_verifying_changes_nothing(runs: RunsFolder) -> None:
-    """Nothing of a run is written by looking at it."""
+    """Verifying writes nothing."""
     before = {file: file.stat().st_mtime_ns for file in runs.path.rglob("*")}
     time.sleep(0.01)
     problems(runs)

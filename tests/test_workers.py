@@ -1,4 +1,4 @@
-"""Threads that send rows at the same time, each over a connection of its own."""
+"""Threads that send rows in parallel, each over its own connection."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LONG = 10  # seconds, of which no test ever waits more than a few
 
 
 class FakeApi:
-    """An API that answers as it is asked to, and remembers the threads that called it."""
+    """An API with given answers, which remembers the threads that called it."""
 
     host = HOST
 
@@ -40,7 +40,7 @@ class FakeApi:
 
 
 class Hanging:
-    """Answers nobody before ``release`` is set; ``busy`` is set once it was asked."""
+    """Answers only after ``release`` is set; ``busy`` is set at the first request."""
 
     def __init__(self) -> None:
         self.busy, self.release = threading.Event(), threading.Event()
@@ -55,7 +55,7 @@ class Hanging:
 
 
 def workers(count: int, answer: Callable[[int], Answer]) -> tuple[Workers, list[FakeApi]]:
-    """So many workers, and the API that each of them got."""
+    """This many workers, and their APIs."""
     apis: list[FakeApi] = []
 
     def connect() -> Api:
@@ -66,12 +66,12 @@ def workers(count: int, answer: Callable[[int], Answer]) -> tuple[Workers, list[
 
 
 def answering(client_id: int) -> Answer:
-    """A refusal by which the client is known again."""
+    """A refusal that names the client."""
     return Answer(404, json.dumps({"error": f"there is no client {client_id}"}).encode())
 
 
 def verdict(number: int) -> Verdict:
-    """What that answer comes to."""
+    """The verdict on that answer."""
     return judge(answering(number), row(number), HOST)
 
 
@@ -81,7 +81,7 @@ def row(number: int) -> PendingRow:
 
 
 def collect(sender: Workers, count: int) -> list[Returned]:
-    """So many rows that came back, by row."""
+    """Collect this many returned rows, by row."""
     collected: list[Returned] = []
     deadline = time.monotonic() + LONG
     while len(collected) < count and time.monotonic() < deadline:
@@ -90,7 +90,7 @@ def collect(sender: Workers, count: int) -> list[Returned]:
 
 
 def test_every_row_comes_back_once_with_its_own_answer() -> None:
-    """However many rows and however few workers there are."""
+    """Every row comes back once with its own answer, for any number of rows and workers."""
     with workers(4, answering)[0] as sender:
         for number in range(200, 300):
             sender.submit(row(number))
@@ -102,7 +102,7 @@ def test_every_row_comes_back_once_with_its_own_answer() -> None:
 
 
 def test_rows_are_sent_at_the_same_time() -> None:
-    """Each waits for the others to be sent too, which one worker alone would never do."""
+    """Rows are sent in parallel."""
     together = threading.Barrier(4, timeout=LONG)
 
     def meet(client_id: int) -> Answer:
@@ -119,7 +119,7 @@ def test_rows_are_sent_at_the_same_time() -> None:
 
 
 def test_no_more_rows_are_under_way_than_there_are_workers() -> None:
-    """Those that were submitted ahead wait until a worker is free."""
+    """Never more rows are under way than there are workers."""
     hanging = Hanging()
     sender, _ = workers(2, hanging)
     with sender:
@@ -134,7 +134,7 @@ def test_no_more_rows_are_under_way_than_there_are_workers() -> None:
 
 @pytest.mark.parametrize("error", [OSError(), RuntimeError(), MemoryError(), RecursionError()])
 def test_an_exception_is_judged_like_an_answer(error: Exception) -> None:
-    """The row is not lost with it, and the worker goes on."""
+    """An exception is judged like an answer, and the worker continues."""
 
     def fail(client_id: int) -> Answer:
         if client_id == 1:
@@ -150,7 +150,7 @@ def test_an_exception_is_judged_like_an_answer(error: Exception) -> None:
 
 
 def test_a_fault_of_the_program_in_a_worker_is_not_waited_for() -> None:
-    """What no judge expects ends the run with its reason: nobody waits for the row for ever."""
+    """An unexpected error in a worker ends the run, instead of waiting for its row forever."""
     sender, _ = workers(2, lambda _: Answer(200, "not bytes"))  # type: ignore[arg-type]
     with sender:
         sender.submit(row(1))
@@ -158,8 +158,8 @@ def test_a_fault_of_the_program_in_a_worker_is_not_waited_for() -> None:
             sender.collect(LONG)
 
 
-def test_rows_that_are_not_begun_come_back_when_they_are_called() -> None:
-    """The one that is under way ends, no other is sent, and the worker is there for more."""
+def test_rows_that_are_not_started_come_back_when_they_are_recalled() -> None:
+    """Recalled rows come back, and the worker stays usable."""
     hanging = Hanging()
     sender, _ = workers(1, hanging)
     with sender:
@@ -176,8 +176,8 @@ def test_rows_that_are_not_begun_come_back_when_they_are_called() -> None:
 @pytest.mark.parametrize(
     "answer", [Answer(503, b""), Answer(302, b""), Answer(200, b"<html>"), Answer(429, b"")]
 )
-def test_nothing_is_begun_after_an_answer_that_may_have_to_stop_the_run(answer: Answer) -> None:
-    """It comes back before those that come back because of it, or they would be sent again."""
+def test_nothing_is_started_after_an_answer_that_may_stop_the_run(answer: Answer) -> None:
+    """After an answer that may stop the run, no row is started, and the others come back."""
     sender, (api,) = workers(1, lambda _: answer)
     with sender:
         for number in range(4):
@@ -192,8 +192,8 @@ def test_nothing_is_begun_after_an_answer_that_may_have_to_stop_the_run(answer: 
     assert len(api.threads) == 1
 
 
-def test_nothing_is_begun_before_such_an_answer_is_collected() -> None:
-    """Nor what is submitted after it came, but before anybody saw it."""
+def test_nothing_is_started_before_such_an_answer_is_collected() -> None:
+    """No row is started before such an answer is collected."""
     busy, release = threading.Event(), threading.Event()
 
     def fail(client_id: int) -> Answer:
@@ -219,7 +219,7 @@ def test_nothing_is_begun_before_such_an_answer_is_collected() -> None:
 
 
 def test_when_an_answer_came_comes_back_with_it() -> None:
-    """Not when somebody had the time to look."""
+    """A row comes back with the time of its answer, not of its collection."""
     sender, _ = workers(1, answering)
     before = time.time()
     with sender:
@@ -233,7 +233,7 @@ def test_when_an_answer_came_comes_back_with_it() -> None:
 
 
 def test_how_long_a_row_took_comes_back_with_it() -> None:
-    """From when a worker took it, not from when it was handed in."""
+    """The duration is measured from when a worker took the row."""
 
     def dawdle(client_id: int) -> Answer:
         time.sleep(0.05)
@@ -249,7 +249,7 @@ def test_how_long_a_row_took_comes_back_with_it() -> None:
 
 
 def test_collecting_takes_all_that_is_there() -> None:
-    """What came back together is written down together, in one transaction."""
+    """Collecting returns everything that has come back."""
     busy, release = threading.Event(), threading.Event()
 
     def hang_at_the_last(client_id: int) -> Answer:
@@ -269,14 +269,14 @@ def test_collecting_takes_all_that_is_there() -> None:
 
 @pytest.mark.parametrize("timeout", [0, 0.01])
 def test_collecting_ends_with_its_timeout(timeout: float) -> None:
-    """Where nothing comes back there is something else to do."""
+    """Collecting ends after its timeout."""
     sender, _ = workers(1, answering)
     with sender:
         assert sender.collect(timeout) == []
 
 
 def test_waking_ends_a_wait_without_end() -> None:
-    """A signal does not have to wait for an answer."""
+    """Waking ends a wait without a timeout."""
     sender, _ = workers(1, answering)
     with sender:
         threading.Timer(0.05, sender.wake).start()
@@ -284,7 +284,7 @@ def test_waking_ends_a_wait_without_end() -> None:
 
 
 def test_waking_loses_nothing_that_came_back() -> None:
-    """What is collected after it is all there is."""
+    """Waking loses no returned rows."""
     sender, _ = workers(1, answering)
     with sender:
         sender.wake()
@@ -294,7 +294,7 @@ def test_waking_loses_nothing_that_came_back() -> None:
 
 
 def test_the_threads_end_with_the_context() -> None:
-    """A job of many files does not gather threads."""
+    """The threads end with the context."""
     before = set(threading.enumerate())
     sender, _ = workers(8, answering)
     with sender:
@@ -306,7 +306,7 @@ def test_the_threads_end_with_the_context() -> None:
 
 
 def test_the_threads_end_after_an_answer_that_stops_the_run() -> None:
-    """Also where it comes when nobody waits for it any more."""
+    """The threads end after an answer that stops the run, even if nobody collects it."""
     busy, release = threading.Barrier(4, timeout=LONG), threading.Event()
 
     def fail(_: int) -> Answer:
@@ -327,8 +327,8 @@ def test_the_threads_end_after_an_answer_that_stops_the_run() -> None:
     assert not any(thread.is_alive() for thread in started)
 
 
-def test_rows_that_are_not_begun_are_not_sent_once_the_context_is_left() -> None:
-    """Their outcome would go unrecorded."""
+def test_rows_that_are_not_started_are_not_sent_after_the_context_ends() -> None:
+    """Rows that were not started are not sent after the context ends."""
     hanging = Hanging()
     before = set(threading.enumerate())
     sender, _ = workers(1, hanging)
@@ -343,7 +343,7 @@ def test_rows_that_are_not_begun_are_not_sent_once_the_context_is_left() -> None
 
 
 def test_leaving_does_not_wait_for_an_answer() -> None:
-    """A program that must end does so while a request hangs."""
+    """Leaving the context does not wait for a hanging request."""
     hanging = Hanging()
     sender, _ = workers(1, hanging)
     begun = time.monotonic()

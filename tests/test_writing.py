@@ -1,4 +1,4 @@
-"""The workbooks of whole runs: who gets them, what they say, and how they come back."""
+"""The workbooks of whole runs: when they are written, and what they contain."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def summary_of(path: Path) -> dict[str, object]:
 
 
 def test_csv_gets_workbooks_where_they_are_asked_for(program: Program) -> None:
-    """The results in both formats, the rows to fix as a workbook alone, and the run is whole."""
+    """A CSV gets workbooks if the settings ask for them."""
     source = write_csv(program.folder / "clients.csv", MIXED)
     done = program.run("update", source, "--config", always(program), "--json")
     run = program.only_run()
@@ -73,14 +73,14 @@ def test_csv_gets_workbooks_where_they_are_asked_for(program: Program) -> None:
 
 
 def test_csv_gets_csv_files_by_default(program: Program) -> None:
-    """A workbook is only written where the input is one."""
+    """By default, a CSV gets only CSV files."""
     program.run("update", write_csv(program.folder / "clients.csv", MIXED))
     written = {path.name for path in program.only_run().iterdir() if path.name.startswith("re")}
     assert written == {"report.html", "results.csv", "rework.csv"}
 
 
 def test_workbook_that_is_out_of_date_is_removed(program: Program) -> None:
-    """Where a run goes on without them, those of its first session would show old results."""
+    """A workbook of an earlier session is removed if the run continues without workbooks."""
     source = write_csv(program.folder / "clients.csv", MIXED)
     stopped = program.run("update", source, "--config", always(program), "--limit", 1)
     assert stopped.returncode == 4
@@ -95,7 +95,7 @@ def test_workbook_that_is_out_of_date_is_removed(program: Program) -> None:
 def test_too_many_rows_for_a_workbook_fail_no_run(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are all in the CSV, and the run's sentence says why there is no workbook."""
+    """Too many rows for a workbook do not fail the run, and its sentence says why there is none."""
     monkeypatch.setattr("etl.writing.MOST_ROWS", 2)
     source = write_csv(tmp_path / "clients.csv", MIXED)
     settings = job(sandbox.url, tmp_path / "runs", sandbox.api_key, runs__workbooks="always")
@@ -108,7 +108,7 @@ def test_too_many_rows_for_a_workbook_fail_no_run(
 
 
 def test_what_is_wrong_with_a_cell_is_shown_at_the_cell(program: Program) -> None:
-    """In the results and in the rework, also of what only the file as a whole shows."""
+    """Faulty cells are marked in the results and in the rework, duplicates included."""
     source = write_xlsx(program.folder / "clients.xlsx", [HEADER, *ROWS], right_to_left=True)
     assert program.run("update", source).returncode == 1
     run = program.only_run()
@@ -117,7 +117,7 @@ def test_what_is_wrong_with_a_cell_is_shown_at_the_cell(program: Program) -> Non
 
 
 def test_check_marks_faulty_cells_too(program: Program) -> None:
-    """Its summary is that of a check: nothing was sent, and no run is named."""
+    """A check marks faulty cells too, and its summary says that nothing was sent."""
     source = write_xlsx(program.folder / "clients.xlsx", [HEADER, *ROWS])
     assert program.run("check", source, "--results", program.folder / "out.xlsx").returncode == 1
     assert red_cells(program.folder / "out.xlsx") == {"F3", "B4", "B5", "B6"}
@@ -130,7 +130,7 @@ def test_check_marks_faulty_cells_too(program: Program) -> None:
 def test_workbook_that_is_fed_back_holds_nothing_of_ours(
     program: Program, sandbox: Sandbox, name: str
 ) -> None:
-    """No mark of our Arabic sentences gets into the operator's columns, or to Fatora."""
+    """A workbook that is sent again contains no isolates of ours."""
     source = write_xlsx(program.folder / "clients.xlsx", [HEADER, *ROWS], right_to_left=True)
     assert program.run("update", source).returncode == 1
     book = program.only_run() / name
@@ -158,12 +158,12 @@ def test_workbook_that_is_fed_back_holds_nothing_of_ours(
     first, second = program.runs()
     manifest = json.loads((second / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["reworks"] == [first.name]
-    still_open = summary_of(second / "results.xlsx")["Still open after all rework"]
+    still_open = summary_of(second / "results.xlsx")["Still open after this rework"]
     assert still_open == f"clients.xlsx (run {first.name}): 3 rows to fix"
 
 
 def test_summary_of_a_run_names_date_columns_and_what_to_do(program: Program) -> None:
-    """Who opens the workbook alone knows what ran, when, and what of it reached Fatora."""
+    """The summary names the run, its date, the columns, and what to do."""
     source = write_xlsx(program.folder / "clients.xlsx", [HEADER, *ROWS])
     assert program.run("update", source).returncode == 1
     run = program.only_run()
@@ -173,7 +173,7 @@ def test_summary_of_a_run_names_date_columns_and_what_to_do(program: Program) ->
     assert str(summary["Started"]).endswith(" UTC")
     assert (summary["Run"], summary["Fatora API"]) == (run.name, manifest["api"])
     assert without_isolates(str(summary["Columns"])) == (
-        "Sent: id ← “رقم العميل”, email ← “البريد الإلكتروني”, name ← “الاسم”,"
+        "Columns sent: id ← “رقم العميل”, email ← “البريد الإلكتروني”, name ← “الاسم”,"
         " phone ← “الهاتف”. Not sent: “الفرع”."
     )
     assert (summary["SUCCESS"], summary["INVALID"], summary["Total"]) == (1, 4, 5)

@@ -1,7 +1,7 @@
-"""Kills the program at random moments, again and again, and compares what it says with the truth.
+"""Kills the program at random moments, and compares its records with the truth.
 
-``python tests/torture.py --kills N --seed N`` does so as often as one likes; the tests do so a few
-hundred times.
+``python tests/torture.py --kills N --seed N`` kills as often as asked; the tests kill a few hundred
+times.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _REACH = 0.8  # of the time a run takes: one that is resumed takes less
 
 @dataclass
 class Tally:
-    """What came of it: ``under_way`` counts attempts on record without an end, over all kills."""
+    """The results: ``under_way`` counts recorded attempts without an end, over all kills."""
 
     kills: int = 0
     before_a_run: int = 0
@@ -56,9 +56,9 @@ class Tally:
 
 
 def torture(kills: int, seed: int, folder: Path) -> Tally:
-    """Kill so many runs or a few more, each file's over and over, and check what each left.
+    """Kill at least this many runs, several times per file, and check the state after each kill.
 
-    A file's run that was killed often enough is left to end, and so is one that ends by itself.
+    A run that was killed often enough may finish.
     """
     chance = random.Random(seed)  # noqa: S311 - it is to be the same again
     tally = Tally()
@@ -80,9 +80,9 @@ def _token(sandbox: Sandbox) -> str:
 def _seconds_of_a_run(program: WarmProgram) -> float:
     program.run("history")
     source = _file(program, 0)
-    begun = time.monotonic()
+    start = time.monotonic()
     assert program.run("update", source, "--workers", WORKERS) == 0, program.said()
-    return time.monotonic() - begun
+    return time.monotonic() - start
 
 
 def _file(program: WarmProgram, number: int) -> Path:
@@ -166,7 +166,7 @@ def _check_journal(program: WarmProgram, sandbox: Sandbox, source: Path, tally: 
 
 @contextlib.contextmanager
 def _copy_of(run: Path) -> Iterator[sqlite3.Connection]:
-    """Open a copy of a journal: looking at it must not mend it."""
+    """Open a copy of a journal, since opening it could repair it."""
     with tempfile.TemporaryDirectory() as folder:
         for file in run.glob("journal.sqlite3*"):
             shutil.copy(file, folder)
@@ -192,7 +192,7 @@ def _check_results(program: WarmProgram, sandbox: Sandbox, source: Path, clients
 
 
 def main() -> int:
-    """Kill as often as the command line asks for, and say what came of it."""
+    """Kill as often as the command line asks for, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=3_000)
     parser.add_argument("--seed", type=int, default=1)

@@ -1,8 +1,8 @@
-"""The program, imported already: it starts within milliseconds and can be killed hundreds of times.
+"""The program, already imported: it starts within milliseconds and can be killed hundreds of times.
 
-Run as a script this is the process that waits: for each line on its standard input, a JSON object
-of what to start, it forks a child that is the program, prints the child's number, waits for its
-end, and prints how it ended.
+Run as a script, this is the waiting process. For each line on its standard input, a JSON object
+that says what to start, it forks a child that runs the program, prints the child's process id,
+waits for its end, and prints how it ended.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class WarmProgram:
         self._server.communicate(timeout=30)
 
     def start(self, *arguments: object, largest_file: int = -1) -> int:
-        """Start a command and return its process's number; no file may grow beyond so many bytes.
+        """Start a command and return its process id; ``largest_file`` limits its files, in bytes.
 
-        What it prints stands in ``said.txt`` of its folder.
+        Its output is in ``said.txt`` of its folder.
         """
         wanted = {
             "arguments": list(map(str, arguments)),
@@ -59,7 +59,7 @@ class WarmProgram:
         return self._told()
 
     def wait(self) -> int:
-        """Return the exit code of what was started, or the signal that ended it, negative."""
+        """Return the exit code of the started command, or minus the signal that ended it."""
         return self._told()
 
     def run(self, *arguments: object, largest_file: int = -1) -> int:
@@ -84,14 +84,14 @@ def _serve() -> None:
         child = os.fork()
         if child == 0:
             _become_the_program(**json.loads(line))
-        print(child, flush=True)  # noqa: T201 - whoever started this reads it
+        print(child, flush=True)  # noqa: T201 - the parent process reads it
         _, status = os.waitpid(child, 0)
         print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201 - the same
 
 
 def _check_something() -> None:
-    """Have the libraries do once what they do once only."""
-    from etl.cli import run  # noqa: PLC0415 - whoever uses the class needs no program
+    """Make the libraries do their one-time work."""
+    from etl.cli import run  # noqa: PLC0415 - users of the class do not need the program
 
     with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nowhere:
         source = Path(folder) / "clients.csv"
@@ -103,7 +103,7 @@ def _check_something() -> None:
 def _become_the_program(
     arguments: list[str], environment: dict[str, str], folder: str, largest_file: int
 ) -> None:
-    from etl.cli import run  # noqa: PLC0415 - whoever uses the class needs no program
+    from etl.cli import run  # noqa: PLC0415 - users of the class do not need the program
 
     os.chdir(folder)
     os.environ.update(environment)

@@ -1,1 +1,1 @@
-"""The words of the command line, one module each: parse, call, print, choose the exit code."""
+"""The commands, a module each: parse the options, call the job, print, choose the exit code."""

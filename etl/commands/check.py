@@ -1,4 +1,4 @@
-"""``fatora-clients check``: what would be wrong, without sending anything."""
+"""``fatora-clients check``: finds the errors in spreadsheets without sending anything."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def command(
       0  nothing to fix
       1  some rows need fixing
       2  wrong usage or configuration
-      3  a file cannot be used
+      3  a file could not be used
     """  # noqa: D301 - click keeps the lines behind this mark
     settings = settings_of(config, input__sheet=sheet, input__encoding=encoding)
     found = find_inputs(inputs, settings.input.settle)
@@ -95,7 +95,7 @@ def command(
 def _checked(
     file: Path, settings: Settings, stop: StopRequest, *, bar: bool
 ) -> Iterator[JournalReader]:
-    """Give the journal of what was found in a file; the bar is gone before anything is printed."""
+    """Give the journal of a checked file; the bar is removed before anything is printed."""
     # Not for --help, which would wait for pandas.
     from etl.pipeline import checked  # noqa: PLC0415
 
@@ -147,14 +147,14 @@ def _facts(
     totals: Totals,
     problems: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    """Return what `check` says of a file to programs, under the names that `update` has for it."""
+    """Return what `check` prints as JSON for a file, under the same names as `update`."""
     numbers = {name: value for name, value in asdict(totals).items() if name in _TOTALS}
     facts = {"input": str(file), "exit_code": exit_code, "sentence": sentence}
     return {**facts, **numbers, "problems": problems}
 
 
 def _faults(journal: JournalReader, code: Code) -> Iterator[tuple[str, list[int]]]:
-    """Yield what is wrong and in which rows, the rows of equal faults together."""
+    """Yield each different fault of a code, with the rows that have it."""
     for fault, equal in groupby(journal.faults(code), key=itemgetter(0)):
         yield fault.text, [row for _, row in equal]
 

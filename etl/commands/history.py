@@ -1,4 +1,4 @@
-"""``fatora-clients history``: the runs, or one client's history across all of them."""
+"""``fatora-clients history``: lists all runs, or one client's history across them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from etl.runs.folder import RunsFolder
 
 _NEWEST = 50
-_COLUMNS_FOR_API = 100  # a narrower table has no room for it, and says SANDBOX below the run
+_COLUMNS_FOR_API = 100  # a narrower table has no room for it; SANDBOX is then below the run
 
 Facts = dict[str, Any]  # what --json prints of a run, a refused input, or a client's row
 
@@ -56,8 +56,8 @@ def command(
 ) -> None:
     """List the runs, newest first: time, file, number of rows, and results.
 
-    A run that was resumed is listed at the time of its newest session. Inputs that could not be
-    used are listed too, although there are no runs of them. --json prints everything.
+    A run that was resumed is listed at the time of its newest session. Files that could not be used
+    are listed too, although they have no run. --json always prints all.
     """
     history = _History(existing_runs(config, runs_dir, may_be_new=True))
     most = None if every or as_json else _NEWEST
@@ -75,7 +75,7 @@ def command(
 
 
 class _History:
-    """What a runs folder tells; a run that is damaged is named and hides no other."""
+    """The runs in a runs folder. A damaged run is reported and does not hide the others."""
 
     def __init__(self, runs: RunsFolder) -> None:
         self._runs = runs

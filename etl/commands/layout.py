@@ -1,4 +1,4 @@
-"""Text that fits the terminal, or 100 columns where there is none."""
+"""Tables and sentences that fit the terminal, or 100 columns where there is none."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def columns() -> int:
 
 
 def say_wrapped(text: str, label: str = "", indent: int = 0) -> None:
-    """Print sentences on as many lines as they need, each ``indent`` characters to the right.
+    """Print sentences on as many lines as they need, each indented by ``indent`` characters.
 
-    The label is put before the first of them.
+    The label is printed in the indentation of the first line.
     """
     lines = textwrap.wrap(
         visible(without_isolates(text)),
@@ -53,9 +53,9 @@ def say_wrapped(text: str, label: str = "", indent: int = 0) -> None:
 
 
 def say_entries(header: Sequence[str], entries: Iterable[Entry], *, cut: str) -> None:
-    """Print a table; where it is too wide, the middle of the cells below ``cut`` is left out.
+    """Print a table; if it is too wide, the cells of the column ``cut`` are shortened.
 
-    Columns whose cells are numbers are set to the right.
+    Numbers are aligned to the right.
     """
     rows = [Entry([visible(cell) for cell in cells], details) for cells, details in entries]
     table = [header, *(row.cells for row in rows)]
@@ -72,7 +72,7 @@ def say_entries(header: Sequence[str], entries: Iterable[Entry], *, cut: str) ->
 
 
 def say_counts(totals: Totals) -> None:
-    """Print how many rows there are of each status, and what it means."""
+    """Print the number of rows of each status, and what the status means."""
     for status, count in totals.counts.items():
         if count:
             console.say(f"  {count:>7,}  {status:<8}  {status.meaning}")
@@ -92,7 +92,7 @@ def _is_number(text: str) -> bool:
 
 
 def _shortened(text: str, width: int) -> str:
-    """Return a text without its middle: the ends of file names tell them apart."""
+    """Return a text without its middle, since the ends of file names distinguish them."""
     if len(text) <= width:
         return text
     tail = (width - 1) // 2

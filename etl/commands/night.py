@@ -1,7 +1,7 @@
-"""What ``update`` prints: the mail of the night, or one JSON object.
+"""What ``update`` prints: a summary, which cron mails every night, or JSON.
 
-The first line alone says whether somebody must do something. What follows is for operations: the
-files that could not be used, and what each file that was sent came to.
+The first line alone says whether somebody must do something. The rest is for operations: the files
+that could not be used, and the result of each file that was sent.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from etl import console
 from etl.commands.layout import say_counts
 from etl.commands.options import say_what_is_left
-from etl.commands.words import minute, open_in_words
+from etl.commands.words import minute, named_open_rows
 from etl.errors import ExitCode
-from etl.outcome import columns_in_words, rows_in_words
+from etl.outcome import columns_in_words, rows_in_words, verdict_in_short
 from etl.text import counted, visible, without_isolates
 
 if TYPE_CHECKING:
@@ -27,13 +27,6 @@ if TYPE_CHECKING:
     from etl.extract.inputs import Inputs
     from etl.outcome import OpenRows, Summary
 
-_VERDICTS = {
-    ExitCode.DONE: "OK",
-    ExitCode.NOT_ALL_UPDATED: "ACTION NEEDED",
-    ExitCode.INPUT_UNUSABLE: "ACTION NEEDED",
-    ExitCode.STOPPED: "STOPPED",
-    ExitCode.INTERNAL: "FAILED",
-}
 _UNUSABLE, _FAILED, _NOT_SENT = "could not be used", "failed", "not sent"
 _WITHOUT_RUN = {ExitCode.INPUT_UNUSABLE: _UNUSABLE, ExitCode.STOPPED: _NOT_SENT}
 _PATHS = ("folder", "input", "results", "rework", "delivered")
@@ -51,11 +44,11 @@ class Night:
 
     @property
     def exit_code(self) -> ExitCode:
-        """The worst of all files."""
+        """The worst exit code of all files."""
         return ExitCode.worst(summary.exit_code for summary in self.summaries)
 
     def say(self) -> None:
-        """Print it for people."""
+        """Print the summary for people."""
         console.say(f"{minute(self.ended)} {self._verdict}: {', '.join(self._totals())}")
         for what, summaries in self._without_run.items():
             _say_without_run(what, summaries)
@@ -65,7 +58,7 @@ class Night:
         say_what_is_left(self.found)
 
     def say_json(self) -> None:
-        """Print it for programs: an object for a file, a list of them for several."""
+        """Print JSON for programs: one object for a single file, otherwise a list of them."""
         objects = [{**_facts(summary), "sandbox": self.sandbox} for summary in self.summaries]
         printed = (
             {"runs": objects, "exit_code": self.exit_code} if self.found.several else objects[0]
@@ -73,7 +66,7 @@ class Night:
         console.say_json(printed)
 
     def complain(self, *, quiet: bool) -> None:
-        """Print on standard error why files were not sent; if ``quiet``, why runs stopped too."""
+        """Print why files were not sent, to standard error; if ``quiet``, also why runs stopped."""
         for summary in self.summaries:
             if summary.run is None or (quiet and summary.exit_code is ExitCode.STOPPED):
                 sentence = without_isolates(summary.sentence)
@@ -89,7 +82,7 @@ class Night:
 
     @cached_property
     def _without_run(self) -> dict[str, list[Summary]]:
-        """The files of which nothing was sent, by what happened to them."""
+        """The files for which there is no run, grouped by the reason."""
         groups: dict[str, list[Summary]] = {_UNUSABLE: [], _FAILED: [], _NOT_SENT: []}
         for each in self.summaries:
             if each.run is None:
@@ -98,12 +91,12 @@ class Night:
 
     @cached_property
     def _reworked(self) -> dict[str, OpenRows]:
-        """What is open of each earlier file that one of these corrects, after the last of them."""
+        """What is still open of each earlier file that these files correct, by its run."""
         return {each.run: each for summary in self._sent for each in summary.reworked}
 
     @cached_property
     def _still_open(self) -> list[Summary]:
-        """The files processed before that have rows to fix, and that none of these corrects."""
+        """The files processed before that still have rows to fix, and that no other corrects."""
         return [each for each in self._done if each.still_open and each.run not in self._reworked]
 
     @cached_property
@@ -115,11 +108,12 @@ class Night:
     @property
     def _verdict(self) -> str:
         waiting = self.exit_code is ExitCode.DONE and self._rows_open
-        verdict = _VERDICTS[ExitCode.NOT_ALL_UPDATED if waiting else self.exit_code]
+        exit_code = ExitCode.NOT_ALL_UPDATED if waiting else self.exit_code
+        verdict = verdict_in_short(exit_code).upper()
         return f"{verdict} (SANDBOX)" if self.sandbox else verdict
 
     def _totals(self) -> Iterator[str]:
-        """Yield the numbers of the first line: the files, what is to be done, what was done."""
+        """Yield the numbers of the first line: the files, the rows to do, the rows done."""
         files, sent = len(self.summaries), len(self._sent)
         totals = [summary.totals for summary in self._sent]
         yield counted(files, "file") if files else "no files"
@@ -129,13 +123,13 @@ class Night:
             (len(self._without_run[_FAILED]), _FAILED),
             (len(self._without_run[_NOT_SENT]), _NOT_SENT),
             (len(self._done), "already processed"),
-            (len(self.found.unsettled), "passed over"),
+            (len(self.found.unsettled), "skipped"),
         ):
             if number:
                 yield f"{number:,} {what}"
         for number, what in (
             (sum(each.to_fix for each in totals), "to fix"),
-            (sum(each.left for each in totals), "left"),
+            (sum(each.left for each in totals), "to send"),
             (self._rows_open, "still open in earlier files"),
             (sum(each.updated for each in totals), "updated"),
         ):
@@ -152,11 +146,13 @@ class Night:
         say_counts(totals)
         console.say(without_isolates(summary.sentence))
         for each in summary.reworked:
-            console.say(f"Still open after this rework: {open_in_words(self._reworked[each.run])}")
+            console.say(
+                f"Still open after this rework: {named_open_rows(self._reworked[each.run])}"
+            )
         _say_places(summary)
 
     def _say_done(self) -> None:
-        """Name the files processed before that wait for somebody, and count the others."""
+        """Name the files processed before that still have rows to fix, and count the others."""
         named = self._still_open if self.found.several else self._done
         for summary in named:
             console.say()
@@ -171,11 +167,11 @@ class Night:
                 else "were already processed and need"
             )
             console.say()
-            console.say(f"{counted(len(fine), 'file')} {verbs} nothing.")
+            console.say(f"{counted(len(fine), 'file')} {verbs} no action.")
 
 
 def shares_a_reader() -> bool:
-    """Whether standard output and standard error go to one place, as at a terminal or in a mail."""
+    """Whether standard output and standard error go to the same place, as in cron's mail."""
     try:
         output, errors = (os.fstat(stream.fileno()) for stream in (sys.stdout, sys.stderr))
     except (OSError, ValueError):
@@ -196,7 +192,7 @@ def _say_without_run(what: str, summaries: Sequence[Summary]) -> None:
 def _say_places(summary: Summary) -> None:
     console.say(f"Results: {summary.results or 'pruned'}")
     is_partly_corrected = summary.already_done and summary.still_open < summary.totals.to_fix
-    if summary.rework and not is_partly_corrected:  # it would send old values once more
+    if summary.rework and not is_partly_corrected:  # it would send old values again
         console.say(f"Rework:  {summary.rework}")
     if summary.delivered:
         console.say(f"Delivered to {summary.delivered}")

@@ -1,4 +1,4 @@
-"""Options that several commands take, and how they become settings."""
+"""Options that several commands share, and how they become settings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from etl.extract.inputs import Inputs
 
-_DEFAULTS = Settings().told()
+_DEFAULTS = Settings().with_sources()
 
 
 class _Override(click.Option):
@@ -50,7 +50,7 @@ def override(name: str, setting: str, **details: Any) -> Callable[..., Any]:  # 
 
 
 def examples(*lines: str) -> str:
-    """Return the end of a command's help: what people type."""
+    """Return the end of a command's help: examples of what to type."""
     return "\n".join(["\b", "Examples:", *(f"  fatora-clients {line}" for line in lines)])
 
 
@@ -59,7 +59,7 @@ inputs = click.argument(
     metavar="INPUT...",
     nargs=-1,
     required=True,
-    type=click.Path(path_type=Path, readable=False),  # what cannot be read is said of each alone
+    type=click.Path(path_type=Path, readable=False),  # each input is checked on its own, later
 )
 config = click.option(
     "--config",
@@ -116,15 +116,15 @@ def settings_of(config: Path | None, **options: object) -> Settings:
 def existing_runs(
     config: Path | None, runs_dir: Path | None, *, may_be_new: bool = False
 ) -> RunsFolder:
-    """Return the folder of all runs, which must be there.
+    """Return the folder of all runs, which must exist.
 
-    Where it ``may_be_new``, the default folder need not: nothing has been run so far.
+    With ``may_be_new`` the default folder may be missing: nothing has been run so far.
 
     Raises:
-        ConfigError: it is not there or cannot be read, or the settings are wrong.
+        ConfigError: it does not exist or cannot be read, or the settings are wrong.
     """
     settings = settings_of(config, runs__dir=runs_dir)
-    path, by_default = settings.runs.dir, settings.told()["runs.dir"]["from"] == "default"
+    path, by_default = settings.runs.dir, settings.with_sources()["runs.dir"]["from"] == "default"
     try:
         is_folder = stat.S_ISDIR(path.stat().st_mode)
     except FileNotFoundError:
@@ -137,10 +137,10 @@ def existing_runs(
 
 
 def require_place(results: Path | None, found: Inputs) -> None:
-    """Check that the extra copy of the results is of one input, and has a place of its own.
+    """Check that an extra copy of the results can be written: for one input, to another file.
 
     Raises:
-        ConfigError: it is not, or it cannot be written there.
+        ConfigError: it cannot.
     """
     if results is None:
         return
@@ -159,7 +159,7 @@ def require_place(results: Path | None, found: Inputs) -> None:
 
 
 def say_what_is_left(found: Inputs) -> None:
-    """Say which files were passed over, and where there was none at all."""
+    """Print which files were skipped, or that there were none at all."""
     for file in found.unsettled:
         console.say(f"{file}: skipped for now, because it has just changed")
     if not (found.files or found.unsettled):

@@ -50,13 +50,13 @@ def command(
     """Remove the personal data of old runs: input, results, rework, report and journal cells.
 
     The manifests stay, with the counts and a record of the pruning. The status, codes and time of
-    each row stay too, so the runs can still be verified. Runs with rows left are not pruned. Shows
-    what will be removed and asks first.
+    each row stay too, so the runs can still be verified. Runs that still have rows to send are not
+    pruned. Shows what will be removed and asks for confirmation.
 
     \b
     Exit codes:
       0  pruned, or nothing to prune
-      1  a run that was modified was not pruned
+      1  a run was not pruned, because its manifest was modified
       4  not confirmed
     """  # noqa: D301 - click keeps the lines behind this mark
     runs = existing_runs(config, runs_dir)
@@ -65,7 +65,7 @@ def command(
         found = list(runs_older_than(older_than, runs))
         for old in found:
             names = ["the journal's cells", *(file.name for file in old.personal)]
-            what = "kept, because it has rows left" if old.unfinished else ", ".join(names)
+            what = "kept, because it still has rows to send" if old.unfinished else ", ".join(names)
             console.say(f"{old.folder.run}  {old.manifest.input.name}: {what}")
         chosen = [old for old in found if not old.unfinished]
         if not chosen:

@@ -1,4 +1,4 @@
-"""``fatora-clients sandbox``: a local API to try things out with."""
+"""``fatora-clients sandbox``: runs a local sandbox of the API."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ _PORT = 8042
 def command(port: int, latency: float, fail_share: float, throttle: int) -> None:
     """Run a sandbox of the API until Ctrl-C. Nothing sent to it leaves this machine.
 
-    It has the clients 1 to 999,999 and forgets all updates when it stops. To get a certain HTTP
-    status, put it into the e-mail address: a row with anything+409@example.com is answered with
+    It has the clients 1 to 999,999 and forgets all updates when it stops. To get a specific HTTP
+    status, put it in the e-mail address: a row with anything+409@example.com is answered with
     HTTP 409.
     """
     behaviour = Behaviour(latency=latency, fail_share=fail_share, throttle=throttle)

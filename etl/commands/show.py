@@ -1,4 +1,4 @@
-"""``fatora-clients show``: one run, and the rows that were not updated."""
+"""``fatora-clients show``: shows one run and the rows that were not updated."""
 
 from __future__ import annotations
 
@@ -12,9 +12,16 @@ from etl import console
 from etl.commands import options
 from etl.commands.layout import Entry, say_counts, say_entries, say_wrapped
 from etl.commands.options import existing_runs
-from etl.commands.words import INTERRUPTED, RUNNING, minute, open_in_words, outcome_of, stop_reason
+from etl.commands.words import (
+    INTERRUPTED,
+    RUNNING,
+    minute,
+    named_open_rows,
+    outcome_of,
+    stop_reason,
+)
 from etl.fields import Field
-from etl.outcome import columns_in_words, rows_in_words, sentence_of
+from etl.outcome import IN_SANDBOX, columns_in_words, rows_in_words, sentence_of
 from etl.rows import NOT_UPDATED
 from etl.runs.lock import holder_of
 from etl.runs.manifest import Manifest
@@ -49,8 +56,8 @@ def command(
 ) -> None:
     """Show one run: its summary, and the rows that were not updated and why.
 
-    RUN is a run's id, a unique beginning of it, or 'latest'. What is wrong with a row quotes its
-    values: handle the output like the source file.
+    RUN is a run's id, its first characters, or 'latest'. The errors quote personal data: handle the
+    output like the source file.
     """
     runs = existing_runs(config, runs_dir)
     folder = runs.find(run)
@@ -66,10 +73,10 @@ def command(
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """A run as it is on record.
+    """A recorded run.
 
-    ``outcome`` is how it ended, ``still_open`` what is open after all rework of its rows, and
-    ``corrects`` what is open of the files that it corrects.
+    ``outcome`` is how it ended, ``still_open`` what is still open after all rework of its rows, and
+    ``corrects`` what is still open of the files that it corrects.
     """
 
     folder: RunFolder
@@ -82,7 +89,7 @@ class _Run:
 
     @classmethod
     def read(cls, runs: RunsFolder, folder: RunFolder, journal: JournalReader) -> Self:
-        """Read all that is shown of a run but its rows."""
+        """Read all that is shown of a run, except its rows."""
         manifest, reworks = Manifest.read(folder.manifest), Reworks(runs)
         still_open = reworks.open_rows(folder.run)
         return cls(
@@ -96,7 +103,7 @@ class _Run:
         )
 
     def facts(self) -> dict[str, Any]:
-        """Return what --json prints of it."""
+        """Return what --json prints, except the rows."""
         return {
             **asdict(self.manifest),
             "folder": str(self.folder.path),
@@ -108,19 +115,19 @@ class _Run:
         }
 
     def say(self) -> None:
-        """Print what it was, what it came to, and what is still open."""
+        """Print what was run, the results, and what is still open."""
         manifest = self.manifest
         _say("run", f"{self.folder.run}: {self.outcome}")
         if manifest.sandbox:
-            _say("", "SANDBOX: nothing reached Fatora.")
+            _say("", IN_SANDBOX)
         _say("file", f"{manifest.input.name}: {rows_in_words(self.totals)}")
+        _say("", columns_in_words(self.totals))
         _say("", f"SHA-256 {manifest.input.sha256}")
-        _say("columns", columns_in_words(self.totals))
         _say("api", f"{manifest.api}, account {manifest.account}")
         for number, session in enumerate(manifest.sessions):
             _say("" if number else "sessions", _session_in_words(session))
         files = sorted(file.name for file in self.folder.path.iterdir())
-        console.say(f"{'folder':<{_INDENT}}{self.folder.path}")  # in one piece, to be copied
+        console.say(f"{'folder':<{_INDENT}}{self.folder.path}")  # in one piece, for copying
         _say("files", ", ".join(files))
         console.say()
         say_counts(self.totals)
@@ -132,15 +139,15 @@ class _Run:
 
     def _say_what_is_open(self) -> None:
         if self.outcome == RUNNING:
-            say_wrapped("The run is still going on.")
+            say_wrapped("The run has not finished yet.")
         elif corrected := self.totals.to_fix - self.still_open.to_fix:
             rows = counted(self.totals.to_fix, "row")
             console.say(f"Later runs corrected {corrected:,} of {rows}.")
-            say_wrapped(f"Still open: {open_in_words(self.still_open)}")
+            say_wrapped(f"Still open: {named_open_rows(self.still_open)}")
         else:
             say_wrapped(sentence_of(self.totals, self._stopped, self._rework))
         for each in self.corrects:
-            say_wrapped(f"Still open in the file that this one corrects: {open_in_words(each)}")
+            say_wrapped(f"Still open after this rework: {named_open_rows(each)}")
 
     def say_rows(self, journal: JournalReader, most: int | None) -> None:
         """Print the rows that were not updated, and what Fatora answered."""
@@ -192,7 +199,7 @@ def _row_facts(journal: JournalReader, most: int | None) -> Iterator[dict[str, A
         yield {
             "row": row.row,
             "client": row.client_id,
-            "id": row.cells[column] if row.cells else None,  # else it was pruned
+            "id": row.cells[column] if row.cells else None,  # None if it was pruned
             "status": str(row.status),
             "code": row.codes,
             "why": row.reasons or row.status.meaning,

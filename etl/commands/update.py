@@ -1,4 +1,4 @@
-"""``fatora-clients update``: the job."""
+"""``fatora-clients update``: the job, which sends spreadsheets to Fatora."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from etl.load.tokens import Tokens
     from etl.pipeline import Connect
 
-_THIS_MACHINE = "http://127.0.0.1/v1"  # what a run against the sandbox has as its address
+_THIS_MACHINE = "http://127.0.0.1/v1"  # the API address of a run with --sandbox
 _SANDBOX_ACCOUNT = "sandbox"
 
 
@@ -64,7 +64,7 @@ _SANDBOX_ACCOUNT = "sandbox"
     setting="load.rate",
     type=float,
     metavar="N",
-    help="Most requests per second, all workers together; 0 means no limit",
+    help="Maximum requests per second, all workers together; 0 means no limit",
 )
 @options.override(
     "--api-url",
@@ -85,7 +85,7 @@ _SANDBOX_ACCOUNT = "sandbox"
     setting="api.attempts",
     type=int,
     metavar="N",
-    help="Most attempts per row before it is left for the next run",
+    help="Maximum attempts per row and session",
 )
 @options.sheet
 @options.encoding
@@ -93,7 +93,7 @@ _SANDBOX_ACCOUNT = "sandbox"
     "--limit",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Send only the first N valid rows and leave the others for the next run.",
+    help="Send only the first N valid rows; run the file again to send the others.",
 )
 @click.option("--again", is_flag=True, help="Send a file again that was already processed.")
 @click.option(
@@ -101,7 +101,9 @@ _SANDBOX_ACCOUNT = "sandbox"
 )
 @options.as_json
 @click.option(
-    "--quiet", is_flag=True, help="Print nothing unless a file is unusable or a run stops early."
+    "--quiet",
+    is_flag=True,
+    help="Print only why a file could not be used or a run stopped early.",
 )
 @click.option("--verbose", is_flag=True, help="Also print the log.")
 def command(
@@ -137,7 +139,7 @@ def command(
       0   every row was updated, or there was nothing to do
       1   some rows were not updated
       2   wrong usage, configuration or credentials; nothing was sent
-      3   an input cannot be used; nothing of it was sent
+      3   a file could not be used; nothing of it was sent
       4   stopped early; run again to send the remaining rows
       70  internal error
       75  another run is using the runs folder; nothing was sent
@@ -201,9 +203,9 @@ def _invocation(credentials: Credentials | None) -> Invocation:
 
 
 def _account(settings: Settings, credentials: Credentials | None) -> str:
-    """Return whose clients are updated; our own sandbox is known by its key.
+    """Return whose clients are updated; the sandbox is recognised by its key.
 
-    Not by its address: what listens on this machine may be a tunnel to the real API.
+    Its address would prove nothing: a port of this machine may be a tunnel to the real API.
     """
     if credentials is None:
         return _SANDBOX_ACCOUNT
@@ -226,7 +228,7 @@ def _to_api(settings: Settings, credentials: Credentials) -> Connect:
 
 
 def _to_sandbox(settings: Settings) -> Connect:
-    # A web server, which the nightly job has no use for.
+    # Imports a web server, which the nightly job does not need.
     from etl.sandbox.server import Sandbox  # noqa: PLC0415
 
     pace = Pace(settings.load.rate)

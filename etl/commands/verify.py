@@ -33,13 +33,13 @@ def command(
 ) -> ExitCode:
     """Check that the files of runs are intact, and list every one that was modified.
 
-    RUN is a run's id, the first characters of it, or 'latest'.
+    RUN is a run's id, its first characters, or 'latest'.
 
     \b
     Exit codes:
       0  all files are intact
       1  a file was modified, or is missing
-      2  there is no such run or runs folder
+      2  there is no such run, or no runs folder
     """  # noqa: D301 - click keeps the lines behind this mark
     if bool(runs) == every:
         raise click.UsageError("give one or more runs, or --all")

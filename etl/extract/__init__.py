@@ -1,4 +1,4 @@
-"""From the bytes of a spreadsheet to rows of text, exactly as a person sees them.
+"""From the bytes of a spreadsheet to rows of text, exactly as people see them.
 
 ``inputs`` finds the files. ``table`` opens one, of any format, and ``header`` finds its columns.
 ``csvfile`` reads a CSV; ``workbook`` reads a workbook, with ``sheet`` for its rows and ``strings``

@@ -1,4 +1,4 @@
-"""Turning a cell into text, which happens nowhere else."""
+"""Turning a cell into text; no other module does that."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from etl.fields import Field
 from etl.rows import Change
 from etl.text import unguard_formula
 
-# Above this not every whole number is a float, so that the last digits may be lost.
+# Above this, not every whole number is a float, so the last digits may be lost.
 _LARGEST_EXACT = 2**53
 
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")  # ECMA-376 part 1, 22.9.2.19 (ST_Xstring)
@@ -35,10 +35,10 @@ RawCell: TypeAlias = str | TypedCell
 
 
 class CellText(NamedTuple):
-    """The text of a cell, as a person sees it.
+    """The text of a cell, as people see it.
 
-    ``fault`` is a fault that the text itself does not show; ``change`` says that the text may not
-    be exactly what the cell shows.
+    ``fault`` is a fault that the text itself does not show. ``change`` means that the text may
+    differ from what the cell shows.
     """
 
     text: str

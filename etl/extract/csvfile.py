@@ -1,7 +1,7 @@
 """Reading a CSV with certainty, or refusing it.
 
-The module ``csv`` parses it in strict mode. The delimiter is not sniffed: it is the one with which
-the required columns are found.
+The module ``csv`` parses it in strict mode. The delimiter is not guessed: it is the one that leads
+to the required columns.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _read(path: Path, codec: str, delimiter: str, skipped: int) -> Iterator[RawR
 
 
 def _undecodable(path: Path, codec: str) -> str:
-    """Return the sentence that names the first byte that this encoding does not allow."""
+    """Return the sentence that names the first byte that the encoding does not allow."""
     decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder(codec)(), translate=True)
     name, line = _shown(codec), 1
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Finding the spreadsheets that the command line names, in folders too."""
+"""Finding the spreadsheets that the command line names, also in folders."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def find_inputs(named: Sequence[Path], settle: float) -> Inputs:
     """Return the spreadsheets: each named file, and those directly in each named folder.
 
     A file in a folder that changed within the last ``settle`` seconds, or that is being written, is
-    left for the next time. Lock files of office programs, dot files and unfinished downloads are
+    skipped for now. Lock files of office programs, dot files and unfinished downloads are
     skipped.
     """
     inputs = Inputs(several=len(named) != 1)

@@ -20,9 +20,9 @@ class RawRow(NamedTuple):
     """A row of the file before its header is known.
 
     ``line`` is the line of a CSV on which the row begins. ``whole`` is False for a last line
-    without a line end, which may be cut off. ``hidden``: the spreadsheet program does not show the
-    row. ``uncalculated`` has the indexes of cells whose formula has no value, ``merged`` the ranges
-    of indexes that belong to merged cells.
+    without a line end, which may be cut off. ``hidden`` means that the spreadsheet program does not
+    show the row. ``uncalculated`` has the indexes of cells whose formula has no value, ``merged``
+    the ranges of indexes that belong to merged cells.
     """
 
     row: int

@@ -12,7 +12,7 @@ class MalformedError(ValueError):
 
 
 def new_parser() -> expat.XMLParserType:
-    """Return a parser that hands over each text in one piece.
+    """Return a parser that passes on each text in one piece.
 
     It refuses a document type, whose entities could expand until they fill the memory.
     """

@@ -1,4 +1,4 @@
-"""The shared texts of a workbook's cells, kept in about as many bytes as they have characters."""
+"""The shared texts of a workbook's cells, stored in about one byte per character."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LONGEST = 1 << 20  # bytes of a text, escaped; Excel holds 32,767 characters
 class SharedStrings:
     """The shared texts by their number: ECMA-376 part 1, 18.4.
 
-    As Python strings each of a million would need some 60 bytes besides its characters.
+    As Python strings, each would need about 60 bytes more.
     """
 
     def __init__(self) -> None:

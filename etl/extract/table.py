@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from etl.fields import Field
 
 _ROW_NUMBER = re.compile(r"[1-9][0-9]{0,9}")
-_HEADER_WITHIN = 30  # rows; above a header are a title, a date, the empty cells of a logo
+_HEADER_WITHIN = 30  # rows; above the header there may be a title, a date, or a logo
 _SEVERAL_SHEETS = (
     "several sheets have the required columns: {}; hide the ones that should not be sent, or choose"
     " one with --sheet"
@@ -49,7 +49,7 @@ class Table:
 
     ``names`` are the headers of the operator's own columns, ``columns`` is the index of each field
     among them. ``sheet`` is the name of the sheet, None for a CSV. ``records`` can be read once.
-    ``right_to_left``: the sheet shows its first column at the right.
+    ``right_to_left`` means that the sheet shows its first column at the right.
     """
 
     names: tuple[str, ...]
@@ -68,7 +68,7 @@ def open_table(
     encoding: str | None = None,
     aliases: Mapping[Field, Sequence[str]] | None = None,
 ) -> Iterator[Table]:
-    """Open a spreadsheet, whose name's ending decides its format.
+    """Open a spreadsheet; the ending of its name decides the format.
 
     Raises:
         InputError: the file cannot be read with certainty; also while the records are read.

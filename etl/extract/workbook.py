@@ -1,9 +1,9 @@
-"""Opening a workbook: checking what it is and its size, and finding its visible sheets.
+"""Opening a workbook: checking its type and size, and finding its visible sheets.
 
 Small parts are read at once: the list of sheets and the number formats. The texts and the rows, of
 which there may be a million, are streamed by ``strings`` and ``sheet``. openpyxl only helps with
-dates and formats: it would refuse a workbook for an odd colour, and finds no sheet in one that
-Excel saved as Strict Open XML.
+dates and formats: it would refuse a workbook because of an unusual colour, and does not find the
+sheets of one that Excel saved as Strict Open XML.
 """
 
 from __future__ import annotations

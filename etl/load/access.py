@@ -1,4 +1,4 @@
-"""Everything that is needed to reach the API, for any number of workers."""
+"""Everything that workers need to reach the API."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Access:
     """How to reach the API: ``timeout`` in seconds; ``proxy`` and ``ca_bundle`` where needed.
 
-    All that use it, also for one file after another, keep to one ``pace``.
+    All workers share one ``pace``, also across several files.
     """
 
     url: str
@@ -30,5 +30,5 @@ class Access:
     ca_bundle: Path | None = None
 
     def api(self) -> Api:
-        """Return the API over a connection of its own, for one thread."""
+        """Return the API over a new connection, for one thread."""
         return Api(self.url, self.tokens, Transport(self.timeout, self.proxy, self.ca_bundle))

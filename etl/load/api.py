@@ -28,18 +28,18 @@ class Api:
     """The API as one worker sees it."""
 
     def __init__(self, base_url: str, tokens: Tokens, transport: Transport) -> None:
-        """Make the API at ``base_url``, which ends in its version, such as ``…/v1``."""
+        """Make the API at ``base_url``, which includes its version, such as ``…/v1``."""
         self._url = base_url
         self._tokens = tokens
         self._transport = transport
 
     @property
     def host(self) -> str:
-        """Where the API is, to name it in a sentence."""
+        """The host of the API, for sentences."""
         return urlsplit(self._url).netloc
 
     def update(self, client_id: int, body: Mapping[str, str]) -> Answer:
-        """Send the new values of a client, and return the answer, whatever it says.
+        """Send the new values of a client, and return the answer.
 
         Raises:
             TokenRefusedError, TokenUnavailableError: there is no token; nothing was sent.
@@ -58,7 +58,7 @@ class Api:
         return replace(answer, credential=token)
 
     def sign_in(self) -> None:
-        """Get a token before anything is sent; if it seems to have expired, ask the API.
+        """Get a token before anything is sent; if it seems expired, ask the API.
 
         Raises:
             TokenRefusedError, TokenUnavailableError: there is none.
@@ -68,7 +68,7 @@ class Api:
             self._require_alive(self._tokens.current(attempt), attempt)
         except (TokenRefusedError, TokenUnavailableError):
             raise
-        except Exception:  # noqa: BLE001 - whatever it was, the API could not be asked
+        except Exception:  # noqa: BLE001 - after any error, the API could not be asked
             raise TokenUnavailableError("no answer") from None
 
     def _require_alive(self, token: str, attempt: Attempt) -> None:
@@ -82,7 +82,7 @@ class Api:
             )
 
     def _read_with(self, token: str, attempt: Attempt) -> Answer:
-        """Ask for one client, whichever it is, to learn whether the token is good.
+        """Ask for any one client, to find out whether the token is accepted.
 
         Source of the request: fatora.io/api/getAllClients.php.
         """

@@ -1,4 +1,4 @@
-"""When to give up: an API that refuses the account, or serves nobody, is left alone."""
+"""When to give up: if the API refuses the account, or cannot serve any row."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FORBIDDEN_IN_A_ROW = 3
 
 
 class Breaker:
-    """Watches how rows end, and says why to stop once the run must."""
+    """Watches the results of rows, and says when and why the run must stop."""
 
     def __init__(self, stop_after: int) -> None:
         """Give up after ``stop_after`` rows in a row that the API could not serve."""

@@ -1,7 +1,7 @@
 """What an answer, or its absence, means for the row that was sent.
 
-One function decides, and never raises. It judges what came, and masks only what it says of it. The
-table, from the contract:
+`judge` decides and never raises. It judges the answer as it came, and masks credentials only in the
+texts that it returns. This is the table:
 
 ==============================================  ========  =====================  =======
 what came                                       status    code                   again
@@ -21,7 +21,7 @@ other 4xx                                       REJECTED  API_REJECTED
 500, 502, 503, 504                              UNKNOWN   API_UNAVAILABLE        yes
 other 5xx                                       UNKNOWN   API_UNAVAILABLE
 no connection; because of TLS halts             FAILED    NETWORK_UNREACHABLE    yes
-no token to be had now                          FAILED    API_UNAVAILABLE        yes
+no token available now                          FAILED    API_UNAVAILABLE        yes
 no token, because the key is refused            FAILED    API_AUTH               halts
 no answer in time                               UNKNOWN   NETWORK_TIMEOUT        yes
 anything else                                   UNKNOWN   NETWORK_INTERRUPTED    yes
@@ -57,7 +57,7 @@ Reply: TypeAlias = Answer | Exception
 
 _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 
-# What a status other than 200 says by itself (RFC 9110, 15); the first that fits counts.
+# What a status other than 200 means by itself (RFC 9110, 15); the first match counts.
 _MEANINGS: list[tuple[Container[int], Status, Code]] = [
     (range(300, 400), Status.FAILED, Code.API_REDIRECT),
     ({401, 403, 407}, Status.FAILED, Code.API_AUTH),
@@ -77,22 +77,22 @@ _NEVER_SENT = (
     requests.URLRequired,
 )
 _TIMEOUTS = (requests.Timeout, AnswerTimeoutError, TimeoutError)
-# Their messages are ours. That of any other exception may hold the token.
+# Their messages are ours. The message of any other exception may contain the token.
 _EXPLAINED = (NotConnectedError, TokenRefusedError, TokenUnavailableError)
 
-_NAMES = {"notes": ["notes", "note"]}  # of a field in an answer, where it has another than its own
+_NAMES = {"notes": ["notes", "note"]}  # keys in an answer that differ from the key in the request
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The result of one attempt.
 
-    ``stored_differently`` tells that the API confirmed the update, but with other values, which
-    ``warning`` names. ``cause`` is why the row was not served, with HTTP status and host, as in
-    ``HTTP 503 from api.fatora.io``, and holds no words of the API, so that it may be logged;
-    ``answer`` has them. ``again`` tells whether another attempt may help; ``retry_after`` is how
-    many seconds the API asks to wait; ``renew`` tells whether a new token may help; ``halt`` is the
-    reason why the run must stop at once, if it must.
+    ``stored_differently`` means that the API confirmed the update, but with other values, which
+    ``warning`` names. ``cause`` is why the row was not served, with HTTP status and host, such as
+    ``HTTP 503 from api.fatora.io``. It does not quote the API, so that it may be logged; ``answer``
+    does. ``again`` is whether another attempt may help, ``retry_after`` how many seconds the API
+    asks to wait, and ``renew`` whether a new token may help. ``halt`` says in full sentences why
+    the run must stop at once, if it must.
     """
 
     status: Status
@@ -110,7 +110,7 @@ class Verdict:
 
 
 def judge(reply: Reply, sent: PendingRow, host: str) -> Verdict:
-    """Return what the reply of a host means for the row that was sent; never raises."""
+    """Return what a host's reply means for the row that was sent; never raises."""
     if isinstance(reply, Answer):
         return _judge_answer(reply, sent, host)
     return _judge_failure(reply, host)
@@ -132,7 +132,7 @@ def _judge_failure(error: Exception, host: str) -> Verdict:
 
 
 def _meaning_of_failure(error: Exception, host: str) -> tuple[Status, Code, str]:
-    """Return what it means that there was no answer: only without a connection nothing was sent."""
+    """Return what a missing answer means: only without a connection was nothing sent."""
     if isinstance(error, TokenRefusedError):
         return Status.FAILED, Code.API_AUTH, f"no bearer token from {host}"
     if isinstance(error, TokenUnavailableError):
@@ -198,7 +198,7 @@ def _halt_of_answer(answer: Answer, host: str) -> str | None:
         )
     if answer.http_status in range(200, 300) and is_web_page(answer):
         return (
-            f"A web page answered in place of the API ({in_words(answer, host)})."
+            f"A web page answered instead of Fatora ({in_words(answer, host)})."
             " Check the API address ([api] url) and the proxy."
         )
     return None
@@ -218,8 +218,7 @@ def _judge_ok(answer: Answer, sent: PendingRow, host: str) -> Verdict:
             f"{Code.API_MISMATCH.meaning} (HTTP 200: client {other}).",
             cause=f"an answer from {host} about another client (HTTP 200)",
             http_status=answer.http_status,
-            halt=f"The answer from {host} was about another client than the one that was updated"
-            " (HTTP 200). Ask Fatora support before you run anything again.",
+            halt=f"{Code.API_MISMATCH.meaning} (HTTP 200 from {host}). {Code.API_MISMATCH.fix}",
         )
     if facts["status"] != "SUCCESS":
         status = quote(masked(facts["status"], answer))
@@ -239,7 +238,7 @@ def _judge_ok(answer: Answer, sent: PendingRow, host: str) -> Verdict:
 
 
 def _echoes(client: object) -> list[dict[str, Any]]:
-    """Return the clients that an answer is about: one, as is published, or else several."""
+    """Return the clients that an answer is about: one, as documented, or several."""
     clients = client if isinstance(client, list) else [client]
     return [each for each in clients if isinstance(each, dict)]
 
@@ -253,12 +252,12 @@ def _is_another(answered_id: object, client_id: int) -> bool:
 def _differences(body: Mapping[str, str], echo: Mapping[str, Any], answer: Answer) -> Iterator[str]:
     """Yield which values the API stored differently from what was sent.
 
-    The request's ``notes`` comes back as ``note``, on another page of the vendor's as ``notes``.
+    The request's ``notes`` comes back as ``note`` or, by another page of the vendor, as ``notes``.
     """
     for key, value in body.items():
         echoed = [echo[name] for name in _NAMES.get(key, [key]) if name in echo]
         known = [str(each) for each in echoed if each is not None]
-        stored = known[0] if known else ""  # null is how JSON may say that there is nothing
+        stored = known[0] if known else ""  # JSON may have null for an empty value
         if echoed and stored != value and _nfc(stored) != _nfc(value):
             shown, sent = quoted_together(masked(stored, answer), value)
             yield f"{key}: Fatora stored {shown} where {sent} was sent"
@@ -281,7 +280,7 @@ def _json_object(answer: Answer) -> dict[str, Any] | None:
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     facts = dict(pairs)
     if len(facts) != len(pairs):
-        raise ValueError("a key occurs twice")  # which of the two holds cannot be known
+        raise ValueError("a key occurs twice")  # which of the two counts cannot be known
     return facts
 
 

@@ -1,11 +1,11 @@
-"""The loop that brings pending rows to the API, each with its intent on record before it is sent.
+"""The loop that sends pending rows to the API and records each intent before it is sent.
 
-Everything it needs is handed in: the rows, a ledger, a way to send, a clock and a request to stop.
-All decisions are taken here, in one thread; the workers send, and judge the answers.
+Everything it needs is passed in: the rows, a ledger, a sender, a clock and a stop request. All
+decisions are made here, in one thread; the workers send requests and judge the answers.
 
-Unless a rate is set, each worker has one more row on record than the one it sends, so that it goes
-on while the disk is at work. As soon as it is in doubt whether such rows may be sent, they come
-back and their intents are withdrawn.
+Unless a rate is set, each worker has one more recorded row than the one it sends, so that it does
+not wait for the disk. If it becomes doubtful whether such rows may be sent, they are taken back and
+their intents withdrawn.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 class Policy:
     """How rows are sent; times in seconds.
 
-    ``renewable`` tells whether a token that ran out can be replaced.
+    ``renewable`` is whether an expired token can be replaced.
     """
 
     workers: int
@@ -51,7 +51,7 @@ class Policy:
 
 
 class Ledger(Protocol):
-    """Where intents and outcomes are written, durably when it returns."""
+    """Where intents and outcomes are recorded durably."""
 
     def record(
         self,
@@ -68,7 +68,7 @@ class Ledger(Protocol):
 
 @dataclass(slots=True)
 class _Task:
-    """A row in hand: sent, or waiting to be sent again; ``tries`` are those of this session."""
+    """A row that is being sent or waits to be sent again; ``tries`` counts this session only."""
 
     row: PendingRow
     tries: int = 0
@@ -79,8 +79,8 @@ class _Task:
 class Loader:
     """Sends rows until there are none left, or until it must stop.
 
-    ``stopped`` is the reason for that, in full sentences. ``on_stopping`` is called once if the run
-    is asked to stop, with the number of requests that are under way; it must not raise.
+    ``stopped`` says in full sentences why it stopped early. ``on_stopping`` is called once if the
+    run is asked to stop, with the number of requests under way; it must not raise.
     """
 
     rows: Iterator[PendingRow]
@@ -102,7 +102,7 @@ class Loader:
         self._breaker = Breaker(self.policy.stop_after)
 
     def run(self) -> Iterator[list[RowResult]]:
-        """Send the rows, and yield those that are done with, as they get there."""
+        """Send the rows, and yield their results as soon as they are finished."""
         self.stop.on_ask(self.sender.wake)
         ended: list[RowResult] = []
         done: list[RowResult] = []
@@ -132,7 +132,7 @@ class Loader:
         return self.stopped is not None
 
     def _announce(self) -> None:
-        """Say how many requests are under way: of more rows than workers, one for each worker."""
+        """Report how many requests are under way, which is at most one for each worker."""
         if self.stop.reason is not None and self.on_stopping is not None:
             self.on_stopping(min(self._submitted, self.policy.workers))
             self.on_stopping = None
@@ -147,19 +147,19 @@ class Loader:
 
     @property
     def _has_room(self) -> bool:
-        # At a set pace each row is sent when it is due, and none is handed over before.
+        # With a set rate, a row is handed over only when it is due.
         ahead = 0 if self.pace.is_set else self.policy.workers
         most = self.policy.workers + ahead
         return len(self._in_hand) < most and self._has_next()
 
     def _has_next(self) -> bool:
-        """Whether there is another row; it stays where it is, the first of the next."""
+        """Whether there is another row; it stays first in the queue."""
         if not self._next:
             self._next.extend(_Task(row) for row in islice(self.rows, 1))
         return bool(self._next)
 
     def _next_to_send(self) -> list[_Task]:
-        """Return what to send now: first what waits for another attempt, then new rows."""
+        """Return what to send now: first rows that wait for another attempt, then new rows."""
         tasks: list[_Task] = []
         while not self._is_stopping and self.pace.seconds_left <= 0:
             task = self._next_task()
@@ -179,7 +179,7 @@ class Loader:
         return None
 
     def _patience(self) -> float | None:
-        """Return the seconds after which there is something to send without any answer."""
+        """Return the seconds until something can be sent even if no answer comes."""
         if self._is_stopping:
             return None
         if not self._has_room and not self._waiting:
@@ -188,13 +188,13 @@ class Loader:
         return max(left, self.pace.seconds_left, 0)
 
     def _take_back(self, returned: list[Returned]) -> list[PendingRow]:
-        """Return the rows that were not sent, which are again the next."""
+        """Return the rows that were not sent, and put them first in the queue again."""
         unsent = [each.row for each in returned if each.verdict is None]
         self._next.extendleft(self._in_hand.pop(row.row) for row in reversed(unsent))
         return unsent
 
     def _take_in(self, returned: list[Returned]) -> tuple[list[RowResult], list[RowResult]]:
-        """Return the results of all attempts that ended, and those after which the row is done."""
+        """Return the results of all attempts that ended, and of those the final ones."""
         ended, done = [], []
         for each in returned:
             verdict = each.verdict
@@ -231,7 +231,7 @@ class Loader:
         )
 
     def _try_again(self, task: _Task, verdict: Verdict) -> bool:
-        """Put a row back for another attempt where one may help; return whether it was."""
+        """Put a row back if another attempt may help; return whether it was."""
         if verdict.renew:
             if task.renewed or not self.policy.renewable:
                 self._halt(self._unauthorized(verdict), verdict)
@@ -252,11 +252,11 @@ class Loader:
 
     def _unauthorized(self, verdict: Verdict) -> str:
         if self.policy.renewable:
-            return f"The API did not accept a renewed bearer token ({verdict.answer})."
-        return f"The API did not accept the bearer token ({verdict.answer}). Renew the token."
+            return f"Fatora did not accept a renewed bearer token ({verdict.answer})."
+        return f"Fatora did not accept the bearer token ({verdict.answer}). Renew the token."
 
     def _hold(self, seconds: float, verdict: Verdict) -> None:
-        """Send nothing at all for so long, or stop where that is too long."""
+        """Send nothing for this long, or stop if that is too long."""
         if seconds > self.policy.retry_after_max:
             self._halt(wait_in_words(seconds, self.clock.now()), verdict)
             return
@@ -265,7 +265,7 @@ class Loader:
             log.info("held", extra={"fields": {"seconds": round(seconds, 3)}})
 
     def _halt(self, reason: str | None, verdict: Verdict) -> None:
-        """Stop for a reason, which may quote the API: the log has the verdict's cause alone."""
+        """Stop for a reason. It may quote the API, so only the verdict's cause is logged."""
         if reason is not None and self.stopped is None:
             self.stopped = reason
             log.error("stopping", extra={"fields": {"cause": verdict.cause}})

@@ -11,8 +11,8 @@ from email.utils import parsedate_to_datetime
 from etl.text import counted
 
 _JITTER = 0.25
-# Seconds by which a request may be late, on a disk that stands still, without slowing the next. So
-# much at most is made up for at once: 2.5 % of any ten seconds.
+# Seconds by which a request may be late, for example on a slow disk, without slowing the next. At
+# most this much is made up for at once: 2.5 % of any ten seconds.
 _LATEST_WAKING = 0.25
 _MINUTE, _DAY, _LONGEST_WAIT = 60, 86_400, 30 * 86_400  # seconds
 
@@ -30,42 +30,42 @@ class Clock:
 
 
 class Pace:
-    """When the next request may be sent, of whichever worker and file: by a rate, and by holds."""
+    """When the next request of any worker and file may be sent, by the rate and by holds."""
 
     def __init__(self, rate: float, clock: Clock | None = None) -> None:
-        """Make a pace of ``rate`` requests a second; 0 is no limit."""
+        """Make a pace of ``rate`` requests per second; 0 means no limit."""
         self._rate = rate
         self._clock = clock or Clock()
         self._not_before = 0.0
 
     @property
     def is_set(self) -> bool:
-        """Whether there is a rate to be kept."""
+        """Whether there is a rate limit."""
         return self._rate > 0
 
     @property
     def seconds_left(self) -> float:
-        """The seconds until a request may be sent; 0 or less where one may be sent now."""
+        """The seconds until a request may be sent; 0 or less if one may be sent now."""
         return self._not_before - self._clock.ticks()
 
     def take(self) -> None:
         """Take note that a request is sent."""
         if self._rate:
-            # Counted from when it was due, not from now, or each late waking would add up.
+            # Counted from when it was due, not from now, or small delays would add up.
             now = self._clock.ticks()
             due = self._not_before if now - self._not_before < _LATEST_WAKING else now
             self._not_before = due + 1 / self._rate
 
     def hold(self, seconds: float) -> None:
-        """Have nothing at all be sent for so long."""
+        """Let nothing be sent for this long."""
         self._not_before = max(self._not_before, self._clock.ticks() + seconds)
 
 
 def pause_before(attempt: int, first: float, longest: float) -> float:
     """Return the seconds to wait before this attempt of a row, counted from 1.
 
-    ``first`` seconds before the second attempt, twice as long before each further one; a quarter
-    more or less, so that workers do not come back all at once, but never more than ``longest``.
+    It is ``first`` seconds before the second attempt and doubles before each further one, up to
+    ``longest``. It varies by a quarter, so that workers do not all come back at once.
     """
     exponent = min(attempt - 2, 32)
     pause = min(first * 2.0**exponent, longest / (1 + _JITTER))
@@ -73,7 +73,7 @@ def pause_before(attempt: int, first: float, longest: float) -> float:
 
 
 def wait_in_words(seconds: float, now: float) -> str:
-    """Say how long the API asks to wait, and until when; rounded up, so that it is never too early.
+    """Return how long the API asks to wait, and until when; both are rounded up.
 
     ``now`` is in seconds since 1970.
     """
@@ -93,7 +93,7 @@ def _duration(seconds: float) -> str:
 
 
 def seconds_asked_for(retry_after: str, date: str | None) -> float:
-    """Return the seconds that a Retry-After header asks for; 0 where it is not usable.
+    """Return the seconds that a Retry-After header asks for; 0 if it cannot be used.
 
     Both forms of RFC 9110, 10.2.3: seconds, or a point in time, which is compared with the answer's
     own ``date`` (6.6.1), or with this machine's clock where there is none.

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
 
 _SLOW_DOWN = frozenset({408, 425, 429})
 _REFUSALS = range(300, 500)
-_TOKEN_KEY = re.compile(rb'token"\s*:', re.IGNORECASE)  # whatever the API calls it today
+_TOKEN_KEY = re.compile(rb'token"\s*:', re.IGNORECASE)  # under any key that ends in "token"
 
 
 class TokenRefusedError(Exception):
-    """There is no token that the API accepts, and asking again would not change that.
+    """The API accepts no token, and asking again would not change that.
 
     The message is a fragment that quotes the API.
     """
@@ -44,8 +44,8 @@ class TokenRefusedError(Exception):
 class TokenUnavailableError(Exception):
     """The Authorize endpoint could not be asked now; nothing was sent for any client.
 
-    The message is why, in a few words; ``retry_after`` the seconds that the API asks to wait, if
-    it does.
+    The message says why in a few words. ``retry_after`` is how many seconds the API asks to wait,
+    if it does.
     """
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
@@ -68,7 +68,7 @@ class Tokens(Protocol):
 
 
 class GivenToken:
-    """A token that was set by hand; there is no other when it runs out."""
+    """A token that was set by hand and cannot be renewed."""
 
     renewable = False
 
@@ -76,15 +76,15 @@ class GivenToken:
         self._token = token
 
     def current(self, _attempt: Attempt) -> str:
-        """Return the one token there is."""
+        """Return the token."""
         return self._token.get_secret_value()
 
     def reject(self, token: str) -> None:
-        """Do nothing: there is no other."""
+        """Do nothing, since there is no other token."""
 
 
 class ExchangedToken:
-    """A token got with the API key; a rejected one is exchanged once, whoever asks first."""
+    """A token obtained with the API key; a rejected one is renewed once for all workers."""
 
     renewable = True
 
@@ -96,7 +96,7 @@ class ExchangedToken:
         self._lock = Lock()
 
     def current(self, attempt: Attempt) -> str:
-        """Return the token, after exchanging the key where there is none.
+        """Return the token, after exchanging the key for one if necessary.
 
         Raises:
             TokenRefusedError: the API refused the key.
@@ -138,7 +138,7 @@ class ExchangedToken:
             answer = attempt.send("GET", self._url, headers)
         except NotConnectedError:
             raise
-        except Exception:  # noqa: BLE001 - whatever it was, there is no token now
+        except Exception:  # noqa: BLE001 - after any error there is no token now
             raise TokenUnavailableError("no answer") from None
         token = _token_in(answer)
         if token is None:
@@ -151,7 +151,7 @@ class ExchangedToken:
         if _is_of_the_key(answer):
             return TokenRefusedError(f"the API key was refused: {_in_words(answer)}")
         words = _in_words(answer, urlsplit(self._url).netloc)
-        return TokenRefusedError(f"the API address may be wrong, it gave no bearer token: {words}")
+        return TokenRefusedError(f"the API address gave no bearer token and may be wrong: {words}")
 
 
 def end_of_life(token: str) -> datetime | None:
@@ -167,14 +167,14 @@ def end_of_life(token: str) -> datetime | None:
 
 
 def _in_words(answer: Answer, host: str = "") -> str:
-    """Return an answer in words, but never a token that it holds and that cannot be used."""
+    """Return an answer in words, but never an unusable token that it contains."""
     if _TOKEN_KEY.search(answer.body):
         return f"HTTP {answer.http_status} without a usable bearer token"
     return in_words(answer, host)
 
 
 def _is_of_the_key(answer: Answer) -> bool:
-    """Whether it can be the API that speaks of the key, which no web page and no redirect is."""
+    """Whether the API itself may have refused the key; a web page or a redirect is not the API."""
     return answer.http_status in {200, 400, 401, 403} and answer.body.lstrip().startswith(b"{")
 
 

@@ -1,6 +1,7 @@
 """How an answer reads in a sentence: on one line, and without the credentials that it may repeat.
 
-What an answer means is judged by what came. Whatever of it is stored or shown passes through here.
+Every part of an answer that is stored or shown passes through here. What the answer means is judged
+by the original (``judge``).
 """
 
 from __future__ import annotations
@@ -24,12 +25,12 @@ _WEB_PAGE = re.compile(
 _TITLE = re.compile(r"<title[^<>]*>([^<]*)</title>", re.IGNORECASE)
 _BEGINNING = 10_000  # characters of a web page in which its title is looked for
 _DEEPEST = 6  # levels of an error object that are read out
-_MESSAGES = ("description", "message", "error", "detail")  # keys that need not be shown themselves
+_MESSAGES = ("description", "message", "error", "detail")  # keys that are not shown themselves
 _NETWORK_LOCATION = re.compile(r"[A-Za-z0-9.:\[\]-]{1,100}")
 
 
 def masked(text: str, answer: Answer) -> str:
-    """Return a text of an answer without the credential that was sent, however JSON spells it."""
+    """Return a text of an answer without the sent credential, in any JSON spelling."""
     if not answer.credential:
         return text
     text = text.replace(answer.credential, _MASK)
@@ -51,15 +52,15 @@ def in_words(answer: Answer, host: str = "") -> str:
 
 
 def is_web_page(answer: Answer) -> bool:
-    """Whether the body is for people: somebody else than the API may have answered."""
+    """Whether the body is a web page, so that something other than the API may have answered."""
     return _WEB_PAGE.match(answer.body) is not None
 
 
 def redirect_target(answer: Answer) -> str:
-    """Return where a redirect points, but for path and query, which may hold what is private."""
+    """Return where a redirect points, without path and query, which may be private."""
     try:
         target = urlsplit(masked(answer.location, answer))
-    except ValueError:  # such as of half an IPv6 address
+    except ValueError:  # such as for half an IPv6 address
         target = urlsplit("")
     if target.scheme in {"http", "https"} and _NETWORK_LOCATION.fullmatch(target.netloc):
         return f"{target.scheme}://{target.netloc}/…"
@@ -79,7 +80,7 @@ def _page_in_words(answer: Answer) -> str:
 
 
 def _message(answer: Answer) -> str:
-    """Return what the API says in an answer, its error if it has one, on one readable line."""
+    """Return the message in an answer, its error if it has one, on one readable line."""
     text = _text(answer)
     try:
         facts = json.loads(text)
@@ -93,7 +94,7 @@ def _text(answer: Answer) -> str:
     return masked(answer.body.decode("utf-8-sig", errors="replace"), answer)
 
 
-def _read_out(value: Any, depth: int = 0) -> str:  # noqa: ANN401 - whatever JSON holds
+def _read_out(value: Any, depth: int = 0) -> str:  # noqa: ANN401 - any JSON value
     if depth == _DEEPEST:
         return "…"
     if isinstance(value, dict):
@@ -108,6 +109,6 @@ def _read_out(value: Any, depth: int = 0) -> str:  # noqa: ANN401 - whatever JSO
     return SEPARATOR.join(filter(None, parts))
 
 
-def _named(key: str, value: Any, depth: int) -> str:  # noqa: ANN401 - whatever JSON holds
+def _named(key: str, value: Any, depth: int) -> str:  # noqa: ANN401 - any JSON value
     text = _read_out(value, depth)
     return f"{key}: {text}" if text else ""

@@ -1,8 +1,8 @@
-"""Threads that send rows at the same time, each over a connection of its own.
+"""Threads that send rows in parallel, each over its own connection.
 
-Rows may be submitted before a worker is free, so that it need not wait until the next is on record.
-Once an answer does not end its row, no row is started until that answer is collected: the submitted
-rows go back, because only the loader knows whether sending may go on.
+Rows may be submitted before a worker is free, so that it does not wait until the next row is
+recorded. After an answer that is not final, no row is started until that answer is collected: the
+submitted rows are returned, because only the loader knows whether sending may continue.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Returned:
 
     @property
     def raises_doubt(self) -> bool:
-        """Whether it may mean that the run has to stop, or to wait."""
+        """Whether the run may have to stop, or to wait."""
         return self.verdict is not None and not self.verdict.status.final
 
 
@@ -49,7 +49,7 @@ class Sender(Protocol):
         """Send a row as soon as a worker is free."""
 
     def recall(self) -> None:
-        """Have the rows come back that no worker has started."""
+        """Return the rows that no worker has started."""
 
     def collect(self, timeout: float | None) -> list[Returned]:
         """Return what has come back: wait for the first of it, until ``timeout`` or `wake`.
@@ -68,11 +68,11 @@ class Workers:
     """
 
     def __init__(self, count: int, connect: Callable[[], Api]) -> None:
-        """Make the workers; each gets an `Api` of its own from ``connect``."""
+        """Make the workers; each gets its own `Api` from ``connect``."""
         self._rows: SimpleQueue[PendingRow | None] = SimpleQueue()
         self._returned: SimpleQueue[Returned | None] = SimpleQueue()
         self._fault: Exception | None = None
-        self._doubts = 0  # how many rows that raise one have not been collected yet
+        self._doubts = 0  # rows that raise a doubt and have not been collected yet
         self._doubting = Lock()
         self._threads = [
             Thread(target=self._work, args=(connect(),), daemon=True) for _ in range(count)
@@ -88,7 +88,7 @@ class Workers:
         self._rows.put(None)
 
     def submit(self, row: PendingRow) -> None:
-        """Give a row to the next free worker, or back while there is a doubt about the run."""
+        """Give a row to the next free worker, or return it while there is a doubt."""
         with self._doubting:
             if self._doubts:
                 self._returned.put(Returned(row))
@@ -96,14 +96,14 @@ class Workers:
                 self._rows.put(row)
 
     def recall(self) -> None:
-        """Have the rows come back that no worker has started."""
+        """Return the rows that no worker has started."""
         self._give_back(self._not_started())
 
     def collect(self, timeout: float | None) -> list[Returned]:
         """Return what has come back, as `Sender` says.
 
         Raises:
-            Exception: what ended a worker: its row would be waited for, for ever.
+            Exception: the error that ended a worker, whose row would never come back.
         """
         collected = []
         try:
@@ -126,7 +126,7 @@ class Workers:
         try:
             while (row := self._rows.get()) is not None:
                 self._send(api, row)
-        except Exception as error:  # noqa: BLE001 - whatever it is, `collect` raises it
+        except Exception as error:  # noqa: BLE001 - `collect` raises it
             self._fault = error
             self.wake()
         self._rows.put(None)  # for the next worker
@@ -135,7 +135,7 @@ class Workers:
         started = time.monotonic()
         try:
             reply: Reply = api.update(row.client_id, row.body)
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is judged, not lost
+        except Exception as error:  # noqa: BLE001 - every error is judged
             reply = error
         seconds = time.monotonic() - started
         returned = Returned(row, judge(reply, row, api.host), seconds, time.time())
@@ -146,10 +146,10 @@ class Workers:
             self._doubts += 1
             others = self._not_started()
             self._returned.put(returned)
-            self._give_back(others)  # after it, or they might be sent before it is seen
+            self._give_back(others)  # after it, or they might be sent before it is collected
 
     def _settle(self, returned: Returned) -> None:
-        """Leave it to whoever collects a row whether others may be started."""
+        """Withdraw the doubt: the loader, which collected the row, now decides."""
         if returned.raises_doubt:
             with self._doubting:
                 self._doubts -= 1

@@ -19,21 +19,21 @@ if TYPE_CHECKING:
 MOST_COLUMNS = 120
 MOST_STRETCHES = 12
 _FEWEST_COLUMNS = 12
-_ATTEMPTS_PER_COLUMN = 4  # on average: with fewer a column says little
+_ATTEMPTS_PER_COLUMN = 4  # on average; with fewer a column means little
 
 _TOP, _BOTTOM = 22.0, 178.0  # of the plot; the labels are above and below
-_THINNEST = 1.5  # percent: so wide is what is there at all
+_THINNEST = 1.5  # percent, the least width of a part
 _PAUSE = 3.0  # percent
 _LABEL = 22.0  # percent of the width that a time of day needs on a phone
 
-_SCALES = (  # of lengths of time, from fine to coarse; in each, the numbers between 1 and 10
+_SCALES = (  # for durations, from fine to coarse: the bounds between 1 and 10
     (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8),
     (1, 1.5, 2, 3, 5, 7),
     (1, 2, 5),
     (1,),
 )
 _MOST_BARS = 12
-_FEWEST_BARS = 6  # as wide as one of so many is a bar at most
+_FEWEST_BARS = 6  # a bar is at most as wide as one of so many
 _MANY_ATTEMPTS = 9  # rows with more of them share a bar
 _SECOND = 1_000  # milliseconds
 _HUNDRED = 100
@@ -42,10 +42,10 @@ _ROUND = (1, 1.5, 2, 3, 4, 5, 6, 8, 10)
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A time in which rows were sent without the program being stopped.
+    """A period in which rows were sent without interruption.
 
-    ``seconds`` are more than 0. ``columns`` are equal parts of it, each with the attempts that
-    ended in it by their status.
+    ``seconds`` is more than 0. ``columns`` are equal parts of it, each with the number of attempts
+    that ended in it, by status.
     """
 
     begun: str
@@ -55,7 +55,7 @@ class Stretch:
 
 
 class Shape(NamedTuple):
-    """A rectangle; ``name`` is the status that it shows, ``label`` the same in words."""
+    """A rectangle; ``name`` is the status that it shows, ``label`` describes it in words."""
 
     name: str
     x: float
@@ -83,14 +83,14 @@ class Chart(NamedTuple):
 
 
 def columns_of(seconds: Sequence[float], attempts: int) -> list[int]:
-    """Return into how many columns each stretch of time is divided, alike in what one lasts."""
+    """Return the number of columns for each stretch, so that all columns last about as long."""
     total = min(MOST_COLUMNS, max(_FEWEST_COLUMNS, attempts // _ATTEMPTS_PER_COLUMN))
     whole = sum(seconds)
     return [max(1, math.floor(total * each / whole)) for each in seconds]
 
 
 def outcome_bar(counts: Mapping[Status, int]) -> list[Shape]:
-    """Return the parts of a bar, as wide as their share but never too thin to be seen."""
+    """Return the parts of a bar, as wide as their shares, but wide enough to be seen."""
     rows = sum(counts.values())
     wide = {s: max(100 * count / rows, _THINNEST) for s, count in counts.items() if count}
     shapes, x = [], 0.0
@@ -102,7 +102,7 @@ def outcome_bar(counts: Mapping[Status, int]) -> list[Shape]:
 
 
 def time_chart(stretches: Sequence[Stretch]) -> Chart:
-    """Return requests per second over the time of sending; all pauses are of one width."""
+    """Return requests per second over the time of sending; all pauses have the same width."""
     whole = sum(stretch.seconds for stretch in stretches)
     wide = (100 - _PAUSE * (len(stretches) - 1)) / whole
     top = _round_up(max(map(_peak, stretches)))
@@ -125,7 +125,7 @@ def time_chart(stretches: Sequence[Stretch]) -> Chart:
 
 
 def durations_chart(durations: Sequence[tuple[int, int]]) -> Chart:
-    """Return how many attempts took how long; the bars' lengths of time grow by a factor."""
+    """Return how many attempts took how long; the bars' durations grow exponentially."""
     shortest, longest = durations[0][0], durations[-1][0]
     bounds: list[int] = []
     for scale in _SCALES:
@@ -204,7 +204,7 @@ def _histogram(bars: Sequence[tuple[str, int]]) -> Chart:
 
 
 def _bounds(scale: Sequence[float], shortest: int, longest: int) -> list[int]:
-    """Return the numbers of a scale within which all of these lengths lie."""
+    """Return the bounds of a scale that cover all durations."""
     powers = range(len(str(longest)) + 1)
     numbers = sorted({math.ceil(digit * 10**power) for power in powers for digit in scale})
     return numbers[bisect_left(numbers, shortest) : bisect_left(numbers, longest) + 1]

@@ -1,4 +1,4 @@
-"""The rows of the page, as its template and its script put them into the table."""
+"""The rows of the page, as its template and its script show them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from etl.fields import Field
-from etl.report.words import counted_attempts, cut, parts, seen
+from etl.report.words import counted_attempts, cut, parts, visible_lines
 from etl.rows import Status
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ _KNOWN_BY = (Field.NAME, Field.ID, Field.EMAIL)  # people know a client by these
 
 
 class Entry(NamedTuple):
-    """A row in the words of the page, ready to be shown.
+    """A row as the page shows it.
 
-    ``error`` and ``warning`` are in parts: every second one has a direction of its own.
+    ``error`` and ``warning`` are in parts: every second part has its own text direction.
     """
 
     cells: Sequence[str]
@@ -38,7 +38,7 @@ class Entry(NamedTuple):
     codes: str = ""
 
     def as_json(self) -> str:
-        """Return it for the script. Nothing in it can end the element that holds it."""
+        """Return it as JSON for the script. Nothing in it can close the HTML element around it."""
         text = json.dumps(self._asdict(), ensure_ascii=False, separators=(",", ":"))
         return text.replace("<", r"\u003c")
 
@@ -49,7 +49,7 @@ def blank_entry(columns: int) -> Entry:
 
 
 def entry_of(row: ReportRow, columns: Mapping[Field, int]) -> Entry:
-    """Return a row as the page holds it; ``columns`` has the index of each field."""
+    """Return a row as the page shows it; ``columns`` has the index of each field."""
     known_by = {
         field.value: _shown(row.cells[columns[field]]).strip()
         for field in _KNOWN_BY
@@ -70,4 +70,4 @@ def entry_of(row: ReportRow, columns: Mapping[Field, int]) -> Entry:
 
 
 def _shown(cell: str) -> str:
-    return seen(cut(cell))
+    return visible_lines(cut(cell))

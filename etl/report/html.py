@@ -1,10 +1,10 @@
-"""The page that a run leaves for people who look rather than read: one file that needs no other.
+"""The report of a run: a page for the browser that needs no other file.
 
-Whatever comes from outside is text to it: a template escapes every value, and unseen characters are
-written out. A policy in the page lets nothing run or load but the page's own style and script.
+Values are always shown as text: the template escapes them, and invisible characters are written
+out. A policy in the page allows nothing to run or load except the page's own style and script.
 
-The first rows are part of the page's text, so that they can be read without its script. All rows
-are also there as JSON, which costs a browser little until the script shows some of them.
+The first rows are part of the page's text, so that they can be read without the script. All rows
+are also in the page as JSON, which costs the browser little until the script shows them.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ if TYPE_CHECKING:
 
 MOST_SHOWN = 20_000
 _FIRST_SHOWN = 100  # without the script
-_SHORTEST_PICTURE = 10  # seconds: of a shorter run, requests per second say nothing
+_SHORTEST_PICTURE = 10  # seconds; for a shorter run, requests per second mean little
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One go at the run, by whom and when; ``stopped`` says why it ended early, if it did."""
+    """One session of the run: by whom and when; ``stopped`` says why it ended early, if it did."""
 
     begun: str
     ended: str | None
@@ -55,7 +55,7 @@ class Session:
 
     @property
     def seconds(self) -> float:
-        """How long it lasted; 0 where no end is on record."""
+        """How long it lasted; 0 if no end is recorded."""
         begun = datetime.fromisoformat(self.begun)
         return (datetime.fromisoformat(self.ended or self.begun) - begun).total_seconds()
 
@@ -64,14 +64,14 @@ class Session:
 class RunReport:
     """All that the page shows of a run. Times are UTC, ISO 8601.
 
-    ``names`` are the columns of the input and ``columns`` the index of each field among them;
-    ``not_updated`` are read once, and no more of them than are shown. ``results`` and ``rework``
-    are the names of the files that hold all rows and the rows to fix. ``codes`` has the number of
-    rows of each code, ``durations`` the number of attempts of each length in milliseconds, sorted,
-    and ``attempts`` the number of rows of each number of attempts. ``seconds`` is how long rows
-    were sent, pauses not counted; ``earlier`` are the sessions before those of ``stretches``.
-    ``settings`` are as in the manifest, ``reworked`` is what is open of the files whose rows this
-    one corrects.
+    ``names`` are the columns of the input, and ``columns`` is the index of each field among them.
+    ``not_updated`` is read once, and only as far as it is shown. ``results`` and ``rework`` are the
+    names of the files with all rows and with the rows to fix. ``codes`` has the number of rows for
+    each code, ``durations`` the number of attempts for each duration in milliseconds, sorted, and
+    ``attempts`` the number of rows for each number of attempts. ``seconds`` is how long rows were
+    sent, without pauses. ``earlier`` counts the sessions before those in ``stretches``.
+    ``settings`` are as in the manifest. ``reworked`` is what is still open of the files whose rows
+    this one corrects.
     """
 
     run: str
@@ -111,17 +111,17 @@ class RunReport:
 
     @property
     def attempts_made(self) -> int:
-        """The number of attempts of which it is known how they ended."""
+        """The number of attempts that have a known end."""
         return sum(count for _, count in self.durations)
 
     @property
     def pictured(self) -> bool:
-        """Whether the run was long enough for a picture of its pace."""
+        """Whether the run was long enough for a chart of requests per second."""
         return self.seconds >= _SHORTEST_PICTURE
 
 
 def write_report(path: Path, report: RunReport) -> None:
-    """Write the page; its rows are read as they are written."""
+    """Write the page; its rows are read one by one."""
     style, script = _source("style.css"), _source("rows.js")
     entries = (entry_of(row, report.columns) for row in islice(report.not_updated, MOST_SHOWN))
     first = list(islice(entries, _FIRST_SHOWN))
@@ -179,7 +179,7 @@ def _source(name: str) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """Return what the page may do: no more than its own style and script, known by their hash."""
+    """Return the policy that allows only the page's own style and script, by their hashes."""
     return (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}';"
         " base-uri 'none'; form-action 'none'"
@@ -191,7 +191,7 @@ def _hash(source: str) -> str:
 
 
 def _shown(value: object) -> object:
-    """Return what a template puts into the page, with unseen characters written out."""
+    """Return a value for the template, with invisible characters written out."""
     if not isinstance(value, str) or hasattr(value, "__html__"):  # markup is the template's own
         return value
-    return words.seen(value)
+    return words.visible_lines(value)

@@ -1,4 +1,4 @@
-"""How a workbook looks: its colours, the width of its columns, what is wrapped and printed."""
+"""How a workbook looks: its colours, column widths, wrapping and printing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from etl.report.tables import Column
     from etl.rows import Fault
 
-# The fill and the letters of each status; its word is always in the cell, too.
+# The fill and text colour of each status, whose name is always in the cell too.
 COLOURS: Mapping[Status, tuple[str, str]] = {
     Status.SUCCESS: ("#D9F0DD", "#0B4A1C"),
     Status.INVALID: ("#FFE9B8", "#5A3A00"),
@@ -32,25 +32,25 @@ HEADER = ("#E9EDF2", "#1B2530")  # of the operator's own columns
 OWN_HEADER = ("#1F3A5F", "#FFFFFF")  # of the columns that the job adds
 SANDBOX = ("#8A1C14", "#FFFFFF")
 
-# Columns of sentences, which are as wide whatever the first rows hold.
+# Columns of sentences have a fixed width.
 _SENTENCES = {
     ResultColumn.UPDATE_ERROR: 60,
     ResultColumn.UPDATE_FIX: 50,
     ResultColumn.UPDATE_WARNING: 50,
 }
-# In a sheet that begins at the right, a phone number would end with its plus sign.
+# In a right-to-left sheet, a phone number would otherwise end with its plus sign.
 _LATIN = frozenset({Field.ID, Field.EMAIL, Field.PHONE})
 _NARROWEST, _WIDEST = 8, 40  # of any other column, in characters
 _MARGIN = 2
-_ARROW = 3  # the button of the filter, which covers the end of a header
+_ARROW = 3  # the filter button, which covers the end of a header
 _MOST_LINES = 20
 LINE = 15  # the height of a line of text, in points
 _LINE_COLOUR = "#8A94A3"
 _LEFT_TO_RIGHT = 1
 
-_FROZEN = 80  # characters: with wider columns in view always, there is little room for others
+_FROZEN = 80  # characters; wider frozen columns would leave little room for the others
 _A4 = 9
-_PAPER = 220  # characters that are still legible when they fit to the width of an A4 page
+_PAPER = 220  # characters that are still legible on the width of an A4 page
 _EDGES = {"left": 0.4, "right": 0.4, "top": 0.6, "bottom": 0.6}  # inches
 
 _NOTE_WIDTH, _NOTE_LINE = 340, 16  # pixels
@@ -59,20 +59,20 @@ _NOTE_FONT = {"font_name": "Calibri", "font_size": 10}
 
 
 class Look:
-    """The formats of one workbook. Every cell is text, those that are still blank included.
+    """The formats of one workbook. Every cell is text, including blank ones.
 
-    The job speaks English, also where it quotes Arabic, and in a sheet that begins at the right:
-    its own cells are read from left to right.
+    The job's own cells are English, even if they quote Arabic or the sheet is right-to-left, so
+    they are always read from left to right.
     """
 
     def __init__(self, workbook: Workbook) -> None:
         text = {"num_format": "@", "valign": "top"}
         own = {**text, "reading_order": _LEFT_TO_RIGHT}
-        said = {**own, "align": "left"}
+        prose = {**own, "align": "left"}
         header = {"bold": True, "bottom": 1, "bottom_color": _LINE_COLOUR}
         self._text: Format = workbook.add_format(text)
         self._latin: Format = workbook.add_format(own)
-        self._sentence: Format = workbook.add_format({**said, "text_wrap": True})
+        self._sentence: Format = workbook.add_format({**prose, "text_wrap": True})
         self._faulty: Format = workbook.add_format({**text, **_colours(*FAULTY)})
         self._faulty_latin: Format = workbook.add_format({**own, **_colours(*FAULTY)})
         self._header: Format = workbook.add_format({**text, **header, **_colours(*HEADER)})
@@ -81,14 +81,16 @@ class Look:
             status: workbook.add_format({**own, "bold": True, "align": "center", **_colours(*pair)})
             for status, pair in COLOURS.items()
         }
-        large = {**said, "bold": True, "font_size": 16}
+        large = {**prose, "bold": True, "font_size": 16}
         self.title: Format = workbook.add_format(large)
         self.sandbox: Format = workbook.add_format({**large, **_colours(*SANDBOX)})
-        self.label: Format = workbook.add_format({**said, "bold": True})
-        self.said: Format = workbook.add_format({**said, "text_wrap": True})
-        self.said_header: Format = workbook.add_format({**said, **header, **_colours(*OWN_HEADER)})
+        self.label: Format = workbook.add_format({**prose, "bold": True})
+        self.prose: Format = workbook.add_format({**prose, "text_wrap": True})
+        self.prose_header: Format = workbook.add_format(
+            {**prose, **header, **_colours(*OWN_HEADER)}
+        )
         self.verdicts: Mapping[bool, Format] = {
-            good: workbook.add_format({**said, "bold": True, **_colours(*COLOURS[status])})
+            good: workbook.add_format({**prose, "bold": True, **_colours(*COLOURS[status])})
             for good, status in ((True, Status.SUCCESS), (False, Status.INVALID))
         }
         right = {"align": "right", "indent": 1}
@@ -114,7 +116,7 @@ class Look:
 
 
 class Widths:
-    """How wide the columns of a table are, by their headers and some of its rows."""
+    """The widths of a table's columns, from its header and its first rows."""
 
     def __init__(self, header: Sequence[str], columns: Sequence[Column]) -> None:
         self._columns = columns
@@ -130,7 +132,7 @@ class Widths:
         self._longest = list(map(max, self._longest, map(_longest_line, row)))
 
     def see_sentences(self, row: Sequence[str]) -> None:
-        """Take into account which columns of sentences hold any."""
+        """Take into account which columns of sentences are not empty."""
         for index in [index for index in self._empty if row[index]]:
             del self._empty[index]
 
@@ -147,9 +149,9 @@ class Widths:
 
 
 def height_of(cells: Sequence[str], columns: Sequence[Column]) -> int | None:
-    """Return how high a row is, in points, or None where a line is enough.
+    """Return the height of a row in points, or None if one line is enough.
 
-    Programs fit a row to its sentences themselves, but not all of them, nor to merged cells.
+    Not every program adapts the height of a row to its text, and none does so for merged cells.
     """
     lines = max(
         (
@@ -163,12 +165,12 @@ def height_of(cells: Sequence[str], columns: Sequence[Column]) -> int | None:
 
 
 def lines_of(text: str, width: int) -> int:
-    """Return how many lines a text takes, more or less, in a column of this width."""
+    """Return about how many lines a text needs in a column of this width."""
     return min(1 + len(text) // width, _MOST_LINES)
 
 
 def note_of(faults: Sequence[Fault]) -> tuple[str, Mapping[str, object]]:
-    """Return the note of a faulty cell: what is wrong and how to fix it, and how it looks."""
+    """Return the note of a faulty cell (what is wrong, and how to fix it) and its format."""
     text = "\n\n".join(f"{fault.text}\nHow to fix it: {fault.code.fix}" for fault in faults)
     lines = sum(1 + len(line) // _NOTE_CHARACTERS for line in text.splitlines())
     return text, {"width": _NOTE_WIDTH, "height": _NOTE_LINE * (lines + 1), **_NOTE_FONT}
@@ -177,7 +179,7 @@ def note_of(faults: Sequence[Fault]) -> tuple[str, Mapping[str, object]]:
 def set_columns(
     sheet: Worksheet, columns: Sequence[Column], widths: Sequence[int], look: Look
 ) -> None:
-    """Set how wide the columns are; the details are a group that is folded away."""
+    """Set the widths of the columns; the details are a collapsed group."""
     folded = False
     for index, (column, width) in enumerate(zip(columns, widths, strict=True)):
         options = {"level": 1, "hidden": True} if column in DETAILS else {"collapsed": folded}
@@ -188,13 +190,13 @@ def set_columns(
 
 
 def set_view(sheet: Worksheet, widths: Sequence[int], leading: int) -> None:
-    """Keep the header and, unless they are too wide, the leading columns in view."""
+    """Freeze the header and, unless they are too wide, the leading columns."""
     sheet.freeze_panes(1, leading if sum(widths[:leading]) <= _FROZEN else 0)
-    sheet.ignore_errors({"number_stored_as_text": "A1:XFD1048576"})  # they are meant to be text
+    sheet.ignore_errors({"number_stored_as_text": "A1:XFD1048576"})  # they are text on purpose
 
 
 def set_paper(sheet: Worksheet) -> None:
-    """Set how a sheet prints: as many pages as it takes, all as wide as the paper."""
+    """Set how a sheet prints: as wide as the paper, on as many pages as needed."""
     sheet.set_landscape()
     sheet.set_paper(_A4)
     sheet.set_margins(**_EDGES)
@@ -203,7 +205,7 @@ def set_paper(sheet: Worksheet) -> None:
 
 
 def printed(columns: Sequence[Column], widths: Sequence[int]) -> int:
-    """Return how many columns are printed: as many as are still legible on a page."""
+    """Return how many columns are printed: as many as are legible on a page."""
     used = 0
     for index, (column, width) in enumerate(zip(columns, widths, strict=True)):
         if column in DETAILS:
@@ -219,5 +221,5 @@ def _colours(fill: str, letters: str) -> dict[str, str]:
 
 
 def _longest_line(text: str) -> int:
-    """Return the length of the longest line, of a text that is cut: a cell may hold a novel."""
+    """Return the length of the longest line in the beginning of a text, which may be very long."""
     return max(map(len, text[: 10 * _WIDEST].splitlines()), default=0)

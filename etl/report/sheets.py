@@ -1,4 +1,4 @@
-"""Writing a table of text as CSV or as a workbook, so that it reads back as the same cells."""
+"""Writing a table of text as CSV or as a workbook, so that reading gives the same cells."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from etl.codes import Code
 from etl.errors import InconsistentError
 from etl.fields import Field, ResultColumn
+from etl.outcome import IN_SANDBOX
 from etl.report.look import (
     SANDBOX,
     Look,
@@ -37,19 +38,19 @@ if TYPE_CHECKING:
 
 _LONGEST_CELL = 32_767  # characters; Excel's specifications and limits
 MOST_ROWS = 1_048_575  # of a sheet, below its header; the same source
-_MEASURED = 100  # rows, by which the columns get their widths
-_FITTED = 10_000  # rows, of which the heights are set: XlsxWriter keeps them all in memory
-_NOTED = 10_000  # cells that get a note, for the same reason
-_FIELDS = {Code.API_NOT_FOUND: Field.ID}  # what an answer is about, where it can only be one
+_MEASURED = 100  # rows, which decide the widths of the columns
+_FITTED = 10_000  # rows whose heights are set, which XlsxWriter keeps in memory
+_NOTED = 10_000  # cells with a note, for the same reason
+_FIELDS = {Code.API_NOT_FOUND: Field.ID}  # the field that an answer is about, if it can only be one
 _SUMMARY = "Summary"
 _CUT = " … cut here; the whole text is in results.csv"
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """The sheet of a workbook that is to hold a table; its first column may be the rightmost.
+    """The sheet for a table; ``right_to_left`` shows its first column at the right.
 
-    ``sandbox`` tells that nothing of what it says reached Fatora.
+    ``sandbox`` means that nothing was sent to Fatora.
     """
 
     name: str
@@ -57,7 +58,7 @@ class Sheet:
     sandbox: bool = False
 
 
-RESULTS = Sheet("Results")  # where the input has none that it could be named after
+RESULTS = Sheet("Results")  # if the input has no sheet with a name
 
 
 def write_table(
@@ -67,11 +68,10 @@ def write_table(
     sheet: Sheet = RESULTS,
     summary: SummaryFacts | None = None,
 ) -> int:
-    """Write the table as CSV or, where ``ending`` is ``.xlsx``, as a workbook.
+    """Write the table as CSV or, if ``ending`` is ``.xlsx``, as a workbook.
 
-    A workbook opens at a sheet that holds the summary, where there is one; the first sheet is that
-    of the rows in any case, for scripts that read the first. Returns how many rows were written,
-    the header not counted.
+    A workbook opens with the summary, if there is one. Its first sheet always has the rows, for
+    scripts that read the first sheet. Returns how many rows were written, without the header.
     """
     if ending == ".xlsx":
         return _write_workbook(path, table, sheet, summary)
@@ -81,7 +81,7 @@ def write_table(
 def _write_csv(path: Path, table: ReportTable) -> int:
     """Write UTF-8 with a byte order mark, without which Excel does not show Arabic.
 
-    Every cell is quoted: else a lone carriage return in one ends the row for some readers.
+    Every cell is quoted; otherwise a lone carriage return in a cell ends the row for some readers.
     """
     count = 0
     with path.open("w", encoding="utf-8-sig", newline="") as file:
@@ -110,7 +110,7 @@ def _write_workbook(
 
 
 def _added(workbook: Workbook, wanted: Sheet, taken: str) -> Worksheet:
-    """Add a sheet of the wanted name, or of one that will do where it is taken or Excel bars it."""
+    """Add a sheet with this name, or another if it is taken or Excel does not allow it."""
     from xlsxwriter.exceptions import XlsxInputError  # noqa: PLC0415 - as above
 
     name = RESULTS.name if wanted.name.casefold() == taken.casefold() else wanted.name
@@ -123,7 +123,7 @@ def _added(workbook: Workbook, wanted: Sheet, taken: str) -> Worksheet:
         sheet.right_to_left()
     if wanted.sandbox:
         sheet.set_tab_color(SANDBOX[0])
-        sheet.set_header("&C&B&14SANDBOX: nothing was sent to Fatora")
+        sheet.set_header(f"&C&B&14{IN_SANDBOX}")
     return sheet
 
 
@@ -141,18 +141,18 @@ def _write_sheet(sheet: Worksheet, table: ReportTable, look: Look) -> int:
             sheet.set_row(count, height)
         rows.write(count, line)
     found = widths.found()
-    set_columns(sheet, columns, found, look)  # XlsxWriter puts these above the rows in any case
+    set_columns(sheet, columns, found, look)  # XlsxWriter writes these above the rows
     set_view(sheet, found, table.leading)
     set_paper(sheet)
     sheet.print_area(0, 0, count, printed(columns, found) - 1)
     sheet.repeat_rows(0)
-    sheet.hide_gridlines(0)  # which shows them on paper, too
+    sheet.hide_gridlines(0)  # shows them on paper too
     sheet.autofilter(0, 0, count, len(table.header) - 1)
     return count
 
 
 class _Rows:
-    """The rows of one sheet: the status has its colour, and so have the cells to correct."""
+    """The rows of one sheet; statuses and faulty cells are coloured."""
 
     def __init__(self, sheet: Worksheet, columns: Sequence[Column], look: Look) -> None:
         self._sheet, self._columns, self._look = sheet, columns, look
@@ -166,7 +166,7 @@ class _Rows:
         self._write(0, names, [self._look.of_header(column) for column in self._columns])
 
     def write(self, row: int, line: Line) -> None:
-        """Write a row, and to each cell to correct a note that says what is wrong."""
+        """Write a row, and a note to each faulty cell that says what is wrong."""
         styles = self._styles
         if self._status is not None:
             styles[self._status] = self._look.statuses[line.cells[self._status]]
@@ -202,7 +202,7 @@ class _Rows:
 
 
 def _as_read(text: str) -> str:
-    """Return the text with one more apostrophe where reading takes one off."""
+    """Return the text with one more apostrophe if reading removes one."""
     return text if unguard_formula(text) == text else "'" + text
 
 

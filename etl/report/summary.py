@@ -1,14 +1,20 @@
-"""The sheet at which a results workbook opens: what ran, what came of it, what to do."""
+"""The sheet that a results workbook opens with: the run, its results, and what to do."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from etl.outcome import columns_in_words, rows_in_words, updated_in_words
+from etl.outcome import (
+    IN_SANDBOX,
+    columns_in_words,
+    open_in_words,
+    rows_in_words,
+    updated_in_words,
+)
 from etl.report.look import LINE, lines_of, set_paper
 from etl.report.words import utc
-from etl.text import counted, one_line
+from etl.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -23,18 +29,18 @@ if TYPE_CHECKING:
 _WIDTHS = (28, 12, 58, 84)  # of the sheet's columns, in characters
 _COUNT = 1  # the column of numbers
 _LAST = len(_WIDTHS) - 1
-_LONGEST = 3_000  # characters of a cell that can be seen: a row is only so high
-_EVERYWHERE = 2  # on the screen and on paper
+_LONGEST = 3_000  # characters of a cell; a row is not high enough to show more
+_EVERYWHERE = 2  # on screen and on paper
 _TITLE = 24  # the height of its line, in points
 
 
 @dataclass(frozen=True, slots=True)
 class SummaryFacts:
-    """What the sheet says. ``run``, ``api`` and ``started`` are empty where nothing was sent.
+    """What the sheet shows. ``run``, ``api`` and ``started`` are empty if nothing was sent.
 
-    ``verdict`` is the outcome in a sentence, ``good`` whether nobody need do anything, ``advice``
-    what to do. ``codes`` counts the rows that were not updated for each reason, ``reworked`` is
-    what is open of the files that this one corrects.
+    ``verdict`` is the outcome in a sentence, ``good`` whether there is nothing to do, and
+    ``advice`` what to do. ``codes`` counts the rows that were not updated for each reason.
+    ``reworked`` is what is still open of the files that this one corrects.
     """
 
     file: str
@@ -50,20 +56,20 @@ class SummaryFacts:
 
 
 def write_summary(sheet: Worksheet, facts: SummaryFacts, look: Look) -> None:
-    """Write the sheet, from its top to its bottom: a workbook that streams takes no other order."""
+    """Write the sheet from top to bottom, the only order that a streamed workbook allows."""
     for column, width in enumerate(_WIDTHS):
         sheet.set_column(column, column, width)
     set_paper(sheet)
     sheet.hide_gridlines(_EVERYWHERE)
     page = _Page(sheet, look)
     if facts.totals.sandbox:
-        page.title("SANDBOX: this was a practice run. Nothing was sent to Fatora.", look.sandbox)
+        page.title(IN_SANDBOX, look.sandbox)
     page.title("Results" if facts.run else "Check", look.title)
     page.across("Result", facts.verdict, look.verdicts[facts.good])
     for label, text in _identity(facts):
         page.across(label, text)
     page.block("What to do", facts.advice)
-    page.block("Still open after all rework", map(_open_in_words, facts.reworked))
+    page.block("Still open after this rework", map(_named, facts.reworked))
     page.skip()
     page.header("Status", "Rows", "Meaning")
     for status, count in facts.totals.counts.items():
@@ -89,10 +95,8 @@ def _identity(facts: SummaryFacts) -> Iterator[tuple[str, str]]:
     yield "Columns", columns_in_words(facts.totals)
 
 
-def _open_in_words(left: OpenRows) -> str:
-    needs = ((left.to_fix, "fix"), (left.left, "send"))
-    rows = ", ".join(f"{counted(count, 'row')} to {verb}" for count, verb in needs if count)
-    return f"{one_line(left.file)} (run {left.run}): {rows or 'nothing'}"
+def _named(rows: OpenRows) -> str:
+    return f"{one_line(rows.file)} (run {rows.run}): {open_in_words(rows)}"
 
 
 class _Page:
@@ -113,23 +117,23 @@ class _Page:
         self._row += 1
 
     def block(self, label: str, texts: Iterable[str]) -> None:
-        """Write texts that belong together after a blank line, if there are any."""
+        """Write a blank line and texts that belong together, if there are any."""
         for number, text in enumerate(texts):
             if number == 0:
                 self.skip()
             self.across("" if number else label, text)
 
     def across(self, label: str, text: str, style: Format | None = None) -> None:
-        """Write a text that has the width of the sheet, and as many lines as that takes."""
+        """Write a text across the sheet, on as many lines as it needs."""
         self._set_height([text], [sum(_WIDTHS[1:])])
         self._put(0, label, self._look.label)
-        self._merged(1, text, style or self._look.said)
+        self._merged(1, text, style or self._look.prose)
         self._row += 1
 
     def header(self, *names: str) -> None:
         """Write the header of a small table."""
         for column, name in enumerate(names):
-            style = self._look.count_header if column == _COUNT else self._look.said_header
+            style = self._look.count_header if column == _COUNT else self._look.prose_header
             self._put(column, name, style)
         self._row += 1
 
@@ -139,7 +143,7 @@ class _Page:
         self._put(0, word, style)
         self._sheet.write_number(self._row, _COUNT, count, self._look.count)
         for column, text in enumerate(texts, 2):
-            self._put(column, text, self._look.said)
+            self._put(column, text, self._look.prose)
         self._row += 1
 
     def _set_height(self, texts: Sequence[str], widths: Sequence[int]) -> None:
@@ -148,7 +152,7 @@ class _Page:
 
     def _merged(self, first: int, text: str, style: Format) -> None:
         self._sheet.merge_range(self._row, first, self._row, _LAST, "", style)
-        self._put(first, text, style)  # as text: merging would take =1+1 for a formula
+        self._put(first, text, style)  # as text: merge_range would write =1+1 as a formula
 
     def _put(self, column: int, text: str, style: Format) -> None:
         if text:

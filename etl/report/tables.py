@@ -1,4 +1,4 @@
-"""What is in the results file and in the rework file."""
+"""The columns of the results file and of the rework file."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from etl.rows import Fault, ReportRow
 
     Cells: TypeAlias = Mapping[ResultColumn, Callable[[ReportRow, str], object]]
-    # What a column is: one that the job adds, the operator's column of a field, or, None, another
-    # of the operator's.
+    # A column that the job adds, the operator's column for a field, or None for any other column
+    # of the operator.
     Column: TypeAlias = ResultColumn | Field | None
 
 _RESULTS: Cells = {
@@ -42,8 +42,8 @@ _REWORK: Cells = {
     )
 }
 
-# What people look for first, and what they rarely look for. The row's number is what sentences name
-# other rows by.
+# What people look for first, and what they rarely need. The row number is neither, since sentences
+# refer to other rows by it.
 _FIRST = frozenset({ResultColumn.UPDATE_STATUS, ResultColumn.UPDATE_ERROR, ResultColumn.UPDATE_FIX})
 DETAILS = frozenset(
     {
@@ -65,7 +65,7 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ReportTable:
-    """A table of text: its header, what each of its columns is, and its lines.
+    """A table of text: its header, the kind of each column, and its lines.
 
     The lines can be read once.
     """
@@ -81,11 +81,11 @@ class ReportTable:
 
     @property
     def leading(self) -> int:
-        """The number of columns up to the client's number, which tell whose row it is."""
+        """The number of columns up to the client number, which show whose row it is."""
         return self.columns.index(Field.ID) + 1 if Field.ID in self.columns else 0
 
     def arranged(self) -> ReportTable:
-        """Return the table as a workbook has it: the result beside the id, details at the end."""
+        """Return the table in a workbook's order: the result after the id, details at the end."""
         leading = self.leading
 
         def rank(index: int) -> int:
@@ -111,7 +111,7 @@ def results_table(
     run: str,
     fields: Mapping[Field, int] | None = None,
 ) -> ReportTable:
-    """Return every row with all of its columns as they were, and its result.
+    """Return every row with all of its columns unchanged, and its result.
 
     ``fields`` is the index of each field among the ``names``.
     """

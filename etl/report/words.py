@@ -1,4 +1,4 @@
-"""How the page of a run says numbers, times, verdicts and long texts."""
+"""How the page of a run writes numbers, times, verdicts and long texts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from etl.errors import ExitCode
+from etl.outcome import open_in_words, verdict_in_short
 from etl.text import counted, quote, visible
 
 if TYPE_CHECKING:
@@ -17,17 +18,12 @@ _LONGEST_TEXT = 500
 _FEW_SECONDS = 10  # of which tenths are shown
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 _ISOLATES = re.compile("[\u2068\u2069]")
-_VERDICTS = {
-    ExitCode.DONE: "Done",
-    ExitCode.NOT_ALL_UPDATED: "Action needed",
-    ExitCode.INTERNAL: "Internal error",
-}
 _ENDINGS = {
     ExitCode.DONE: "nothing left to do",
     ExitCode.NOT_ALL_UPDATED: "some rows need attention",
     ExitCode.USAGE: "wrong settings or credentials",
     ExitCode.INPUT_UNUSABLE: "the file could not be used",
-    ExitCode.STOPPED: "stopped early, some rows are left",
+    ExitCode.STOPPED: "stopped early, some rows still to send",
     ExitCode.INTERNAL: "internal error",
     ExitCode.BUSY: "another run was using the runs folder",
 }
@@ -39,7 +35,7 @@ def clock(time: str) -> str:
 
 
 def counted_attempts(attempts: int) -> str:
-    """Return how often a row was sent, where that was more than once."""
+    """Return how many attempts a row had; empty for a single one."""
     return counted(attempts, "attempt") if attempts > 1 else ""
 
 
@@ -60,7 +56,7 @@ def ending(exit_code: int) -> str:
 
 
 def local(time: str) -> str:
-    """Return what the clock of this machine shows then, and the date where that is another one."""
+    """Return the local time of this machine, with its date if that differs from the UTC date."""
     then = datetime.fromisoformat(time)
     here = then.astimezone()
     date = "" if here.date() == then.date() else f"{here:%Y-%m-%d} "
@@ -68,43 +64,38 @@ def local(time: str) -> str:
 
 
 def number(value: float) -> str:
-    """Return a number with its thousands set apart."""
+    """Return a number with thousands separators."""
     return f"{value:,}"
 
 
 def open_rows(earlier: OpenRows) -> str:
-    """Return what is still open of a file that was run before."""
-    tasks = []
-    if earlier.to_fix:
-        tasks.append(f"{counted(earlier.to_fix, 'row')} to fix")
-    if earlier.left:
-        tasks.append(f"{counted(earlier.left, 'row')} to send (run that file again)")
-    still = " and ".join(tasks) or "nothing"
-    return f"Still open in {quote(earlier.file)}: {still}."
+    """Return what is still open of an earlier file whose rows this one corrects."""
+    advice = " Run that file again to send them." if earlier.left else ""
+    return f"Still open in {quote(earlier.file)}: {open_in_words(earlier)}.{advice}"
 
 
 def parts(sentence: str) -> list[str]:
-    """Return a sentence in parts: every second one was isolated and has its own direction."""
+    """Return a sentence in parts: every second part has its own text direction."""
     return [visible(part) for part in _ISOLATES.split(sentence)]
 
 
 def percent(count: int, rows: int) -> str:
-    """Return a share that says 0% and 100% only where that is exact."""
+    """Return a share in percent; 0% and 100% are always exact."""
     if count in {0, rows}:
         return "100%" if count else "0%"
     share = min(max(100 * count / rows, 0.1), 99.9)
     return f"{share:.1f}%"
 
 
-def seen(text: str) -> str:
-    """Return a text with unseen characters written out, line breaks excepted."""
+def visible_lines(text: str) -> str:
+    """Return a text with invisible characters written out, except line breaks."""
     if text.isprintable():
         return text
     return "\n".join(map(visible, text.replace("\r\n", "\n").split("\n")))
 
 
 def setting(value: object) -> str:
-    """Return a setting's value as the configuration file has it."""
+    """Return a setting's value as in the configuration file."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
@@ -121,10 +112,10 @@ def span(seconds: float) -> str:
 
 
 def utc(time: str) -> str:
-    """Return a time that is UTC to the second."""
+    """Return a UTC time to the second."""
     return f"{datetime.fromisoformat(time):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def verdict(exit_code: int) -> str:
-    """Return in a word or two what a run's exit code asks of its reader."""
-    return _VERDICTS.get(ExitCode(exit_code), "Stopped early")
+    """Return in a word or two whether somebody must do something."""
+    return verdict_in_short(ExitCode(exit_code))

@@ -1,8 +1,8 @@
 """The chain of all runs: each manifest names the one that was sealed before it.
 
-A run that is resumed or pruned is sealed again. Its new manifest lists the seals that it had, and
-they stay links of the chain. So every seal is named by the next one, except the newest: whether
-that one was replaced can be seen only by comparing it with a copy that is kept elsewhere.
+A run that is resumed or pruned is sealed again. Its new manifest lists its earlier seals, which
+stay links of the chain. So every seal is named by the next one, except the newest: only a copy that
+is kept elsewhere can show whether that one was replaced.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     from etl.runs.manifest import Manifest
 
-    Links: TypeAlias = Mapping[Seal, Seal | None]  # each seal, and what was sealed before it
+    Links: TypeAlias = Mapping[Seal, Seal | None]  # each seal, and the one before it
 
 
 def newest(manifests: Iterable[Manifest]) -> Seal | None:
-    """Return the seal that the next one is to name: the one that none names yet.
+    """Return the seal that the next one must name: the one that no other names yet.
 
-    Where the chain is broken there may be several: then the one that was sealed after what is lost,
-    and of these the one with the most seals before it.
+    If the chain is broken there may be several. Then it is one that was sealed after the missing
+    manifest, and of these the one with the most seals before it.
     """
     links = dict(_links(manifests))
     unnamed = links.keys() - set(links.values())
@@ -40,7 +40,7 @@ def breaks(manifests: Iterable[Manifest]) -> dict[str, str]:
         if previous is not None and previous not in links:
             lost = "modified since" if previous.run in runs else "missing, but"
             found[previous.run] = f"{lost} run {seal.run} was sealed after it"
-    # Without what is lost, others are not linked either: they are not to blame.
+    # A missing manifest leaves others unlinked, which must not be blamed for it.
     return found or _not_linked(links, newest(manifests))
 
 

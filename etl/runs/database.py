@@ -3,7 +3,7 @@
 ``staging`` writes the validated rows, ``journal`` takes the rows to send from here in order, and
 ``reader`` yields the rows for the report, so memory does not grow with the file. A row's ``status``
 is the result of its attempts so far. An attempt without an end is under way or about to start, or
-was when the program was killed. Only one thread writes.
+the program was killed at that point. Only one thread writes.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CREATE TABLE rows (
     time TEXT NOT NULL DEFAULT '',
     ms INTEGER,
     stored_differently INTEGER NOT NULL DEFAULT 0,  -- 1: confirmed, but with other values
-    origin_run TEXT,                 -- the run whose row this one corrects, if it says so,
+    origin_run TEXT,                 -- the run whose row this one corrects, if any,
     origin_row INTEGER               -- and that row's number
 );
 CREATE TABLE attempts (
@@ -63,7 +63,7 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def connect(path: Path, mode: str) -> sqlite3.Connection:
-    """Open the file, ``ro`` or ``rw``. Each statement is a transaction of its own."""
+    """Open the file, ``ro`` or ``rw``. Each statement is its own transaction."""
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     return sqlite3.connect(uri, uri=True, isolation_level=None)
 

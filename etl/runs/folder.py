@@ -15,6 +15,7 @@ from etl.errors import ConfigError, InconsistentError, InputError
 from etl.files import PRIVATE_FOLDER, WORKBOOKS, create, sync_folder, unfinished_in
 from etl.runs.manifest import InputFacts, Manifest, sha256_of
 from etl.stopping import is_disk_full
+from etl.text import quote
 from etl.urls import is_loopback
 
 if TYPE_CHECKING:
@@ -95,11 +96,11 @@ class RunFolder:
 
     @property
     def report(self) -> Path:
-        """The page for people who look rather than read."""
+        """The report, a page for the browser."""
         return self.path / "report.html"
 
     def take_input(self, source: Path) -> InputFacts:
-        """Copy an input, whose bytes are read only this once, and return its facts.
+        """Copy an input, which is read only once, and return its facts.
 
         Raises:
             InputError: it cannot be read.
@@ -117,7 +118,7 @@ class RunFolder:
         except PermissionError:
             raise InputError("permission denied") from None
         except FileNotFoundError:
-            raise InputError("the file was removed just now") from None
+            raise InputError("the file was removed while it was being read") from None
         return InputFacts(source.name, size, digest.hexdigest())
 
     def clear_unfinished(self) -> None:
@@ -166,8 +167,8 @@ class RunsFolder:
     def staging(self, begun: datetime, *, sandbox: bool = False) -> Iterator[RunFolder]:
         """Give a hidden folder in which a run is prepared; it is deleted unless it is published.
 
-        So a visible run folder always holds a file that was read and validated to its end. The id
-        of a run against the sandbox says so, wherever it is read.
+        So a visible run folder always holds a file that was completely read and validated. The id
+        of a sandbox run ends in ``-SANDBOX``, so that it is recognised everywhere.
         """
         self._clear_staging()
         stamp = begun.strftime("%Y%m%dT%H%M%S.%f")[:-3]
@@ -197,14 +198,14 @@ class RunsFolder:
         return [run for run in runs if run.manifest.is_file()]
 
     def folder(self, run: str) -> RunFolder:
-        """Return the run of this id, whether it is there or not."""
+        """Return the folder of the run with this id, which need not exist."""
         return RunFolder(self.path / run)
 
     def find(self, name: str) -> RunFolder:
-        """Return the run of this id, of a unique beginning of it, or the ``latest``.
+        """Return the run with this id, or whose id begins with it, or the ``latest``.
 
         Raises:
-            ConfigError: there is none, or several begin so.
+            ConfigError: there is no such run, or there are several.
         """
         runs = self.all()
         if name == _LATEST:
@@ -216,7 +217,7 @@ class RunsFolder:
         if len(found) == 1:
             return found[0]
         problem = f"{len(found)} runs begin with" if found else "there is no run"
-        raise ConfigError(f"{problem} {name!r} in {self.path}; see fatora-clients history")
+        raise ConfigError(f"{problem} {quote(name)} in {self.path}; see fatora-clients history")
 
     def of_same(
         self, facts: InputFacts, api: str, account: str

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _PATIENCE = 10.0  # seconds to wait for another program that reads the journal
 # One statement for any number of rows. sqlite3 releases the GIL at each step of a statement, and
-# the sending threads take it: with a statement a row, recording 32 rows waited 32 times for them.
+# the sending threads take it: one statement per row would wait for them once per row.
 _END_ATTEMPTS = """
 UPDATE attempts SET
     ended = json_extract(new.value, '$[2]'), status = json_extract(new.value, '$[3]'),
@@ -68,7 +68,7 @@ class Journal(JournalReader):
 
         Their updates may have been applied, so these rows are UNKNOWN until Fatora confirms.
         """
-        why = "The run was killed while this row was being sent, or just before."
+        why = "The run was interrupted while this row was being sent, or just before."
         fault = Fault(Code.NETWORK_INTERRUPTED, why)
         with transaction(self._db):
             rows = self._db.execute(
@@ -110,8 +110,8 @@ class Journal(JournalReader):
     ) -> None:
         """Record outcomes and intents durably, in one transaction; ``now`` is when attempts start.
 
-        Only when it returns may the requests of ``begun`` be sent: whatever happens then, the
-        record shows that they may have been. ``withdrawn`` rows were not sent after all, and their
+        The requests of ``begun`` may be sent only after this returns, so that the record always
+        shows that they may have been sent. ``withdrawn`` rows were not sent after all; their
         intents are deleted first.
         """
         with transaction(self._db):
@@ -126,7 +126,7 @@ class Journal(JournalReader):
                 self._db.execute(_BEGIN_ATTEMPTS, (now, intents))
 
     def explain_unsent(self, why: str) -> None:
-        """Record a sentence that says why the rows that are NOT_SENT were not sent."""
+        """Record why the rows that are NOT_SENT were not sent, as a full sentence."""
         with transaction(self._db):
             self._db.execute(
                 "UPDATE rows SET faults = ? WHERE status = ?",

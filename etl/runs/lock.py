@@ -1,7 +1,7 @@
-"""Keeping two runs out of one runs folder.
+"""Locking a runs folder, so that only one program uses it at a time.
 
-``flock`` by way of filelock: the kernel lets go of the lock when its holder ends, however it ends,
-and the file itself is never removed, since a second holder could lock a new file of that name.
+This is ``flock`` through filelock. The kernel releases the lock when its holder ends, even if it is
+killed. The file is never removed, since another program could then lock a new file of that name.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NAME = ".lock"
-_PATIENCE = 0.25  # seconds: `holder_of` has the lock for an instant
+_PATIENCE = 0.25  # seconds: `holder_of` takes the lock for an instant
 _LONGEST_NOTE = 200  # bytes
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The process that holds a runs folder, by its own note in the lock file.
+    """The process that uses a runs folder, by its own note in the lock file.
 
-    The note is for people and proves nothing: both are None where it cannot be read.
+    The note is for people and proves nothing. Both values are None if it cannot be read.
     """
 
     pid: int | None = None
@@ -46,11 +46,11 @@ class Holder:
 
 @contextmanager
 def locked(runs_dir: Path) -> Iterator[None]:
-    """Hold the runs folder.
+    """Lock the runs folder.
 
     Raises:
-        BusyError: another run holds it.
-        ConfigError: it cannot be held, such as on a file system without locks.
+        BusyError: another run is using it.
+        ConfigError: it cannot be locked, for example on a file system without locks.
     """
     path = runs_dir / _NAME
     lock = FileLock(path, timeout=_PATIENCE, mode=PRIVATE_FILE, fallback_to_soft=False)
@@ -71,7 +71,7 @@ def locked(runs_dir: Path) -> Iterator[None]:
 
 
 def holder_of(runs_dir: Path) -> Holder | None:
-    """Return who holds the runs folder; None where nobody does, or nobody can tell."""
+    """Return the process that uses the runs folder; None if there is none, or it is unknown."""
     with suppress(OSError):
         descriptor = os.open(runs_dir / _NAME, os.O_RDONLY | os.O_NONBLOCK)
         try:
@@ -95,7 +95,7 @@ def _note_holder(path: Path) -> None:
 
 
 def _noted(note: bytes) -> Holder:
-    """Read what a holder wrote of itself, be it nothing or rubbish."""
+    """Return the holder by its note, which may be empty or damaged."""
     try:
         facts = json.loads(note)
         return Holder(int(facts["pid"]), datetime.fromisoformat(facts["since"]).astimezone(UTC))

@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line: time (UTC), level, event, run, and the event's own fields."""
+    """One JSON object per line: time (UTC), level, event, run, and the event's own fields."""
 
     def __init__(self, run: str | None = None) -> None:
         super().__init__()
         self._run = run
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line; JSON escapes line breaks, so a value cannot forge another line."""
+        """Return the line; JSON escapes line breaks, so that a value cannot fake another line."""
         time = utc_time(record.created)
         line = {"time": time, "level": record.levelname, "event": record.msg, "run": self._run}
         return json.dumps({**line, **getattr(record, "fields", {})})
 
 
 class _Log(logging.FileHandler):
-    """The log file of a run. A line that cannot be written, as on a full disk, stops no run."""
+    """The log file of a run. A line that cannot be written does not stop the run."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         """Ignore it; logging would print a traceback to standard error."""

@@ -1,8 +1,9 @@
-"""The manifest: what a run was, who made it and when, and the hash of every file it left.
+"""The manifest: what was run, by whom and when, and the hash of every file of the run.
 
-It is sealed at the end of each session, and then names the manifest that was sealed before it, of
-whichever run: so all runs form a chain (``etl.runs.chain``). A sealed manifest does not change: to
-resume or prune its run it is reopened, which keeps its seal. ``manifest.schema.json`` describes it.
+It is sealed at the end of each session. It then names the manifest that was sealed before it, of
+any run, so that all runs form a chain (``etl.runs.chain``). A sealed manifest does not change. When
+its run is resumed or pruned, it is reopened, and the new version keeps the old seal.
+``manifest.schema.json`` describes the format.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class InputFacts:
-    """The file that operations sent, and what was asked for when it was read.
+    """The file that operations sent, and the settings with which it was read.
 
-    ``sheet`` and ``encoding`` are None where none was named; ``aliases`` are the further names of a
-    field's column.
+    ``sheet`` and ``encoding`` are None if the settings name none. ``aliases`` are the additional
+    headers of each field.
     """
 
     name: str
@@ -51,7 +52,7 @@ class InputFacts:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns of the input: the header of each field's, and the headers that are not sent."""
+    """The columns of the input: the header of each field, and the headers that are not sent."""
 
     sent: Mapping[Field, str] = field(default_factory=dict)
     not_sent: Sequence[str] = ()
@@ -59,9 +60,9 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """Who sends, and how: the command line, and the credentials' kind and fingerprint.
+    """The command line of a session, and the kind and fingerprint of its credentials.
 
-    The fingerprint is the beginning of the secret's SHA-256: it tells two apart, and no more.
+    The fingerprint is the beginning of the secret's SHA-256, which only distinguishes two secrets.
     """
 
     command: str
@@ -72,8 +73,8 @@ class Invocation:
 class Session:
     """One invocation of the program that worked on a run: the first, or a resume.
 
-    Times are UTC, ISO 8601; ``begun_local`` is with the offset that this machine had. ``stopped``
-    says why it ended early; ``seconds`` is how long it took.
+    Times are UTC, ISO 8601; ``begun_local`` has the local time and its offset. ``stopped`` says why
+    the session ended early; ``seconds`` is how long it took.
     """
 
     begun: str
@@ -96,10 +97,10 @@ class Seal:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A manifest that the same run had before it was reopened.
+    """An earlier manifest of the same run, from before it was reopened.
 
-    ``sha256`` is its seal and ``previous`` what was sealed before it. ``modified`` are the files
-    that had been changed by another hand when the run was reopened, and that its next seal covers.
+    ``sha256`` is its seal, and ``previous`` is the seal before that. ``modified`` are the files
+    that somebody else had modified when the run was reopened, and that the next seal covers.
     """
 
     sha256: str
@@ -119,17 +120,17 @@ class Pruning:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a run was. ``exit_code`` is None while it runs, and stays so if it is killed.
+    """The facts about a run. ``exit_code`` is None while it runs, and stays None if it is killed.
 
-    ``api`` is the address of the API, ``account`` whose clients they are, ``sandbox`` whether the
-    API was this program's own. ``reworks`` are the runs whose rows this one corrects;
-    ``stored_differently`` counts updated rows with which the API confirmed other values.
-    ``settings`` maps each setting of the latest session, without any secret, to its value and where
-    that came from; ``files`` maps every other file of the folder to its SHA-256.
+    ``api`` is the address of the API, ``account`` is whose clients are updated, and ``sandbox``
+    whether the API was this program's own. ``reworks`` are the runs whose rows this one corrects.
+    ``stored_differently`` counts the updated rows for which the API confirmed other values.
+    ``settings`` maps each setting of the latest session, without any secret, to its value and its
+    source. ``files`` maps every other file of the folder to its SHA-256.
 
-    ``sealed`` is when it was sealed (UTC), None while it is open; ``sealed_as`` the SHA-256 that it
-    was sealed with, which the file calls ``sha256``. ``previous`` is what was sealed before, in any
-    run, and ``earlier`` are the manifests that this run had before it was resumed or pruned.
+    ``sealed`` is when the manifest was sealed (UTC), None while it is open. ``sealed_as`` is the
+    SHA-256 of its seal, which the file calls ``sha256``. ``previous`` is the seal before it, of any
+    run. ``earlier`` are the manifests of this run from before it was resumed or pruned.
     """
 
     run: str
@@ -192,7 +193,7 @@ class Manifest:
 
     @property
     def totals(self) -> Totals:
-        """The totals; its counts are empty while the run goes on."""
+        """The totals; their counts are empty until the run ends."""
         return Totals(
             rows=self.rows,
             blank_rows=self.blank_rows,
@@ -214,7 +215,7 @@ class Manifest:
         facts = self._facts()
         facts["sha256"] = _sha256(facts)
         text = json.dumps(facts, ensure_ascii=False, indent=2) + "\n"
-        # A file's name may not be valid UTF-8; a backslash and its number is JSON for it.
+        # A file's name may not be valid UTF-8; JSON can express it as a backslash and a number.
         return text.encode(errors="backslashreplace")
 
     def _facts(self) -> dict[str, Any]:
@@ -233,10 +234,10 @@ class Manifest:
             new.write_bytes(self.as_bytes())
 
     def reopened(self, folder: RunFolder) -> Self:
-        """Return the manifest open for changes, with the seal that it had among the earlier ones.
+        """Return the manifest open for changes, with its seal added to the earlier ones.
 
-        This is the only way to change a sealed manifest. The run goes on with its journal and its
-        log, which the next seal will cover: had they been modified, that is recorded.
+        This is the only way to change a sealed manifest. The run continues with its journal and its
+        log, which the next seal will cover; if they were modified, that is recorded.
 
         Raises:
             InconsistentError: the manifest was changed after it was sealed.
@@ -271,11 +272,11 @@ class Manifest:
         )
 
     def end_session(self, stopped: str | None, totals: Totals, exit_code: ExitCode) -> Self:
-        """Return the manifest with its latest session ended, and why if that was early."""
+        """Return the manifest with its latest session ended, and why if it stopped early."""
         self._require_open()
         *earlier, latest = self.sessions
         now = datetime.now(UTC)
-        # A clock may be set back meanwhile.
+        # The clock may have been set back.
         seconds = max((now - datetime.fromisoformat(latest.begun)).total_seconds(), 0)
         ended = replace(
             latest, ended=utc_time(now.timestamp()), seconds=round(seconds, 3), stopped=stopped
@@ -301,7 +302,7 @@ class Manifest:
         return replace(sealed, sealed_as=sealed.sha256)
 
     def covers(self, file: Path) -> bool:
-        """Whether the file is what it was when the manifest was sealed."""
+        """Whether the file is the same as when the manifest was sealed."""
         return file.is_file() and sha256_of(file) == self.files.get(file.name)
 
     def _require_open(self) -> None:
@@ -334,5 +335,5 @@ def _seal(facts: Mapping[str, str] | None) -> Seal | None:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # cron and containers may know no name
+    except (KeyError, OSError):  # cron and containers may not have a name
         return f"uid {os.getuid()}"

@@ -1,4 +1,4 @@
-"""Queries on a journal, at any time and without changing a byte of it."""
+"""Queries on a journal, which never change it."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class Staged:
     """The facts about an input once all of it has been read.
 
     ``names`` are the headers of the operator's own columns, ``columns`` the index of each field
-    among them. ``sheet`` is the sheet's name, None for a CSV. ``right_to_left`` tells that the
-    sheet shows its first column as the rightmost.
+    among them. ``sheet`` is the sheet's name, None for a CSV. ``right_to_left`` means that the
+    sheet shows its first column at the right.
     """
 
     names: tuple[str, ...]
@@ -120,7 +120,7 @@ class JournalReader:
         staged, counts = self.staged(), self.counts()
         if sum(counts.values()) != staged.rows:
             raise InconsistentError(
-                f"{staged.rows} rows were read but {sum(counts.values())} accounted for"
+                f"{staged.rows:,} rows were read, but {sum(counts.values()):,} are accounted for"
             )
         (differ,) = self._db.execute(
             "SELECT COUNT(*) FROM rows_now WHERE status = ? AND stored_differently",
@@ -138,7 +138,7 @@ class JournalReader:
         )
 
     def reworked_runs(self) -> list[str]:
-        """Return the runs whose rows this file says it corrects, in the order of its rows."""
+        """Return the runs that the file names as the origin of its rows, in their order."""
         found = self._db.execute(
             "SELECT origin_run FROM rows WHERE origin_run IS NOT NULL"
             " GROUP BY origin_run ORDER BY MIN(row)"
@@ -198,7 +198,7 @@ class JournalReader:
         )
 
     def attempts_made(self) -> int:
-        """Return how many attempts are on record."""
+        """Return how many attempts are recorded."""
         return int(self._db.execute("SELECT COUNT(*) FROM attempts").fetchone()[0])
 
     def durations(self) -> list[tuple[int, int]]:

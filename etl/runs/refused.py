@@ -1,4 +1,4 @@
-"""``refused.jsonl``: a trace of each input that could not be used, for which there is no run."""
+"""``refused.jsonl``: a record of each input that could not be used, for which there is no run."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def note_refused(runs: RunsFolder, source: Path, sentence: str, when: datetime) 
     line = json.dumps(asdict(refused), ensure_ascii=False) + "\n"
     descriptor = os.open(runs.refused, os.O_CREAT | os.O_APPEND | os.O_WRONLY, PRIVATE_FILE)
     with os.fdopen(descriptor, "ab") as file:
-        # A file's name may not be valid UTF-8; a backslash and its number is JSON for it.
+        # A file's name may not be valid UTF-8; JSON can express it as a backslash and a number.
         file.write(line.encode(errors="backslashreplace"))
         file.flush()
         os.fsync(descriptor)

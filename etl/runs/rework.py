@@ -1,8 +1,8 @@
-"""What is still open of a file once the rework of its rows was fed back.
+"""Which rows of a file are still open after its rework was submitted.
 
-A rework file and a results file name the run and the row of each of their rows. A run whose input
-does so corrects those rows: a row is closed once a correction of it was updated, be it in the
-correction of a correction.
+Each row of a rework or results file names a run and a row of that run. A run of such a file
+corrects those rows. A row is closed once a correction of it was updated, or a correction of that
+correction.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Reworks:
-    """Which runs correct rows of which other runs; runs that are damaged are left out."""
+    """Which runs correct rows of which other runs. Damaged runs are left out."""
 
     def __init__(self, runs: RunsFolder) -> None:
         self._runs = runs
@@ -31,7 +31,7 @@ class Reworks:
                 self._corrected_by.setdefault(original, []).append(run)
 
     def open_rows(self, run: str) -> OpenRows:
-        """Return what is still open of the file of a run.
+        """Return how many rows of a run are still open.
 
         Raises:
             InconsistentError: its journal is damaged.
@@ -44,7 +44,7 @@ class Reworks:
         )
 
     def open_originals(self, run: str) -> list[OpenRows]:
-        """Return what is still open of the files that a run corrects, however indirectly."""
+        """Return what is still open of each run that this run corrects, directly or indirectly."""
         found = []
         for original in sorted(self._originals(run) - {run}):
             with suppress(InconsistentError):
@@ -52,7 +52,7 @@ class Reworks:
         return found
 
     def _corrected_in(self, run: str) -> list[str]:
-        """Return the runs that a run corrects: earlier ones, whatever its cells say."""
+        """Return the runs that a run corrects; only earlier ones count."""
         reworks = self._manifests[run].reworks
         return [each for each in reworks if each in self._manifests and each < run]
 

@@ -1,4 +1,4 @@
-"""Filling a journal with the validated rows of a file, before there is a run."""
+"""Filling a journal with the validated rows of a file, before the run exists."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from etl.rows import CheckedRow, Fault
     from etl.runs.reader import Staged
 
-_FIRST = 10  # of the rows that contradict one another; there may be a million
+_FIRST = 10  # of the conflicting rows; there may be a million
 
 
 class Conflict(NamedTuple):
@@ -35,7 +35,7 @@ class Conflict(NamedTuple):
 
 
 class StagingJournal:
-    """A journal while it is filled. Use it as a context manager.
+    """A journal that is being filled. Use it as a context manager.
 
     Its folder is not a run yet and is deleted if filling fails. So nothing is flushed to the disk
     until ``seal`` makes the file durable.

@@ -1,12 +1,12 @@
 """The sandbox: a real HTTP server on this machine that behaves like the Fatora API.
 
-It answers as the vendor's pages describe (fatora.io/api), their contradictions included: an update
-takes ``notes`` and answers ``note``, and an error is a string in one place and an object in
-another. It can be slow, fail and throttle on request (``app.Behaviour``). Like the test cards of
-payment providers, some e-mail addresses are special: where the part before the ``@`` ends in ``+``
-and three digits from 400 to 599, the answer has that HTTP status and nothing is updated, so
+It answers as the vendor's pages describe (fatora.io/api), including their contradictions: an update
+takes ``notes`` and answers ``note``, and an error is sometimes a string and sometimes an object. It
+can be slow, fail and throttle on request (``app.Behaviour``). Like the test cards of payment
+providers, some e-mail addresses are special: if the part before the ``@`` ends in ``+`` and three
+digits from 400 to 599, the answer has that HTTP status and nothing is updated. For example,
 ``hessa+409@example.com`` gets a conflict. Clients are kept in memory until the sandbox stops.
 """
 
 API_KEY = "sandbox-key-that-opens-no-account"
-"""The only key that the sandbox exchanges for a bearer token. It is not a key of Fatora's."""
+"""The only key that the sandbox exchanges for a bearer token. Fatora does not accept it."""

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 TEXT_FIELDS = ("name", "phone", "email", "address", "notes")
 """The keys of an update; others are ignored. Source: fatora.io/api/updateClient.php."""
 
-# No client and no page has a longer number, and Python refuses to read the longest of them.
+# No client or page has a longer number, and Python refuses to parse extremely long ones.
 _CLIENT_ID = re.compile(r"[0-9]{1,19}")
 _PAGE_NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _MAGIC_EMAIL = re.compile(r".*\+([45][0-9]{2})@[^@]*", re.DOTALL)
@@ -50,15 +50,15 @@ _MAGIC_EMAIL = re.compile(r".*\+([45][0-9]{2})@[^@]*", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """How the sandbox misbehaves, and how long its tokens live; the default is faultless.
+    """How the sandbox misbehaves, and how long its tokens are valid; by default it is faultless.
 
     Attributes:
         latency: Seconds before each answer about clients.
         fail_share: Share, 0 to 1, of the requests about clients that fail with 503, spread evenly.
-            In turn, one is turned away and one is answered 503 AFTER its update was applied, as by
-            a gateway that gives up on a server that is still working.
-        throttle: Requests about clients that are let through in any one second; those above are
-            answered 429 with ``Retry-After: 1``. 0 is no limit.
+            Every other one gets its 503 AFTER its update was applied, as from a gateway that gives
+            up on a server that is still working; the others have no effect.
+        throttle: Requests about clients that are accepted in any one second; more are answered 429
+            with ``Retry-After: 1``. 0 means no limit.
         token_lifetime: Seconds for which a bearer token is valid. The default is the year of the
             sample in fatora.io/api/authentication.php.
     """
@@ -73,7 +73,7 @@ FAULTLESS = Behaviour()
 
 
 class ApiError(HTTPException):
-    """Any answer but 200; ``error`` is the value of that key, a string or an object."""
+    """An answer other than 200; ``error`` is the value of that key, a string or an object."""
 
     def __init__(self, status: int, error: object) -> None:
         wait = {"Retry-After": "1"} if status == HTTPStatus.TOO_MANY_REQUESTS else None
@@ -109,12 +109,12 @@ class Api:
             ],
             exception_handlers={HTTPException: _answer_error},
         )
-        # An update whose id is blank must not be led to the list of clients.
+        # An update with a blank id must not be redirected to the list of clients.
         application.router.redirect_slashes = False
         return application
 
     def _guarded(self, endpoint: Endpoint) -> Endpoint:
-        """Return the endpoint behind the checks that every request about clients has to pass."""
+        """Return the endpoint with the checks that every request about clients must pass."""
 
         async def guarded(request: Request) -> JSONResponse:
             await asyncio.sleep(self._behaviour.latency)
@@ -137,7 +137,7 @@ class Api:
         return JSONResponse({"success": True, "bearer_token": self._tokens.issue()})
 
     async def _list(self, request: Request) -> JSONResponse:
-        # A search through a million clients takes seconds, and the others need not wait for it.
+        # A search through a million clients takes seconds, and other requests must not wait for it.
         page = await run_in_threadpool(
             self._store.page,
             _page_number(request, "page", "1"),
@@ -158,7 +158,7 @@ class Api:
         if magic := _MAGIC_EMAIL.fullmatch(changes["email"]):
             raise _refusal(int(magic[1]))
         updated = asdict(self._store.update(client.id, changes))
-        # An update takes "notes" and answers "note": fatora.io/api/updateClient.php.
+        # The request has "notes", the answer "note": fatora.io/api/updateClient.php.
         updated["note"] = updated.pop("notes")
         return JSONResponse({"status": "SUCCESS", "client": updated})
 
@@ -188,7 +188,7 @@ class Tokens:
         return jwt.encode(claims, self._secret, algorithm="HS256")
 
     def check(self, authorization: str) -> None:
-        """Let the header of a valid token pass.
+        """Check that the header has a valid token.
 
         Raises:
             ApiError: 401, the token is missing, unknown or expired.
@@ -201,7 +201,7 @@ class Tokens:
                 token,
                 self._secret,
                 algorithms=["HS256"],
-                # PyJWT cuts the end to a whole second, too coarse for such short lives.
+                # PyJWT rounds the expiry down to a second, which is too coarse for short lifetimes.
                 options={"require": ["exp"], "verify_exp": False},
             )
         except jwt.InvalidTokenError:
@@ -211,7 +211,7 @@ class Tokens:
 
 
 class Throttle:
-    """Lets at most ``limit`` requests through in any one second; 0 lets all through."""
+    """Accepts at most ``limit`` requests in any one second; 0 accepts all."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -229,7 +229,7 @@ class Throttle:
 
 
 def failure_of(nth: int, share: float) -> Literal["turned away", "answer lost"] | None:
-    """Return how the ``nth`` request fails, counted from 1, where this ``share`` of all fails."""
+    """Return how the ``nth`` request fails, counted from 1, if this ``share`` of requests fails."""
     failed = math.floor(nth * share)
     if failed == math.floor((nth - 1) * share):
         return None
@@ -251,7 +251,7 @@ _REASONS = {
     HTTPStatus.FORBIDDEN: "The account or the API key is inactive",
     HTTPStatus.CONFLICT: "Another client has the same data",
 }
-"""HTTP's own phrases, or the vendor's where they say more: fatora.io/api/responseCode.php."""
+"""HTTP's own phrases, or the vendor's if they say more: fatora.io/api/responseCode.php."""
 
 
 def _refusal(status: int) -> ApiError:

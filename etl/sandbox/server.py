@@ -1,4 +1,4 @@
-"""Runs the sandbox on this machine, in a thread of its own."""
+"""Runs the sandbox on this machine, in its own thread."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Sandbox:
     """The API on a port of 127.0.0.1, from ``with`` to the end of its block.
 
-    ``client_ids`` are the clients that exist (None: every one of ``store.EVERY_ID``); with ``port``
-    0 it takes a free port. The port is taken and ``url`` is set as soon as the object is made.
+    ``client_ids`` are the clients that exist (None: all of ``store.EVERY_ID``). ``port`` 0 picks a
+    free port. The port is open and ``url`` is set as soon as the object exists.
 
     Raises:
         OSError: the port is taken or not allowed.
@@ -67,7 +67,7 @@ class Sandbox:
     def serve_forever(self, announce: Callable[[], None]) -> None:
         """Wait until Ctrl-C or SIGTERM; only for the main thread.
 
-        ``announce`` is called once both end it, so that whoever reads of the sandbox can end it.
+        ``announce`` is called when both signals are handled, so that its readers can use them.
         """
         with contextlib.suppress(KeyboardInterrupt):
             previous = signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
 EVERY_ID = range(1, 1_000_000)
-"""The clients that exist unless others are given."""
+"""The ids of the clients that exist by default."""
 
 
 @dataclass(frozen=True, slots=True)

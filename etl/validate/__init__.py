@@ -1,5 +1,5 @@
-"""From rows of text to rows that may be sent, and the faults of the others.
+"""From rows of text to rows that can be sent, and the faults of the others.
 
-``clean`` returns the value that is sent for a cell, ``schema`` is the pandera contract of a client,
+``clean`` returns the value that is sent for a cell, ``schema`` is the pandera schema of a client,
 and ``checking`` applies both to each row. ``duplicates`` is about rows that share an id.
 """

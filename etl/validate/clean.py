@@ -1,4 +1,4 @@
-"""The value that is sent for a cell: its text, in a few fields without what nobody means."""
+"""The value that is sent for a cell: its text, cleaned in some fields."""
 
 from __future__ import annotations
 

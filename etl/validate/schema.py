@@ -1,8 +1,8 @@
-"""The pandera contract of a client: columns of text, each with the checks that it must pass.
+"""The pandera schema of a client: columns of text, each with the checks that it must pass.
 
-Nothing is coerced: with coercion one bad id would disable the checks of all other rows, and 1024.7
-would become another client's number. Each check is named after the code of its failure. A blank
-cell passes every check except the one for a missing value.
+Nothing is coerced: with coercion, one bad id would disable the checks of all other rows, and 1024.7
+would become the number of another client. Each check is named after the code of its failure. A
+blank cell passes every check except the one for a missing value.
 """
 
 from __future__ import annotations

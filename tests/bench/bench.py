@@ -1,11 +1,11 @@
-"""How fast rows are sent, beside the tools that one might use instead; ``make bench`` runs it.
+"""How fast rows are sent, compared with tools that one might use instead; run by ``make bench``.
 
-Each tool sends the same file to the same server, which is fast and answers after a set time, in a
-process of its own. A rate is that of the whole job from its first request to its last answer, as
-the server sees it. Tools take turns, so that what else the machine does meets them all; what is
-shown is the median. What a tool needs to start is what a file of one row takes, and left out of its
-CPU time. The journal is written where temporary files go: TMPDIR says where. Newman is measured
-where it is on the PATH, dlt where ``pip install dlt`` has put it beside the other libraries.
+Each tool sends the same file to the same server, a separate process that answers after a fixed
+time. A rate is that of the whole job from the first request to the last answer, as the server sees
+it. Tools take turns, so that other load on the machine affects them all, and the median is shown.
+The cost of starting a tool is measured with a file of one row and left out of its CPU time. The
+journal is written to the folder for temporary files (TMPDIR). Newman is measured if it is on the
+PATH, and dlt if it is installed.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Setting:
         return f"{1000 * self.latency:.0f} ms, {self.workers} workers{', TLS' * self.tls}"
 
     def rows(self, seconds: float) -> int:
-        """How many rows can at best be sent in so long."""
+        """The number of rows that can be sent in this time at best."""
         return round(seconds / self.latency) * self.workers
 
 
@@ -65,11 +65,11 @@ class Tool:
 
     @property
     def missing(self) -> bool:
-        """Whether what it needs is not there."""
+        """Whether its requirement is missing."""
         return self.needs is not None and not (find_spec(self.needs) or shutil.which(self.needs))
 
     def command(self, url: str, rows: Path, setting: Setting, bundle: Path) -> list[str]:
-        """Return what runs it."""
+        """Return its command line."""
         trusted = [str(bundle)] if setting.tls else []
         if self.script:
             script = str(PEERS / self.script)
@@ -94,7 +94,7 @@ TOOLS = [
 
 @dataclass(frozen=True)
 class Measured:
-    """What one run took: rows a second while sending, CPU seconds and peak memory in MB."""
+    """One run's rows per second while sending, CPU seconds, and peak memory in MB."""
 
     rows: int
     rate: float
@@ -103,11 +103,11 @@ class Measured:
 
 
 class WrongError(Exception):
-    """A tool failed, or its rows did not all arrive exactly once and whole."""
+    """A tool failed, or its rows did not all arrive exactly once and complete."""
 
 
 def write_rows(path: Path, count: int) -> None:
-    """Write a file of clients that pass validation as they are."""
+    """Write a file of clients that pass validation."""
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "email", "name", "phone", "address", "notes"])
@@ -118,7 +118,7 @@ def write_rows(path: Path, count: int) -> None:
 
 
 def measure(tool: Tool, setting: Setting, count: int) -> Measured:
-    """Have a tool send so many rows, and return what that took."""
+    """Let a tool send this many rows, and return the measurements."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         rows, bundle = Path(name) / "rows.csv", Path(name) / "ca.pem"
         write_rows(rows, count)
@@ -164,14 +164,14 @@ def _run(tool: Tool, url: str, rows: Path, setting: Setting, bundle: Path) -> tu
 
 @dataclass(frozen=True)
 class Line:
-    """What all runs of a tool in one setting came to; ``starts`` are those of a single row."""
+    """All runs of a tool in one setting; ``starts`` are runs with a single row."""
 
     starts: list[Measured] = field(default_factory=list)
     runs: list[Measured] = field(default_factory=list)
 
     @property
     def cpu(self) -> float:
-        """The CPU milliseconds of a row, without what it takes to start."""
+        """The CPU milliseconds per row, without the start of the tool."""
         start, spent = (median(run.cpu for run in runs) for runs in (self.starts, self.runs))
         return 1000 * (spent - start) / max(self.runs[0].rows - 1, 1)
 
@@ -202,7 +202,7 @@ def compare(setting: Setting, count: int, rounds: int, tools: list[Tool]) -> dic
 
 
 def flush_ms() -> float:
-    """Return the milliseconds in which the disk takes a page, which the journal waits for."""
+    """Return how many milliseconds the disk takes to flush a page, as the journal does."""
     times = []
     with tempfile.TemporaryFile() as file:
         for _ in range(50):
@@ -225,7 +225,7 @@ def show(*cells: str) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Print the table; 1 where a tool failed or rows did not arrive."""
+    """Print the table; return 1 if a tool failed or rows did not arrive."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--short", action="store_true", help="40 rows once: only whether it works")
     parser.add_argument("--rounds", type=int, default=3)

@@ -25,7 +25,7 @@ _HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %
 
 
 class Arrivals:
-    """Every request, as it came, and when the first came and the last answer went."""
+    """Every request, and the times of the first request and the last answer."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[bytes, bytes]] = []
@@ -38,7 +38,7 @@ class Arrivals:
         self.requests.append((head, body))
 
     def report(self, rows: Path) -> dict[str, Any]:
-        """Return what came, and how much of it was ``wrong``."""
+        """Return what arrived, and how much of it was ``wrong``."""
         with rows.open(encoding="utf-8", newline="") as file:
             expected = Counter(_row_sent(row) for row in csv.DictReader(file))
         came = Counter(_request_sent(head, body) for head, body in self.requests)
@@ -67,11 +67,11 @@ class Answering(asyncio.Protocol):
         self._received = b""
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - asyncio's
-        """Keep what the answers go to."""
+        """Keep the transport for the answers."""
         self._transport = transport
 
     def data_received(self, data: bytes) -> None:
-        """Take whole requests, one after the other."""
+        """Read complete requests one by one."""
         self._received += data
         while (end := self._received.find(b"\r\n\r\n")) >= 0:
             head = self._received[:end]

@@ -1,6 +1,6 @@
 "use strict";
-// Pages, searches and filters the rows that were not updated, and leads to one of them. Without it
-// the first page is shown.
+// Pages, searches and filters the rows that were not updated, and opens links to rows. Without this
+// script, the first rows are shown.
 (() => {
   const byId = (id) => document.getElementById(id);
   const fold = (text) => text.normalize("NFKC").toLowerCase();
@@ -13,7 +13,7 @@
   let chosen = rows;
   let page = 0;
 
-  // What a sentence quotes has a direction of its own: every second part.
+  // Every second part of a sentence is quoted text with its own direction.
   const bdi = (part) => Object.assign(document.createElement("bdi"), { textContent: part });
   const fill = (element, value) => {
     const parts = [].concat(value).map((part, place) => (place % 2 ? bdi(part) : String(part)));
@@ -49,7 +49,7 @@
   const choose = () => {
     const words = fold(search.value).split(/\s+/).filter(Boolean);
     const status = statuses.querySelector(":checked").value;
-    const has = (row, word) => (row.text ??= textOf(row)).includes(word); // made when first needed
+    const has = (row, word) => (row.text ??= textOf(row)).includes(word); // computed when first needed
     chosen = rows.filter((row) => (!status || row.status === status)
       && (!reason.value || codesOf(row).includes(reason.value))
       && words.every((word) => has(row, word)));
@@ -91,7 +91,7 @@
     table.scrollIntoView({ behavior: "instant" });
   };
 
-  // Where the clipboard is not to be had, as in a file that some browsers open, a selection is.
+  // Some browsers have no clipboard API in a page opened from a file; a selection works there.
   const copySelected = (text) => {
     const area = Object.assign(document.createElement("textarea"), { value: text, className: "unseen" });
     document.body.append(area);
