@@ -104,6 +104,33 @@ def test_what_is_open_shrinks_with_each_rework(night: Job, tmp_path: Path) -> No
     assert open_rows(night, first) == 0
 
 
+def test_deleting_all_but_one_of_a_client_s_rows_closes_them_all(
+    night: Job, tmp_path: Path
+) -> None:
+    """That is what update_fix asks for, so that nothing is open once it is done."""
+    rows = [("7", "one@example.com", ""), ("7", "two@example.com", "")]
+    first = update(write_csv(tmp_path / "clients.csv", [HEADER, *rows]), night)
+    second = update(corrected(tmp_path / "r1.csv", first, {}), night)
+    assert open_rows(night, first) == 2
+    deleted = '"7","one@example.com"'
+    rework = corrected(tmp_path / "r2.csv", second, {})
+    kept = [line for line in rework.read_text("utf-8").split("\n") if deleted not in line]
+    rework.write_text("\n".join(kept), encoding="utf-8")
+    assert update(rework, night).totals.updated == 1
+    assert open_rows(night, first) == open_rows(night, second) == 0
+
+
+def test_a_duplicate_that_was_kept_stays_open_until_it_is_updated(
+    night: Job, tmp_path: Path
+) -> None:
+    """Its number was the wrong one, so that it is another client's row."""
+    rows = [("7", "one@example.com", ""), ("7", "two@example.com", "")]
+    first = update(write_csv(tmp_path / "clients.csv", [HEADER, *rows]), night)
+    refused = {'"7","two@example.com"': '"8","two+409@example.com"'}
+    assert update(corrected(tmp_path / "r.csv", first, refused), night).totals.updated == 1
+    assert open_rows(night, first) == 1
+
+
 def test_a_processed_file_says_how_many_rows_still_need_fixing(night: Job, tmp_path: Path) -> None:
     """Rows whose rework was updated need nothing any more."""
     source = write_csv(tmp_path / "clients.csv", [HEADER, GOOD, BAD, WORSE])

@@ -157,6 +157,16 @@ class JournalReader:
         found = self._db.execute(f"SELECT row FROM rows_now WHERE status IN ({_in_sql(statuses)})")
         return {row for (row,) in found}
 
+    def duplicates_of(self, rows: set[int]) -> set[int]:
+        """Return all rows that shared the client number of one of these, but not its values."""
+        found = self._db.execute(
+            "SELECT json_group_array(row) FROM rows, json_each(rows.faults) AS fault"
+            " WHERE status = ? AND json_extract(fault.value, '$[0]') = ? GROUP BY client_id",
+            (Status.INVALID, Code.ID_DUPLICATE.name),
+        )
+        groups = [set(json.loads(group)) for (group,) in found]
+        return set().union(*(group for group in groups if group & rows))
+
     def fault_counts(self) -> dict[Code, int]:
         """Return how many faults of each code the invalid rows have, the most frequent first."""
         found = self._db.execute(

@@ -2,7 +2,8 @@
 
 A rework file and a results file name the run and the row of each of their rows. A run whose input
 does so corrects those rows: a row is closed once a correction of it was updated, be it in the
-correction of a correction.
+correction of a correction. Of rows with one client number, whoever corrects them keeps one and
+deletes the others: these are closed with the one.
 """
 
 from __future__ import annotations
@@ -62,14 +63,22 @@ class Reworks:
 
     def _closed(self, run: str) -> set[int]:
         """Return the rows of a run that were updated by later ones."""
-        closed = set()
+        closed, corrected = set(), set()
         for later in self._corrected_by.get(run, []):
             closed_later = self._closed(later)
             with suppress(InconsistentError), self._journal(later) as journal:
                 for origin, row, status in journal.corrections_of(run):
+                    corrected.add(origin.row)
                     if status is Status.SUCCESS or row in closed_later:
                         closed.add(origin.row)
-        return closed
+        return closed | self._deleted(run, closed, corrected)
+
+    def _deleted(self, run: str, closed: set[int], corrected: set[int]) -> set[int]:
+        """Return the duplicates of closed rows that nobody wants any more."""
+        if closed:
+            with suppress(InconsistentError), self._journal(run) as journal:
+                return journal.duplicates_of(closed) - corrected
+        return set()
 
     def _journal(self, run: str) -> JournalReader:
         return JournalReader(self._runs.folder(run).journal)
