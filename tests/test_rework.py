@@ -59,7 +59,8 @@ def test_rework_holds_only_rows_that_must_be_fixed(tmp_path: Path) -> None:
     rows = [(str(number), f"c{number}@example.com", "") for number in range(10, 40)]
     source = write_xlsx(tmp_path / "clients.xlsx", [HEADER, BAD, REFUSED, *rows])
     with Sandbox(behaviour=Behaviour(fail_share=1)) as broken:
-        night = job(broken.url, tmp_path / "runs", broken.api_key, api__attempts=1)
+        one_by_one = {"api__attempts": 1, "load__workers": 1}
+        night = job(broken.url, tmp_path / "runs", broken.api_key, **one_by_one)
         summary = update(source, night)
     assert summary.rework is not None
     assert summary.totals.left == 31
@@ -129,6 +130,48 @@ def test_a_duplicate_that_was_kept_stays_open_until_it_is_updated(
     refused = {'"7","two@example.com"': '"8","two+409@example.com"'}
     assert update(corrected(tmp_path / "r.csv", first, refused), night).totals.updated == 1
     assert open_rows(night, first) == 1
+
+
+def test_rows_corrected_between_two_sessions_are_not_to_be_fixed_again(
+    night: Job, tmp_path: Path
+) -> None:
+    """Whoever obeyed a second time would send those clients twice, perhaps with old values."""
+    source = write_csv(tmp_path / "clients.csv", [HEADER, GOOD, BAD, WORSE])
+    first = update(source, replace(night, limit=0))
+    update(corrected(tmp_path / "r.csv", first, {"no address": "a@example.com"}), night)
+    resumed = update(source, night)
+    assert (resumed.totals.to_fix, resumed.totals.still_to_fix) == (2, 1)
+    assert resumed.sentence.startswith(
+        "2 of 3 rows were not updated. Later runs corrected 1 row. Fix the row in"
+    )
+    assert resumed.rework is not None
+    assert [row["id"] for row in read_csv(resumed.rework)] == ["x"]
+
+
+def test_a_resumed_run_whose_rework_was_all_updated_asks_for_nothing(
+    night: Job, tmp_path: Path
+) -> None:
+    """There is no rework any more, and the first line of the mail says OK."""
+    source = write_csv(tmp_path / "clients.csv", [HEADER, GOOD, BAD])
+    first = update(source, replace(night, limit=0))
+    update(corrected(tmp_path / "r.csv", first, {"no address": "a@example.com"}), night)
+    resumed = update(source, night)
+    assert resumed.rework is None
+    assert resumed.sentence == "1 of 2 rows was not updated. Later runs corrected 1 row."
+    assert resumed.exit_code == 1
+
+
+def test_rows_sent_from_corrected_results_are_not_left_to_send(night: Job, tmp_path: Path) -> None:
+    """Whoever ran the first file again would put its old values over the corrected ones."""
+    first = update(
+        write_csv(tmp_path / "clients.csv", [HEADER, GOOD, BAD]), replace(night, limit=0)
+    )
+    assert first.results is not None
+    text = first.results.read_text("utf-8-sig").replace("no address", "a@example.com")
+    (tmp_path / "r.csv").write_text(text, encoding="utf-8")
+    assert update(tmp_path / "r.csv", night).reworked == [
+        OpenRows(str(first.run), "clients.csv", to_fix=0, left=0)
+    ]
 
 
 def test_a_processed_file_says_how_many_rows_still_need_fixing(night: Job, tmp_path: Path) -> None:

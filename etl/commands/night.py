@@ -113,9 +113,24 @@ class Night:
         return reworked + sum(each.still_open for each in self._still_open)
 
     @property
+    def _to_fix(self) -> int:
+        return sum(each.totals.still_to_fix for each in self._waiting)
+
+    @property
+    def _left(self) -> int:
+        return sum(each.totals.left for each in self._waiting)
+
+    @property
+    def _waiting(self) -> list[Summary]:
+        """The files that were sent, but for those that another of them corrected afterwards."""
+        return [each for each in self._sent if each.run not in self._reworked]
+
+    @property
     def _verdict(self) -> str:
-        waiting = self.exit_code is ExitCode.DONE and self._rows_open
-        verdict = _VERDICTS[ExitCode.NOT_ALL_UPDATED if waiting else self.exit_code]
+        verdict = _VERDICTS[self.exit_code]
+        if self.exit_code in {ExitCode.DONE, ExitCode.NOT_ALL_UPDATED}:
+            waiting = self._rows_open or self._to_fix or self._left
+            verdict = _VERDICTS[ExitCode.NOT_ALL_UPDATED if waiting else ExitCode.DONE]
         return f"{verdict} (SANDBOX)" if self.sandbox else verdict
 
     def _totals(self) -> Iterator[str]:
@@ -134,8 +149,8 @@ class Night:
             if number:
                 yield f"{number:,} {what}"
         for number, what in (
-            (sum(each.to_fix for each in totals), "to fix"),
-            (sum(each.left for each in totals), "left"),
+            (self._to_fix, "to fix"),
+            (self._left, "left"),
             (self._rows_open, "still open in earlier files"),
             (sum(each.updated for each in totals), "updated"),
         ):

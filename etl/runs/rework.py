@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from etl.errors import InconsistentError
 from etl.outcome import OpenRows
-from etl.rows import TO_FIX, Status, rows_left
+from etl.rows import NOT_FINAL, TO_FIX, Status
 from etl.runs.reader import JournalReader
 
 if TYPE_CHECKING:
@@ -39,10 +39,9 @@ class Reworks:
         """
         manifest = self._manifests[run]
         with self._journal(run) as journal:
-            counts, to_fix = journal.counts(), journal.rows_with(TO_FIX)
-        return OpenRows(
-            run, manifest.input.name, len(to_fix - self._closed(run)), rows_left(counts)
-        )
+            to_fix, left = journal.rows_with(TO_FIX), journal.rows_with(NOT_FINAL)
+        closed = self.closed_rows(run)
+        return OpenRows(run, manifest.input.name, len(to_fix - closed), len(left - closed))
 
     def open_originals(self, run: str) -> list[OpenRows]:
         """Return what is still open of the files that a run corrects, however indirectly."""
@@ -61,11 +60,11 @@ class Reworks:
         corrected = self._corrected_in(run)
         return set().union(*map(self._originals, corrected)) if corrected else {run}
 
-    def _closed(self, run: str) -> set[int]:
+    def closed_rows(self, run: str) -> set[int]:
         """Return the rows of a run that were updated by later ones."""
         closed, corrected = set(), set()
         for later in self._corrected_by.get(run, []):
-            closed_later = self._closed(later)
+            closed_later = self.closed_rows(later)
             with suppress(InconsistentError), self._journal(later) as journal:
                 for origin, row, status in journal.corrections_of(run):
                     corrected.add(origin.row)
