@@ -107,6 +107,10 @@ def night(summaries: Sequence[Summary], *, sandbox: bool = False) -> Night:
             [sent(ExitCode.NOT_ALL_UPDATED, INVALID=3), reworked("run", to_fix=1)],
             "ACTION NEEDED: 2 files, 1 row still open in earlier files, 1 row updated",
         ),
+        (
+            [replace(reworked("before", to_fix=2), totals=sent(INVALID=2).totals)],
+            "ACTION NEEDED: 1 file, 2 rows still open in earlier files",
+        ),
         ([corrected(3)], "OK: 1 file, 2 rows updated"),
         (
             [processed_before(still_open=3), reworked("before", to_fix=0)],

@@ -114,7 +114,8 @@ class Night:
 
     @property
     def _to_fix(self) -> int:
-        return sum(each.totals.still_to_fix for each in self._waiting)
+        """The number of rows to fix; those of a rework are open rows of the file it corrects."""
+        return sum(each.totals.still_to_fix for each in self._waiting if not each.reworked)
 
     @property
     def _left(self) -> int:
