@@ -125,7 +125,9 @@ def put_away(file: Path, kind: str, sha256: str, sentence: str = "") -> Path | N
         target.rename(file)
         return None
     if sentence:
-        target.with_name(f"{target.name}.txt").write_text(f"{sentence}\n", encoding="utf-8")
+        # Our own words come first: an Arabic header at its start would turn the sentence around.
+        beside = target.with_name(f"{target.name}.txt")
+        beside.write_text(f"The file could not be used: {sentence}.\n", encoding="utf-8-sig")
     return target
 
 

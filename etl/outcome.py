@@ -35,8 +35,9 @@ class Totals:
 
     ``counts`` has the number of rows by status. ``sent`` maps each field to the header of its
     column; ``not_sent`` are the headers of the other columns. ``stored_differently`` counts the
-    updated rows for which the API confirmed values other than those sent. ``sandbox``: the run used
-    the sandbox, so nothing was sent to Fatora.
+    updated rows for which the API confirmed values other than those sent, ``corrected`` the rows to
+    fix whose rework later runs had already updated. ``sandbox``: the run used the sandbox, so
+    nothing was sent to Fatora.
     """
 
     rows: int = 0
@@ -46,6 +47,7 @@ class Totals:
     sent: Mapping[Field, str] = field(default_factory=dict)
     not_sent: Sequence[str] = ()
     stored_differently: int = 0
+    corrected: int = 0
     sandbox: bool = False
 
     @property
@@ -55,8 +57,13 @@ class Totals:
 
     @property
     def to_fix(self) -> int:
-        """The number of rows that somebody must correct: those in the rework file."""
+        """The number of rows that somebody must correct, or has corrected."""
         return sum(self.counts.get(status, 0) for status in TO_FIX)
+
+    @property
+    def still_to_fix(self) -> int:
+        """The number of rows in the rework file."""
+        return self.to_fix - self.corrected
 
     @property
     def left(self) -> int:
@@ -126,7 +133,7 @@ def columns_in_words(totals: Totals) -> str:
     headers = iter(quoted_together(*totals.sent.values(), *totals.not_sent))
     sent = ", ".join(f"{name} ← {next(headers)}" for name in totals.sent)
     not_sent = ", ".join(headers)
-    return f"Columns sent: {sent}." + (f" Not sent: {not_sent}." if not_sent else "")
+    return f"Sent: {sent}." + (f" Not sent: {not_sent}." if not_sent else "")
 
 
 def open_in_words(rows: OpenRows) -> str:
@@ -172,6 +179,8 @@ def verdict_of(totals: Totals) -> str:
         if missing
         else "All rows were updated."
     )
+    if totals.corrected:
+        verdict += f" Later runs corrected {counted(totals.corrected, 'row')}."
     return f"{verdict} {updated_in_words(totals)}." if totals.stored_differently else verdict
 
 
@@ -193,9 +202,9 @@ def what_to_do(totals: Totals, stopped: str | None, rework: str) -> list[str]:
     if totals.left:
         when = f"{stopped} When this is resolved, run" if stopped else "Run"
         advice.append(f"{when} the same file again to send the remaining {_rows(totals.left)}.")
-    if totals.to_fix:
+    if totals.still_to_fix:
         advice.append(
-            f"Fix the {_rows(totals.to_fix)} in {isolated(rework)}"
+            f"Fix the {_rows(totals.still_to_fix)} in {isolated(rework)}"
             f" (see the {ResultColumn.UPDATE_FIX.header} column), then submit that file."
         )
     return advice

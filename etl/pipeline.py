@@ -322,6 +322,8 @@ def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summ
         except ConfigError as error:
             refused, stopped = error, _as_sentence(error)
         journal.explain_unsent(stopped or _LIMITED)
+        if len(manifest.sessions) > 1:
+            journal.mark_corrected(Reworks(runs).closed_rows(folder.run))
         totals = journal.totals(sandbox=manifest.sandbox)
         exit_code = refused.exit_code if refused else exit_code_of(totals.counts, stopped)
         manifest = manifest.end_session(stopped, totals, exit_code)
@@ -339,7 +341,8 @@ def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summ
     if workbooks and not folder.results(".xlsx").exists():
         sentence += f" {NO_WORKBOOK}"
     summary = _summary(source, folder, manifest, sentence)
-    return _delivered(replace(summary, stopped=stopped, reworked=reworked), manifest, job)
+    summary = replace(summary, totals=totals, stopped=stopped, reworked=reworked)
+    return _delivered(summary, manifest, job)
 
 
 def _load(journal: Journal, job: Job) -> str | None:
@@ -405,7 +408,7 @@ def _already_done(source: Path, folder: RunFolder, manifest: Manifest, job: Job)
     fixing = f"; {still_open:,} {need} fixing" if still_open else ""
     sentence = (
         f"Already processed on {ended:%d %b %Y, %H:%M} UTC by run {folder.run}{fixing}."
-        " Use --again to resend."
+        " Use --again to resend the whole file."
     )
     done = replace(manifest, exit_code=int(ExitCode.DONE))
     summary = replace(

@@ -45,6 +45,7 @@ class Status(StrEnum):
 
 
 NOT_UPDATED = tuple(status for status in Status if status is not Status.SUCCESS)
+NOT_FINAL = tuple(status for status in Status if not status.final)
 TO_FIX = (Status.INVALID, Status.REJECTED)  # final: running the same file again does not help
 
 _MEANINGS = {

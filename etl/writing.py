@@ -180,14 +180,14 @@ def _write_rework(
     folder: RunFolder, journal: JournalReader, ending: str, *, sandbox: bool
 ) -> Path | None:
     """Write the rows to fix, if there are any; there is never more than one such file."""
-    to_fix = journal.totals().to_fix
+    to_fix = journal.totals().still_to_fix
     for each in (_WORKBOOK, _CSV):
         if not to_fix or each != ending:
             folder.rework(each).unlink(missing_ok=True)
     if not to_fix:
         return None
     staged, rework = journal.staged(), folder.rework(ending)
-    rows = journal.rows(statuses=TO_FIX)
+    rows = journal.rows(statuses=TO_FIX, corrected=False)
     table = rework_table(staged.names, rows, folder.run, staged.columns)
     with replacing(rework) as new:
         write_table(new, table, ending, _sheet_of(staged, sandbox=sandbox))

@@ -192,12 +192,12 @@ def test_a_file_with_rows_left_stays(sandbox: Sandbox, inbox: Path) -> None:
 
 
 def test_an_unusable_file_is_moved_with_its_sentence(sandbox: Sandbox, inbox: Path) -> None:
-    """Operations read beside the file what is wrong with it."""
+    """Operations read beside the file what is wrong with it, in a text that Notepad shows."""
     write_csv(inbox / "clients.csv", [("Nom", "Ville"), ("Sara", "Doha")])
     (summary,) = run(nightly(sandbox, inbox, input__done="move"), inbox)
     assert names_in(inbox / "refused") == ["clients.csv", "clients.csv.txt"]
-    sentence = (inbox / "refused" / "clients.csv.txt").read_text(encoding="utf-8")
-    assert sentence.strip() == summary.sentence
+    text = (inbox / "refused" / "clients.csv.txt").read_text(encoding="utf-8-sig")
+    assert text == f"The file could not be used: {summary.sentence}.\n"
 
 
 def test_a_file_of_the_same_name_is_not_overwritten(inbox: Path) -> None:

@@ -294,7 +294,7 @@ def test_show_has_what_the_auditor_asks(
     said = capsys.readouterr().out
     assert f"{two_runs[0]}: action needed\n" in said
     assert "SANDBOX: nothing was sent to Fatora." in said
-    assert "Columns sent: id ← “id”, email ← “email”." in said
+    assert "Sent: id ← “id”, email ← “email”." in said
     assert f" s, by {getpass.getuser()} on {socket.gethostname()}." in said
     assert "        1  REJECTED  Fatora refused the update\n" in said
     assert f"runs/{two_runs[0]}\n" in said

@@ -129,7 +129,7 @@ def test_formatted_blank_rows_are_skipped(tmp_path: Path) -> None:
     assert ended.code == 0
     assert ended.lines == [
         "blank.xlsx: 1 row; 200,000 blank rows were skipped; nothing to fix",
-        "Columns sent: id ← “id”, email ← “email”.",
+        "Sent: id ← “id”, email ← “email”.",
     ]
     assert ended.memory < 300
     assert ended.seconds < 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,12 @@ def sent(code: ExitCode = ExitCode.DONE, **counts: int) -> Summary:
     found = {status: counts.get(status, 0) for status in Status}
     totals = Totals(sum(found.values()), counts=found)
     return Summary(Path("sent.csv"), code, "Sent.", run="run", totals=totals)
+
+
+def corrected(rows: int) -> Summary:
+    """A file that was resumed after so many of its rows had been corrected, which are all."""
+    summary = sent(ExitCode.NOT_ALL_UPDATED, INVALID=rows, SUCCESS=2)
+    return replace(summary, totals=replace(summary.totals, corrected=rows))
 
 
 def processed_before(still_open: int = 0, run: str = "before") -> Summary:
@@ -96,6 +103,15 @@ def night(summaries: Sequence[Summary], *, sandbox: bool = False) -> Night:
                 " 1 row still open in earlier files, 1 row updated"
             ),
         ),
+        (
+            [sent(ExitCode.NOT_ALL_UPDATED, INVALID=3), reworked("run", to_fix=1)],
+            "ACTION NEEDED: 2 files, 1 row still open in earlier files, 1 row updated",
+        ),
+        (
+            [replace(reworked("before", to_fix=2), totals=sent(INVALID=2).totals)],
+            "ACTION NEEDED: 1 file, 2 rows still open in earlier files",
+        ),
+        ([corrected(3)], "OK: 1 file, 2 rows updated"),
         (
             [processed_before(still_open=3), reworked("before", to_fix=0)],
             "OK: 2 files, 1 sent, 1 already processed, 1 row updated",

@@ -123,7 +123,7 @@ def test_columns_are_named_in_order_in_any_script() -> None:
     """Every header is isolated if one of them is Arabic."""
     sent = {Field.ID: "رقم العميل", Field.EMAIL: "Email"}
     assert columns_in_words(Totals(sent=sent, not_sent=["Branch"])) == (
-        "Columns sent: id ← “\u2068رقم العميل\u2069”, email ← “\u2068Email\u2069”."
+        "Sent: id ← “\u2068رقم العميل\u2069”, email ← “\u2068Email\u2069”."
         " Not sent: “\u2068Branch\u2069”."
     )
 

@@ -105,6 +105,75 @@ def test_what_is_open_shrinks_with_each_rework(night: Job, tmp_path: Path) -> No
     assert open_rows(night, first) == 0
 
 
+def test_deleting_all_but_one_of_a_client_s_rows_closes_them_all(
+    night: Job, tmp_path: Path
+) -> None:
+    """That is what update_fix asks for, so that nothing is open once it is done."""
+    rows = [("7", "one@example.com", ""), ("7", "two@example.com", "")]
+    first = update(write_csv(tmp_path / "clients.csv", [HEADER, *rows]), night)
+    second = update(corrected(tmp_path / "r1.csv", first, {}), night)
+    assert open_rows(night, first) == 2
+    deleted = '"7","one@example.com"'
+    rework = corrected(tmp_path / "r2.csv", second, {})
+    kept = [line for line in rework.read_text("utf-8").split("\n") if deleted not in line]
+    rework.write_text("\n".join(kept), encoding="utf-8")
+    assert update(rework, night).totals.updated == 1
+    assert open_rows(night, first) == open_rows(night, second) == 0
+
+
+def test_a_duplicate_that_was_kept_stays_open_until_it_is_updated(
+    night: Job, tmp_path: Path
+) -> None:
+    """Its number was the wrong one, so that it is another client's row."""
+    rows = [("7", "one@example.com", ""), ("7", "two@example.com", "")]
+    first = update(write_csv(tmp_path / "clients.csv", [HEADER, *rows]), night)
+    refused = {'"7","two@example.com"': '"8","two+409@example.com"'}
+    assert update(corrected(tmp_path / "r.csv", first, refused), night).totals.updated == 1
+    assert open_rows(night, first) == 1
+
+
+def test_rows_corrected_between_two_sessions_are_not_to_be_fixed_again(
+    night: Job, tmp_path: Path
+) -> None:
+    """Whoever obeyed a second time would send those clients twice, perhaps with old values."""
+    source = write_csv(tmp_path / "clients.csv", [HEADER, GOOD, BAD, WORSE])
+    first = update(source, replace(night, limit=0))
+    update(corrected(tmp_path / "r.csv", first, {"no address": "a@example.com"}), night)
+    resumed = update(source, night)
+    assert (resumed.totals.to_fix, resumed.totals.still_to_fix) == (2, 1)
+    assert resumed.sentence.startswith(
+        "2 of 3 rows were not updated. Later runs corrected 1 row. Fix the row in"
+    )
+    assert resumed.rework is not None
+    assert [row["id"] for row in read_csv(resumed.rework)] == ["x"]
+
+
+def test_a_resumed_run_whose_rework_was_all_updated_asks_for_nothing(
+    night: Job, tmp_path: Path
+) -> None:
+    """There is no rework any more, and the first line of the mail says OK."""
+    source = write_csv(tmp_path / "clients.csv", [HEADER, GOOD, BAD])
+    first = update(source, replace(night, limit=0))
+    update(corrected(tmp_path / "r.csv", first, {"no address": "a@example.com"}), night)
+    resumed = update(source, night)
+    assert resumed.rework is None
+    assert resumed.sentence == "1 of 2 rows was not updated. Later runs corrected 1 row."
+    assert resumed.exit_code == 1
+
+
+def test_rows_sent_from_corrected_results_are_not_left_to_send(night: Job, tmp_path: Path) -> None:
+    """Whoever ran the first file again would put its old values over the corrected ones."""
+    first = update(
+        write_csv(tmp_path / "clients.csv", [HEADER, GOOD, BAD]), replace(night, limit=0)
+    )
+    assert first.results is not None
+    text = first.results.read_text("utf-8-sig").replace("no address", "a@example.com")
+    (tmp_path / "r.csv").write_text(text, encoding="utf-8")
+    assert update(tmp_path / "r.csv", night).reworked == [
+        OpenRows(str(first.run), "clients.csv", to_fix=0, left=0)
+    ]
+
+
 def test_a_processed_file_says_how_many_rows_still_need_fixing(night: Job, tmp_path: Path) -> None:
     """Corrected rows no longer count as open."""
     source = write_csv(tmp_path / "clients.csv", [HEADER, GOOD, BAD, WORSE])

@@ -173,7 +173,7 @@ def test_summary_of_a_run_names_date_columns_and_what_to_do(program: Program) ->
     assert str(summary["Started"]).endswith(" UTC")
     assert (summary["Run"], summary["Fatora API"]) == (run.name, manifest["api"])
     assert without_isolates(str(summary["Columns"])) == (
-        "Columns sent: id ← “رقم العميل”, email ← “البريد الإلكتروني”, name ← “الاسم”,"
+        "Sent: id ← “رقم العميل”, email ← “البريد الإلكتروني”, name ← “الاسم”,"
         " phone ← “الهاتف”. Not sent: “الفرع”."
     )
     assert (summary["SUCCESS"], summary["INVALID"], summary["Total"]) == (1, 4, 5)

@@ -106,9 +106,25 @@ class Night:
         return reworked + sum(each.still_open for each in self._still_open)
 
     @property
+    def _to_fix(self) -> int:
+        """The number of rows to fix; those of a rework are open rows of the file it corrects."""
+        return sum(each.totals.still_to_fix for each in self._waiting if not each.reworked)
+
+    @property
+    def _left(self) -> int:
+        return sum(each.totals.left for each in self._waiting)
+
+    @property
+    def _waiting(self) -> list[Summary]:
+        """The files that were sent, but for those that another of them corrected afterwards."""
+        return [each for each in self._sent if each.run not in self._reworked]
+
+    @property
     def _verdict(self) -> str:
-        waiting = self.exit_code is ExitCode.DONE and self._rows_open
-        exit_code = ExitCode.NOT_ALL_UPDATED if waiting else self.exit_code
+        exit_code = self.exit_code
+        if exit_code in {ExitCode.DONE, ExitCode.NOT_ALL_UPDATED}:
+            waiting = self._rows_open or self._to_fix or self._left
+            exit_code = ExitCode.NOT_ALL_UPDATED if waiting else ExitCode.DONE
         verdict = verdict_in_short(exit_code).upper()
         return f"{verdict} (SANDBOX)" if self.sandbox else verdict
 
@@ -128,8 +144,8 @@ class Night:
             if number:
                 yield f"{number:,} {what}"
         for number, what in (
-            (sum(each.to_fix for each in totals), "to fix"),
-            (sum(each.left for each in totals), "to send"),
+            (self._to_fix, "to fix"),
+            (self._left, "to send"),
             (self._rows_open, "still open in earlier files"),
             (sum(each.updated for each in totals), "updated"),
         ):

@@ -36,6 +36,7 @@ CREATE TABLE rows (
     time TEXT NOT NULL DEFAULT '',
     ms INTEGER,
     stored_differently INTEGER NOT NULL DEFAULT 0,  -- 1: confirmed, but with other values
+    corrected INTEGER NOT NULL DEFAULT 0,  -- 1: a later run has updated its correction
     origin_run TEXT,                 -- the run whose row this one corrects, if any,
     origin_row INTEGER               -- and that row's number
 );
@@ -53,7 +54,7 @@ CREATE TABLE attempts (
 CREATE VIEW rows_now AS              -- where an attempt has no end, it may have been carried out
 SELECT rows.row, cells, client_id, iif(open.row IS NULL, rows.status, '{Status.UNKNOWN}') AS status,
     faults, warning, rows.http_status, ifnull(open.attempt, attempts) AS attempts, time, rows.ms,
-    stored_differently
+    stored_differently, corrected
 FROM rows LEFT JOIN attempts AS open ON open.row = rows.row AND open.ended IS NULL;
 """
 

@@ -14,7 +14,7 @@ from etl.runs.database import NOT_FINAL, PAGE, as_json, connect, faults_json, tr
 from etl.runs.reader import JournalReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from etl.rows import RowResult
@@ -131,6 +131,14 @@ class Journal(JournalReader):
             self._db.execute(
                 "UPDATE rows SET faults = ? WHERE status = ?",
                 (faults_json(Fault(Code.RUN_STOPPED, why)), Status.NOT_SENT),
+            )
+
+    def mark_corrected(self, rows: Iterable[int]) -> None:
+        """Record that nobody has to fix these rows any more: later runs updated their rework."""
+        with transaction(self._db):
+            self._db.execute(
+                "UPDATE rows SET corrected = 1 WHERE row IN (SELECT value FROM json_each(?))",
+                (as_json([*rows]),),
             )
 
     def client_ids(self) -> Iterator[int]:

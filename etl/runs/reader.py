@@ -11,7 +11,7 @@ from etl.codes import Code
 from etl.errors import InconsistentError
 from etl.fields import Field
 from etl.outcome import Totals
-from etl.rows import Fault, Origin, ReportRow, Status
+from etl.rows import TO_FIX, Fault, Origin, ReportRow, Status
 from etl.runs.database import connect
 
 if TYPE_CHECKING:
@@ -122,8 +122,9 @@ class JournalReader:
             raise InconsistentError(
                 f"{staged.rows:,} rows were read, but {sum(counts.values()):,} are accounted for"
             )
-        (differ,) = self._db.execute(
-            "SELECT COUNT(*) FROM rows_now WHERE status = ? AND stored_differently",
+        differ, corrected = self._db.execute(
+            "SELECT COUNT(*) FILTER (WHERE status = ? AND stored_differently),"
+            f" COUNT(*) FILTER (WHERE status IN ({_in_sql(TO_FIX)}) AND corrected) FROM rows_now",
             (Status.SUCCESS,),
         ).fetchone()
         return Totals(
@@ -134,6 +135,7 @@ class JournalReader:
             sent=staged.sent,
             not_sent=staged.not_sent,
             stored_differently=differ,
+            corrected=corrected,
             sandbox=sandbox,
         )
 
@@ -156,6 +158,16 @@ class JournalReader:
         """Return the numbers of the rows that have one of these statuses."""
         found = self._db.execute(f"SELECT row FROM rows_now WHERE status IN ({_in_sql(statuses)})")
         return {row for (row,) in found}
+
+    def duplicates_of(self, rows: set[int]) -> set[int]:
+        """Return all rows that shared the client number of one of these, but not its values."""
+        found = self._db.execute(
+            "SELECT json_group_array(row) FROM rows, json_each(rows.faults) AS fault"
+            " WHERE status = ? AND json_extract(fault.value, '$[0]') = ? GROUP BY client_id",
+            (Status.INVALID, Code.ID_DUPLICATE.name),
+        )
+        groups = [set(json.loads(group)) for (group,) in found]
+        return set().union(*(group for group in groups if group & rows))
 
     def fault_counts(self) -> dict[Code, int]:
         """Return how many faults of each code the invalid rows have, the most frequent first."""
@@ -241,13 +253,16 @@ class JournalReader:
         *,
         statuses: Iterable[Status] = tuple(Status),
         client_id: int | None = None,
+        corrected: bool = True,
         limit: int | None = None,
     ) -> Iterator[ReportRow]:
         """Yield the rows of these statuses, or one client's, in the order of the input.
 
-        At most ``limit`` of them.
+        At most ``limit`` of them; those that later runs have corrected only if ``corrected``.
         """
         wanted = f"status IN ({_in_sql(statuses)})"
+        if not corrected:
+            wanted += " AND NOT corrected"
         if client_id is not None:
             wanted += f" AND client_id = {client_id:d}"
         most = -1 if limit is None else limit

@@ -2,7 +2,8 @@
 
 Each row of a rework or results file names a run and a row of that run. A run of such a file
 corrects those rows. A row is closed once a correction of it was updated, or a correction of that
-correction.
+correction. Of several rows with one client number, people keep one and delete the others: those are
+closed together with it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from etl.errors import InconsistentError
 from etl.outcome import OpenRows
-from etl.rows import TO_FIX, Status, rows_left
+from etl.rows import NOT_FINAL, TO_FIX, Status
 from etl.runs.reader import JournalReader
 
 if TYPE_CHECKING:
@@ -38,10 +39,9 @@ class Reworks:
         """
         manifest = self._manifests[run]
         with self._journal(run) as journal:
-            counts, to_fix = journal.counts(), journal.rows_with(TO_FIX)
-        return OpenRows(
-            run, manifest.input.name, len(to_fix - self._closed(run)), rows_left(counts)
-        )
+            to_fix, left = journal.rows_with(TO_FIX), journal.rows_with(NOT_FINAL)
+        closed = self.closed_rows(run)
+        return OpenRows(run, manifest.input.name, len(to_fix - closed), len(left - closed))
 
     def open_originals(self, run: str) -> list[OpenRows]:
         """Return what is still open of each run that this run corrects, directly or indirectly."""
@@ -60,16 +60,24 @@ class Reworks:
         corrected = self._corrected_in(run)
         return set().union(*map(self._originals, corrected)) if corrected else {run}
 
-    def _closed(self, run: str) -> set[int]:
+    def closed_rows(self, run: str) -> set[int]:
         """Return the rows of a run that were updated by later ones."""
-        closed = set()
+        closed, corrected = set(), set()
         for later in self._corrected_by.get(run, []):
-            closed_later = self._closed(later)
+            closed_later = self.closed_rows(later)
             with suppress(InconsistentError), self._journal(later) as journal:
                 for origin, row, status in journal.corrections_of(run):
+                    corrected.add(origin.row)
                     if status is Status.SUCCESS or row in closed_later:
                         closed.add(origin.row)
-        return closed
+        return closed | self._deleted(run, closed, corrected)
+
+    def _deleted(self, run: str, closed: set[int], corrected: set[int]) -> set[int]:
+        """Return the duplicates of closed rows that nobody wants any more."""
+        if closed:
+            with suppress(InconsistentError), self._journal(run) as journal:
+                return journal.duplicates_of(closed) - corrected
+        return set()
 
     def _journal(self, run: str) -> JournalReader:
         return JournalReader(self._runs.folder(run).journal)
