@@ -143,13 +143,9 @@ def update_each(sources: Iterable[Path], job: Job) -> Iterator[Summary]:
 def _update_one(source: Path, job: Job, *, is_first: bool) -> Summary:
     try:
         with stop_on_full_disk():
-            return update(source, job)
+            return _update_or_refuse(source, job)
     except StoppedError as error:
         return Summary(source, error.exit_code, str(error), stopped=str(error))
-    except InputError as error:
-        runs = RunsFolder(job.settings.runs.dir)
-        refused = note_refused(runs, source, str(error), datetime.now(UTC))
-        return Summary(source, error.exit_code, str(error), sha256=refused.sha256)
     except InconsistentError as error:
         return Summary(source, error.exit_code, str(error))
     except ConfigError as error:
@@ -158,6 +154,15 @@ def _update_one(source: Path, job: Job, *, is_first: bool) -> Summary:
         return Summary(source, ExitCode.STOPPED, _as_sentence(error), stopped=_as_sentence(error))
     except Exception as error:  # noqa: BLE001 - a fault of the program with this file alone
         return Summary(source, ExitCode.INTERNAL, in_one_sentence(error))
+
+
+def _update_or_refuse(source: Path, job: Job) -> Summary:
+    try:
+        return update(source, job)
+    except InputError as error:
+        runs = RunsFolder(job.settings.runs.dir)
+        refused = note_refused(runs, source, str(error), datetime.now(UTC))
+        return Summary(source, error.exit_code, str(error), sha256=refused.sha256)
 
 
 def _as_sentence(error: ConfigError) -> str:

@@ -145,7 +145,16 @@ def refuse(runs: Path, number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [b"\xff\xfe", b"{", b"[]", b"5", b'{"when": "yesterday"}', b"[" * 100_000]
+    "line",
+    [
+        b"\xff\xfe",
+        b"{",
+        b"[]",
+        b"5",
+        b'{"when": "yesterday"}',
+        b'{"when": "9999-12-31T23:00:00-09:00", "name": "", "sha256": "", "sentence": ""}',
+        b"[" * 100_000,
+    ],
 )
 def test_a_damaged_line_hides_no_other_refused_input(
     tmp_path: Path, line: bytes, capsys: pytest.CaptureFixture[str]
@@ -155,6 +164,26 @@ def test_a_damaged_line_hides_no_other_refused_input(
     refused = tmp_path / "refused.jsonl"
     refused.write_bytes(refused.read_bytes() + line + b"\n" + refused.read_bytes())
     assert len(told(capsys, "history", "--runs-dir", str(tmp_path))) == 2
+
+
+def test_a_time_without_its_offset_hides_no_other_refused_input(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody may have edited the file; the times are still compared."""
+    refuse(tmp_path, 2)
+    refused = tmp_path / "refused.jsonl"
+    refused.write_text(refused.read_text("utf-8").replace("+00:00", "", 1), encoding="utf-8")
+    assert len(told(capsys, "history", "--runs-dir", str(tmp_path))) == 2
+
+
+def test_what_a_power_cut_left_of_a_line_does_not_hide_the_next(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The next refused input begins a line of its own."""
+    refused = tmp_path / "refused.jsonl"
+    refused.write_text('{"when": "2026-11', encoding="utf-8")
+    refuse(tmp_path, 1)
+    assert len(told(capsys, "history", "--runs-dir", str(tmp_path))) == 1
 
 
 def test_running_and_killed_runs_are_told_apart(tmp_path: Path) -> None:

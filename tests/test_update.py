@@ -369,6 +369,24 @@ def test_unusable_input_ends_with_3_and_no_run(
     assert len(unusable.stderr.splitlines()) == 1
 
 
+def test_a_pipe_ends_with_3(program: Program) -> None:
+    """Its bytes are not waited for, not even for a record of what was refused."""
+    os.mkfifo(program.folder / "clients.csv")
+    refused = program.run("update", "clients.csv")
+    assert refused.returncode == 3
+    assert "not a regular file" in refused.stderr
+
+
+def test_an_unusable_input_that_cannot_be_recorded_ends_with_2(program: Program) -> None:
+    """The sentence names the input and the record."""
+    (program.folder / "runs" / "refused.jsonl").mkdir(parents=True)
+    refused = program.run("update", write_csv(program.folder / "clients.csv", [("a",), ("b",)]))
+    assert refused.returncode == 2
+    assert (
+        "clients.csv could not be used, and runs/refused.jsonl cannot be written" in refused.stderr
+    )
+
+
 def test_missing_input_ends_with_3(program: Program) -> None:
     """A file that is not there is an unusable input."""
     missing = program.run("update", "nothing.csv")
