@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -125,8 +126,15 @@ def put_away(file: Path, kind: str, sha256: str, sentence: str = "") -> Path | N
         target.rename(file)
         return None
     if sentence:
-        target.with_name(f"{target.name}.txt").write_text(f"{sentence}\n", encoding="utf-8")
+        _note_beside(target, sentence)
     return target
+
+
+def _note_beside(file: Path, sentence: str) -> None:
+    """Write why a file was refused, if its name leaves room: it is in the history anyway."""
+    note = file.with_name(f"{file.name}.txt")  # which an earlier input may be called
+    with suppress(OSError), note.open("x", encoding="utf-8", errors="backslashreplace") as new:
+        new.write(f"{sentence}\n")
 
 
 def _free_name(folder: Path, file: Path) -> Path:

@@ -80,6 +80,7 @@ class Summary:
     ``run`` is None if the input could not be used, so that no run was made. ``stopped`` says in
     full sentences why the run stopped early, if it did. ``delivered`` is the folder in which
     operations find the results, ``sha256`` the hash of the bytes that were read, if they could be.
+    ``not_moved`` is why the input could not be moved away, where it had to be.
     ``reworked`` has what is still open of each file whose rows this one corrects; ``still_open``
     counts the rows of a file that was ``already_done`` and that still need fixing.
     """
@@ -97,6 +98,7 @@ class Summary:
     already_done: bool = False
     sha256: str | None = None
     still_open: int = 0
+    not_moved: str | None = None
     reworked: Sequence[OpenRows] = ()
 
 

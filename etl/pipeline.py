@@ -175,7 +175,8 @@ def _put_away(summary: Summary, job: Job) -> Summary:
     """Move an input of a folder away once nothing more is to be done with it, if that is wanted."""
     source = summary.input
     is_refused = summary.exit_code is ExitCode.INPUT_UNUSABLE
-    is_finished = summary.run is not None and not summary.totals.left and summary.sha256
+    # What could not be delivered ends with STOPPED too, and needs its file once more.
+    is_finished = summary.run is not None and summary.exit_code is not ExitCode.STOPPED
     if job.settings.input.done == "keep" or source.parent not in job.folders:
         return summary
     if not summary.sha256 or not (is_refused or is_finished):
@@ -186,8 +187,7 @@ def _put_away(summary: Summary, job: Job) -> Summary:
         else:
             put_away(source, "done", summary.sha256)
     except OSError as error:
-        moved = f"{source.name} could not be moved away ({error.strerror})."
-        return replace(summary, sentence=f"{summary.sentence} {moved}")
+        return replace(summary, not_moved=error.strerror)
     return summary
 
 

@@ -127,6 +127,14 @@ def test_a_delivery_that_failed_is_made_up_for(sandbox: Sandbox, inbox: Path, ou
     assert names_in(summary.delivered) == ["report.html", "results.csv"]
 
 
+def test_a_file_whose_delivery_failed_stays(sandbox: Sandbox, inbox: Path, outbox: Path) -> None:
+    """In done/ no next session would find it."""
+    write_csv(inbox / "clients.csv", [HEADER, GOOD])
+    night = nightly(sandbox, inbox, deliver__dir=outbox, input__done="move")
+    run(replace(night, progress=_Blocking(outbox)), inbox)
+    assert names_in(inbox) == ["clients.csv"]
+
+
 class _Blocking:
     """Somebody who replaces the folder of deliveries by a file while a run goes on."""
 
@@ -198,6 +206,28 @@ def test_an_unusable_file_is_moved_with_its_sentence(sandbox: Sandbox, inbox: Pa
     assert names_in(inbox / "refused") == ["clients.csv", "clients.csv.txt"]
     sentence = (inbox / "refused" / "clients.csv.txt").read_text(encoding="utf-8")
     assert sentence.strip() == summary.sentence
+
+
+def test_a_file_that_cannot_be_moved_says_so(sandbox: Sandbox, inbox: Path) -> None:
+    """The run is what it was, and the file is still there."""
+    write_csv(inbox / "clients.csv", [HEADER, GOOD])
+    (inbox / "done").touch()
+    night = nightly(sandbox, inbox, input__done="move")
+    (summary,) = update_each([inbox / "clients.csv"], night)
+    assert (summary.exit_code, summary.not_moved) == (ExitCode.DONE, "File exists")
+    assert summary.sentence == "All rows were updated."
+    assert names_in(inbox) == ["clients.csv", "done"]
+
+
+@pytest.mark.parametrize("name", ["x" * 251 + ".csv", "clients.csv"])
+def test_a_file_is_moved_where_its_sentence_has_no_place(inbox: Path, name: str) -> None:
+    """Its name leaves no room for one, or an input has that name already and is kept."""
+    (inbox / name).touch()
+    (inbox / "refused").mkdir()
+    (inbox / "refused" / "clients.csv.txt").write_text("an input", encoding="utf-8")
+    put_away(inbox / name, "refused", sha256_of(inbox / name), "The file is empty.")
+    assert names_in(inbox / "refused") == sorted(["clients.csv.txt", name])
+    assert (inbox / "refused" / "clients.csv.txt").read_text(encoding="utf-8") == "an input"
 
 
 def test_a_file_of_the_same_name_is_not_overwritten(inbox: Path) -> None:

@@ -34,8 +34,9 @@ _VERDICTS = {
     ExitCode.STOPPED: "STOPPED",
     ExitCode.INTERNAL: "FAILED",
 }
-_UNUSABLE, _FAILED, _NOT_SENT = "could not be used", "failed", "not sent"
-_WITHOUT_RUN = {ExitCode.INPUT_UNUSABLE: _UNUSABLE, ExitCode.STOPPED: _NOT_SENT}
+# Of a file that a full disk stopped, some rows may have been sent.
+_UNUSABLE, _FAILED, _NOT_FINISHED = "could not be used", "failed", "not finished"
+_WITHOUT_RUN = {ExitCode.INPUT_UNUSABLE: _UNUSABLE, ExitCode.STOPPED: _NOT_FINISHED}
 _PATHS = ("folder", "input", "results", "rework", "delivered")
 _SENTENCES = ("sentence", "stopped")
 
@@ -62,6 +63,9 @@ class Night:
         for summary in self._sent:
             self._say_sent(summary)
         self._say_done()
+        for words in self._not_moved():
+            console.say()
+            console.say(words)
         say_what_is_left(self.found)
 
     def say_json(self) -> None:
@@ -78,6 +82,8 @@ class Night:
             if summary.run is None or (quiet and summary.exit_code is ExitCode.STOPPED):
                 sentence = without_isolates(summary.sentence)
                 console.complain(f"fatora-clients: {_name(summary)}: {sentence}")
+        for words in self._not_moved():
+            console.complain(f"fatora-clients: {words}")
 
     @cached_property
     def _sent(self) -> list[Summary]:
@@ -89,8 +95,8 @@ class Night:
 
     @cached_property
     def _without_run(self) -> dict[str, list[Summary]]:
-        """The files of which nothing was sent, by what happened to them."""
-        groups: dict[str, list[Summary]] = {_UNUSABLE: [], _FAILED: [], _NOT_SENT: []}
+        """The files that have no run to show, by what happened to them."""
+        groups: dict[str, list[Summary]] = {_UNUSABLE: [], _FAILED: [], _NOT_FINISHED: []}
         for each in self.summaries:
             if each.run is None:
                 groups[_WITHOUT_RUN.get(each.exit_code, _FAILED)].append(each)
@@ -127,8 +133,9 @@ class Night:
             (sent if sent < files else 0, "sent"),
             (len(self._without_run[_UNUSABLE]), "unusable"),
             (len(self._without_run[_FAILED]), _FAILED),
-            (len(self._without_run[_NOT_SENT]), _NOT_SENT),
+            (len(self._without_run[_NOT_FINISHED]), _NOT_FINISHED),
             (len(self._done), "already processed"),
+            (len(list(self._not_moved())), "not moved away"),
             (len(self.found.unsettled), "passed over"),
         ):
             if number:
@@ -143,6 +150,12 @@ class Night:
                 yield f"{counted(number, 'row')} {what}"
         if differ := sum(each.stored_differently for each in totals):
             yield f"{differ:,} of them stored differently from what was sent"
+
+    def _not_moved(self) -> Iterator[str]:
+        """Yield why files could not be moved away; the next night finds them where they are."""
+        for each in self.summaries:
+            if each.not_moved:
+                yield f"{_name(each)} could not be moved away ({each.not_moved})."
 
     def _say_sent(self, summary: Summary) -> None:
         totals = summary.totals
