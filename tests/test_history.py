@@ -284,6 +284,34 @@ def test_a_damaged_journal_hides_no_other_run(
     assert code == (0 if command[0] == "history" else 70)
 
 
+@pytest.mark.parametrize(
+    ("found", "rubbish"),
+    [
+        ('"exit_code": 1', '"exit_code": 75'),
+        ('"exit_code": 1', '"exit_code": 99'),
+        ('"INVALID": 1', '"WRONG": 1'),
+        ('"rows": 1', '"rows": null'),
+        ('"begun": "2', '"begun": "x'),
+    ],
+)
+def test_a_modified_manifest_hides_no_other_run(
+    two_runs: list[str],
+    tmp_path: Path,
+    found: str,
+    rubbish: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It is named, whatever was written into it."""
+    manifest = tmp_path / "runs" / two_runs[1] / "manifest.json"
+    text = manifest.read_text(encoding="utf-8")
+    assert found in text
+    manifest.write_text(text.replace(found, rubbish), encoding="utf-8")
+    assert run(["history"]) == 0
+    said = capsys.readouterr()
+    assert f"the manifest of run {two_runs[1]} is damaged" in said.err
+    assert two_runs[0][:20] in said.out
+
+
 def test_history_without_any_run_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
