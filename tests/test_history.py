@@ -329,6 +329,24 @@ def test_history_of_a_folder_that_is_missing_ends_with_2(
     assert "there is no runs folder" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", [["history"], ["show", "latest"], ["verify", "--all"]])
+def test_a_runs_folder_that_cannot_be_read_ends_with_2(
+    tmp_path: Path,
+    command: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The sentence names the folder; whoever runs the tests may be allowed to read anything."""
+
+    def refuse_it(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", refuse_it)
+    assert run([*command, "--runs-dir", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert f"the runs folder {tmp_path} cannot be read: Permission denied" in said
+
+
 def test_show_says_what_the_api_answered(
     two_runs: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -382,9 +382,7 @@ def test_an_unusable_input_that_cannot_be_recorded_ends_with_2(program: Program)
     (program.folder / "runs" / "refused.jsonl").mkdir(parents=True)
     refused = program.run("update", write_csv(program.folder / "clients.csv", [("a",), ("b",)]))
     assert refused.returncode == 2
-    assert (
-        "clients.csv could not be used, and runs/refused.jsonl cannot be written" in refused.stderr
-    )
+    assert "refused input clients.csv cannot be recorded in runs/refused.jsonl" in refused.stderr
 
 
 def test_a_token_of_an_account_called_sandbox_is_not_of_ours(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def note_refused(runs: RunsFolder, source: Path, sentence: str, when: datetime) 
         if is_disk_full(error):
             raise
         raise ConfigError(
-            f"{source.name} could not be used, and {runs.refused} cannot be written"
+            f"the refused input {source.name} cannot be recorded in {runs.refused}"
             f" ({error.strerror}); nothing of it was sent: correct the permissions"
         ) from None
     return refused
