@@ -172,12 +172,15 @@ def _as_sentence(error: ConfigError) -> str:
 
 
 def _put_away(summary: Summary, job: Job) -> Summary:
-    """Move an input of a folder away once nothing more is to be done with it, if that is wanted."""
+    """Move an input of a folder away once nothing more is to be done with it, if that is wanted.
+
+    A run against the sandbox leaves it where it is: it is still to be sent to Fatora.
+    """
     source = summary.input
     is_refused = summary.exit_code is ExitCode.INPUT_UNUSABLE
     # What could not be delivered ends with STOPPED too, and needs its file once more.
     is_finished = summary.run is not None and summary.exit_code is not ExitCode.STOPPED
-    if job.settings.input.done == "keep" or source.parent not in job.folders:
+    if job.settings.input.done == "keep" or job.sandbox or source.parent not in job.folders:
         return summary
     if not summary.sha256 or not (is_refused or is_finished):
         return summary

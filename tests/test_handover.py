@@ -184,6 +184,14 @@ def test_finished_files_stay_unless_they_are_to_be_moved(sandbox: Sandbox, inbox
     assert names_in(inbox) == ["clients.csv"]
 
 
+def test_files_that_only_the_sandbox_has_seen_stay(sandbox: Sandbox, inbox: Path) -> None:
+    """Whoever tries the job out must not keep the night from sending them."""
+    write_csv(inbox / "clients.csv", [HEADER, GOOD])
+    write_csv(inbox / "unusable.csv", [("Nom",), ("Sara",)])
+    run(replace(nightly(sandbox, inbox, input__done="move"), sandbox=True), inbox)
+    assert names_in(inbox) == ["clients.csv", "unusable.csv"]
+
+
 def test_a_file_that_was_named_itself_stays(sandbox: Sandbox, inbox: Path) -> None:
     """Only of a folder finished files are moved."""
     write_csv(inbox / "clients.csv", [HEADER, GOOD])
