@@ -59,7 +59,9 @@ def test_rework_holds_only_rows_that_must_be_fixed(tmp_path: Path) -> None:
     rows = [(str(number), f"c{number}@example.com", "") for number in range(10, 40)]
     source = write_xlsx(tmp_path / "clients.xlsx", [HEADER, BAD, REFUSED, *rows])
     with Sandbox(behaviour=Behaviour(fail_share=1)) as broken:
-        night = job(broken.url, tmp_path / "runs", broken.api_key, api__attempts=1)
+        # One worker, so that REFUSED comes first: every second request fails after it was judged.
+        options = {"api__attempts": 1, "load__workers": 1}
+        night = job(broken.url, tmp_path / "runs", broken.api_key, **options)
         summary = update(source, night)
     assert summary.rework is not None
     assert summary.totals.left == 31
