@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -125,10 +126,16 @@ def put_away(file: Path, kind: str, sha256: str, sentence: str = "") -> Path | N
         target.rename(file)
         return None
     if sentence:
-        # Our own words come first: an Arabic header at its start would turn the sentence around.
-        beside = target.with_name(f"{target.name}.txt")
-        beside.write_text(f"The file could not be used: {sentence}.\n", encoding="utf-8-sig")
+        _note_beside(target, sentence)
     return target
+
+
+def _note_beside(file: Path, sentence: str) -> None:
+    """Write why a file was refused, if its name leaves room: it is in the history anyway."""
+    note = file.with_name(f"{file.name}.txt")  # which an earlier input may be called
+    with suppress(OSError), note.open("x", encoding="utf-8-sig", errors="backslashreplace") as new:
+        # Our own words come first: an Arabic header at its start would turn the sentence around.
+        new.write(f"The file could not be used: {sentence}.\n")
 
 
 def _free_name(folder: Path, file: Path) -> Path:

@@ -96,6 +96,7 @@ class Summary:
     ``run`` is None if the input could not be used, so that no run was made. ``stopped`` says in
     full sentences why the run stopped early, if it did. ``delivered`` is the folder in which
     operations find the results. ``sha256`` is the hash of the input, if it could be read.
+    ``not_moved`` is why the input could not be moved out of its folder, where it had to be.
     ``reworked`` has what is still open of each file whose rows this one corrects. ``already_done``
     means that the file was processed before; ``still_open`` is how many of its rows still need
     fixing.
@@ -114,6 +115,7 @@ class Summary:
     already_done: bool = False
     sha256: str | None = None
     still_open: int = 0
+    not_moved: str | None = None
     reworked: Sequence[OpenRows] = ()
 
 

@@ -147,13 +147,9 @@ def update_each(sources: Iterable[Path], job: Job) -> Iterator[Summary]:
 def _update_one(source: Path, job: Job, *, is_first: bool) -> Summary:
     try:
         with stop_on_full_disk():
-            return update(source, job)
+            return _update_or_refuse(source, job)
     except StoppedError as error:
         return Summary(source, error.exit_code, str(error), stopped=str(error))
-    except InputError as error:
-        runs = RunsFolder(job.settings.runs.dir)
-        refused = note_refused(runs, source, str(error), datetime.now(UTC))
-        return Summary(source, error.exit_code, str(error), sha256=refused.sha256)
     except InconsistentError as error:
         return Summary(source, error.exit_code, str(error))
     except ConfigError as error:
@@ -164,6 +160,15 @@ def _update_one(source: Path, job: Job, *, is_first: bool) -> Summary:
         return Summary(source, ExitCode.INTERNAL, in_one_sentence(error))
 
 
+def _update_or_refuse(source: Path, job: Job) -> Summary:
+    try:
+        return update(source, job)
+    except InputError as error:
+        runs = RunsFolder(job.settings.runs.dir)
+        refused = note_refused(runs, source, str(error), datetime.now(UTC))
+        return Summary(source, error.exit_code, str(error), sha256=refused.sha256)
+
+
 def _as_sentence(error: ConfigError) -> str:
     """Return an error's message, which is a fragment, as a full sentence."""
     message = str(error)
@@ -171,11 +176,19 @@ def _as_sentence(error: ConfigError) -> str:
 
 
 def _put_away(summary: Summary, job: Job) -> Summary:
-    """Move a finished or unusable file out of its folder, if the settings ask for it."""
+    """Move a finished or unusable file out of its folder, if the settings ask for it.
+
+    After a run against the sandbox it stays where it is: it is still to be sent to Fatora.
+    """
     source = summary.input
     is_refused = summary.exit_code is ExitCode.INPUT_UNUSABLE
-    is_finished = summary.run is not None and not summary.totals.left and summary.sha256
-    if job.settings.input.done == "keep" or source.parent not in job.folders:
+    # What could not be delivered ends with STOPPED too, and needs its file once more.
+    is_finished = (
+        summary.run is not None
+        and not summary.totals.left
+        and summary.exit_code is not ExitCode.STOPPED
+    )
+    if job.settings.input.done == "keep" or job.sandbox or source.parent not in job.folders:
         return summary
     if not summary.sha256 or not (is_refused or is_finished):
         return summary
@@ -185,8 +198,7 @@ def _put_away(summary: Summary, job: Job) -> Summary:
         else:
             put_away(source, "done", summary.sha256)
     except OSError as error:
-        moved = f"{source.name} could not be moved away ({error.strerror})."
-        return replace(summary, sentence=f"{summary.sentence} {moved}")
+        return replace(summary, not_moved=error.strerror)
     return summary
 
 

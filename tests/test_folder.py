@@ -268,6 +268,14 @@ def test_a_damaged_manifest_does_not_have_its_file_sent_again(
 # The folder of one run
 
 
+def test_a_damaged_manifest_without_an_input_is_passed_over(runs: RunsFolder) -> None:
+    """The run was pruned, or the folder is another program's."""
+    with runs.staging(NOON) as staged:
+        staged.manifest.write_text("{", encoding="utf-8")
+        runs.publish(staged)
+    assert list(runs.of_same(FACTS, API, ACCOUNT)) == []
+
+
 @pytest.mark.parametrize("name", ["clients.csv", "CLIENTS.XLSX", "عملاء 2026.xlsm", "a.b.tsv"])
 def test_the_input_is_copied_byte_by_byte(runs: RunsFolder, tmp_path: Path, name: str) -> None:
     """The copy keeps the ending, and its size and hash are those of the copied bytes."""

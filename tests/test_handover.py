@@ -13,6 +13,8 @@ from etl.handover import Delivery, put_away
 from etl.pipeline import update_each
 from etl.runs.folder import RunFolder
 from etl.runs.manifest import sha256_of
+from etl.sandbox.app import Behaviour
+from etl.sandbox.server import Sandbox
 from jobs import job
 from scripted import ScriptedServer
 from spreadsheets import read_csv, statuses, write_csv
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
     from etl.outcome import Summary
     from etl.pipeline import Job
-    from etl.sandbox.server import Sandbox
 
 HEADER = ("id", "email")
 GOOD, BAD = ("1024", "sara@example.com"), ("1025", "no address")
@@ -127,6 +128,14 @@ def test_a_failed_delivery_is_repeated(sandbox: Sandbox, inbox: Path, outbox: Pa
     assert names_in(summary.delivered) == ["report.html", "results.csv"]
 
 
+def test_a_file_whose_delivery_failed_stays(sandbox: Sandbox, inbox: Path, outbox: Path) -> None:
+    """In done/ no next session would find it."""
+    write_csv(inbox / "clients.csv", [HEADER, GOOD])
+    night = nightly(sandbox, inbox, deliver__dir=outbox, input__done="move")
+    run(replace(night, progress=_Blocking(outbox)), inbox)
+    assert names_in(inbox) == ["clients.csv"]
+
+
 class _Blocking:
     """Replaces the delivery folder with a file during a run."""
 
@@ -176,6 +185,14 @@ def test_finished_files_stay_unless_they_are_to_be_moved(sandbox: Sandbox, inbox
     assert names_in(inbox) == ["clients.csv"]
 
 
+def test_files_that_only_the_sandbox_has_seen_stay(sandbox: Sandbox, inbox: Path) -> None:
+    """Whoever tries the job out must not keep the night from sending them."""
+    write_csv(inbox / "clients.csv", [HEADER, GOOD])
+    write_csv(inbox / "unusable.csv", [("Nom",), ("Sara",)])
+    run(replace(nightly(sandbox, inbox, input__done="move"), sandbox=True), inbox)
+    assert names_in(inbox) == ["clients.csv", "unusable.csv"]
+
+
 def test_a_file_that_was_named_itself_stays(sandbox: Sandbox, inbox: Path) -> None:
     """A file that was named itself is not moved."""
     write_csv(inbox / "clients.csv", [HEADER, GOOD])
@@ -191,6 +208,26 @@ def test_a_file_with_rows_left_stays(sandbox: Sandbox, inbox: Path) -> None:
     assert names_in(inbox) == ["clients.csv"]
 
 
+def test_a_file_whose_run_ended_with_rows_to_send_stays(inbox: Path) -> None:
+    """It ended with 1 and did not stop, but the next session has rows to send."""
+    write_csv(inbox / "clients.csv", [HEADER, GOOD, ("1026", "omar@example.com")])
+    with Sandbox(behaviour=Behaviour(fail_share=0.5)) as flaky:
+        (summary,) = run(nightly(flaky, inbox, input__done="move", api__attempts=1), inbox)
+    assert (summary.exit_code, summary.totals.left) == (ExitCode.NOT_ALL_UPDATED, 1)
+    assert names_in(inbox) == ["clients.csv"]
+
+
+def test_nothing_of_a_sandbox_run_is_delivered_or_moved(
+    sandbox: Sandbox, inbox: Path, outbox: Path
+) -> None:
+    """Operations would take its results for real ones, and the job would never send the file."""
+    write_csv(inbox / "clients.csv", [HEADER, GOOD])
+    night = nightly(sandbox, inbox, deliver__dir=outbox, input__done="move")
+    (summary,) = run(replace(night, sandbox=True), inbox)
+    assert (summary.exit_code, summary.delivered) == (ExitCode.DONE, None)
+    assert (names_in(inbox), names_in(outbox)) == (["clients.csv"], [])
+
+
 def test_an_unusable_file_is_moved_with_its_sentence(sandbox: Sandbox, inbox: Path) -> None:
     """Operations read beside the file what is wrong with it, in a text that Notepad shows."""
     write_csv(inbox / "clients.csv", [("Nom", "Ville"), ("Sara", "Doha")])
@@ -198,6 +235,28 @@ def test_an_unusable_file_is_moved_with_its_sentence(sandbox: Sandbox, inbox: Pa
     assert names_in(inbox / "refused") == ["clients.csv", "clients.csv.txt"]
     text = (inbox / "refused" / "clients.csv.txt").read_text(encoding="utf-8-sig")
     assert text == f"The file could not be used: {summary.sentence}.\n"
+
+
+def test_a_file_that_cannot_be_moved_says_so(sandbox: Sandbox, inbox: Path) -> None:
+    """The run is what it was, and the file is still there."""
+    write_csv(inbox / "clients.csv", [HEADER, GOOD])
+    (inbox / "done").touch()
+    night = nightly(sandbox, inbox, input__done="move")
+    (summary,) = update_each([inbox / "clients.csv"], night)
+    assert (summary.exit_code, summary.not_moved) == (ExitCode.DONE, "File exists")
+    assert summary.sentence == "All rows were updated."
+    assert names_in(inbox) == ["clients.csv", "done"]
+
+
+@pytest.mark.parametrize("name", ["x" * 251 + ".csv", "clients.csv"])
+def test_a_file_is_moved_where_its_sentence_has_no_place(inbox: Path, name: str) -> None:
+    """Its name leaves no room for one, or an input has that name already and is kept."""
+    (inbox / name).touch()
+    (inbox / "refused").mkdir()
+    (inbox / "refused" / "clients.csv.txt").write_text("an input", encoding="utf-8")
+    put_away(inbox / name, "refused", sha256_of(inbox / name), "The file is empty.")
+    assert names_in(inbox / "refused") == sorted(["clients.csv.txt", name])
+    assert (inbox / "refused" / "clients.csv.txt").read_text(encoding="utf-8") == "an input"
 
 
 def test_a_file_of_the_same_name_is_not_overwritten(inbox: Path) -> None:

@@ -145,7 +145,16 @@ def refuse(runs: Path, number: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [b"\xff\xfe", b"{", b"[]", b"5", b'{"when": "yesterday"}', b"[" * 100_000]
+    "line",
+    [
+        b"\xff\xfe",
+        b"{",
+        b"[]",
+        b"5",
+        b'{"when": "yesterday"}',
+        b'{"when": "9999-12-31T23:00:00-09:00", "name": "", "sha256": "", "sentence": ""}',
+        b"[" * 100_000,
+    ],
 )
 def test_a_damaged_line_hides_no_other_refused_input(
     tmp_path: Path, line: bytes, capsys: pytest.CaptureFixture[str]
@@ -157,8 +166,28 @@ def test_a_damaged_line_hides_no_other_refused_input(
     assert len(printed(capsys, "history", "--runs-dir", str(tmp_path))) == 2
 
 
+def test_a_time_without_its_offset_hides_no_other_refused_input(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Somebody may have edited the file; the times are still compared."""
+    refuse(tmp_path, 2)
+    refused = tmp_path / "refused.jsonl"
+    refused.write_text(refused.read_text("utf-8").replace("+00:00", "", 1), encoding="utf-8")
+    assert len(printed(capsys, "history", "--runs-dir", str(tmp_path))) == 2
+
+
+def test_what_a_power_cut_left_of_a_line_does_not_hide_the_next(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The next refused input begins a line of its own."""
+    refused = tmp_path / "refused.jsonl"
+    refused.write_text('{"when": "2026-11', encoding="utf-8")
+    refuse(tmp_path, 1)
+    assert len(printed(capsys, "history", "--runs-dir", str(tmp_path))) == 1
+
+
 def test_running_and_killed_runs_are_distinguished(tmp_path: Path) -> None:
-    """A run without an end is running only while its process uses the runs folder."""
+    """A run without an end is running only while its own process uses the runs folder."""
     token = reply(b'{"success": true, "bearer_token": "an-invented-token"}')
     with ScriptedServer([[token], [30.0]]) as silent:
         environment = {"FATORA_API_KEY": "an-invented-api-key", "FATORA_API_URL": silent.url}
@@ -255,6 +284,34 @@ def test_a_damaged_journal_hides_no_other_run(
     assert code == (0 if command[0] == "history" else 70)
 
 
+@pytest.mark.parametrize(
+    ("found", "rubbish"),
+    [
+        ('"exit_code": 1', '"exit_code": 75'),
+        ('"exit_code": 1', '"exit_code": 99'),
+        ('"INVALID": 1', '"WRONG": 1'),
+        ('"rows": 1', '"rows": null'),
+        ('"begun": "2', '"begun": "x'),
+    ],
+)
+def test_a_modified_manifest_hides_no_other_run(
+    two_runs: list[str],
+    tmp_path: Path,
+    found: str,
+    rubbish: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """It is named, whatever was written into it."""
+    manifest = tmp_path / "runs" / two_runs[1] / "manifest.json"
+    text = manifest.read_text(encoding="utf-8")
+    assert found in text
+    manifest.write_text(text.replace(found, rubbish), encoding="utf-8")
+    assert run(["history"]) == 0
+    said = capsys.readouterr()
+    assert f"the manifest of run {two_runs[1]} is damaged" in said.err
+    assert two_runs[0][:20] in said.out
+
+
 def test_history_without_any_run_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -270,6 +327,24 @@ def test_history_of_a_folder_that_is_missing_ends_with_2(
     """A runs folder that does not exist ends with 2."""
     assert run(["history", "--runs-dir", str(tmp_path / "none")]) == 2
     assert "there is no runs folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["history"], ["show", "latest"], ["verify", "--all"]])
+def test_a_runs_folder_that_cannot_be_read_ends_with_2(
+    tmp_path: Path,
+    command: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The sentence names the folder; whoever runs the tests may be allowed to read anything."""
+
+    def refuse_it(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "scandir", refuse_it)
+    assert run([*command, "--runs-dir", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert f"the runs folder {tmp_path} cannot be read: Permission denied" in said
 
 
 def test_show_says_what_the_api_answered(

@@ -88,7 +88,7 @@ def night(summaries: Sequence[Summary], *, sandbox: bool = False) -> Night:
         ),
         (
             [sent(ExitCode.STOPPED, NOT_SENT=1_715, SUCCESS=285), NOT_SENT],
-            "STOPPED EARLY: 2 files, 1 sent, 1 not sent, 1,715 rows to send, 285 rows updated",
+            "STOPPED EARLY: 2 files, 1 sent, 1 not finished, 1,715 rows to send, 285 rows updated",
         ),
         ([BROKEN, sent(SUCCESS=1)], "INTERNAL ERROR: 2 files, 1 sent, 1 failed, 1 row updated"),
         ([processed_before()] * 2, "OK: 2 files, 2 already processed"),
@@ -152,6 +152,19 @@ def test_rows_that_rework_left_open_are_named_with_the_rework(
     out = capsys.readouterr().out
     assert "Still open after this rework: before.csv (run b): 1 row to fix\n" in out
     assert "need" not in out.lower().partition("\n")[2]
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_a_file_that_could_not_be_moved_away_is_named(
+    quiet: bool,  # noqa: FBT001
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Even one that was processed before and needs nothing: somebody must correct the folder."""
+    found = night([replace(processed_before(), not_moved="Permission denied"), UNUSABLE])
+    (found.complain(quiet=True) if quiet else found.say())
+    said = capsys.readouterr()
+    assert "before.csv could not be moved away (Permission denied)." in said.out + said.err
+    assert ("1 not moved away" in said.out) is not quiet
 
 
 def test_one_file_is_named_even_where_it_needs_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -213,7 +213,7 @@ def test_a_token_that_cannot_be_used_is_a_refusal_and_is_not_shown(
     with pytest.raises(TokenRefusedError) as raised:
         exchanged().current(attempt())
     assert str(raised.value) == (
-        f"the API key was refused: HTTP {status} without a usable bearer token"
+        f"the API key was refused: HTTP {status} from api.example.com without a usable bearer token"
     )
 
 
@@ -224,17 +224,17 @@ def test_a_token_that_cannot_be_used_is_a_refusal_and_is_not_shown(
         (
             401,
             b'{"status": "ERROR", "error": "Invalid API Key"}',
-            "the API key was refused: HTTP 401: Invalid API Key",
+            "the API key was refused: HTTP 401 from api.example.com: Invalid API Key",
         ),
         (
             200,
             b' {"status": "ERROR", "error": {"message": "Expired"}}',
-            "the API key was refused: HTTP 200: Expired",
+            "the API key was refused: HTTP 200 from api.example.com: Expired",
         ),
         (
             403,
             '{"error": "المفتاح غير نشط"}'.encode(),
-            "the API key was refused: HTTP 403: \u2068المفتاح غير نشط\u2069",
+            "the API key was refused: HTTP 403 from api.example.com: \u2068المفتاح غير نشط\u2069",
         ),
         (
             200,
@@ -261,7 +261,7 @@ def test_a_refusal_is_one_line_of_bounded_length() -> None:
     responses.get(AUTHORIZE, status=401, json={"error": "two\nlines " * 1_000})
     with pytest.raises(TokenRefusedError) as raised:
         exchanged().current(attempt())
-    assert str(raised.value).startswith("the API key was refused: HTTP 401: two lines two")
+    assert ": HTTP 401 from api.example.com: two lines two" in str(raised.value)
     assert len(str(raised.value)) < 600
 
 

@@ -369,6 +369,35 @@ def test_unusable_input_ends_with_3_and_no_run(
     assert len(unusable.stderr.splitlines()) == 1
 
 
+def test_a_pipe_ends_with_3(program: Program) -> None:
+    """Its bytes are not waited for, not even for a record of what was refused."""
+    os.mkfifo(program.folder / "clients.csv")
+    refused = program.run("update", "clients.csv")
+    assert refused.returncode == 3
+    assert "not a regular file" in refused.stderr
+
+
+def test_an_unusable_input_that_cannot_be_recorded_ends_with_2(program: Program) -> None:
+    """The sentence names the input and the record."""
+    (program.folder / "runs" / "refused.jsonl").mkdir(parents=True)
+    refused = program.run("update", write_csv(program.folder / "clients.csv", [("a",), ("b",)]))
+    assert refused.returncode == 2
+    assert "refused input clients.csv cannot be recorded in runs/refused.jsonl" in refused.stderr
+
+
+def test_a_token_of_an_account_called_sandbox_is_not_of_ours(tmp_path: Path) -> None:
+    """Only the sandbox's own key makes a run one against the sandbox."""
+    token = jwt.encode({"unique_name": "sandbox"}, "an-invented-secret-of-some-length")
+    source = write_csv(tmp_path / "clients.csv", [("id", "email"), ("1024", "sara@example.com")])
+    with ScriptedServer([[reply()]]) as api:
+        program = Program(
+            tmp_path, {"FATORA_BEARER_TOKEN": token, "FATORA_API_URL": f"{api.url}/v1"}
+        )
+        done = program.run("update", source, "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["sandbox"] is False
+
+
 def test_missing_input_ends_with_3(program: Program) -> None:
     """A file that is not there is an unusable input."""
     missing = program.run("update", "nothing.csv")

@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from etl.extract.inputs import Inputs
     from etl.outcome import OpenRows, Summary
 
-_UNUSABLE, _FAILED, _NOT_SENT = "could not be used", "failed", "not sent"
-_WITHOUT_RUN = {ExitCode.INPUT_UNUSABLE: _UNUSABLE, ExitCode.STOPPED: _NOT_SENT}
+# Of a file that a full disk stopped, some rows may have been sent.
+_UNUSABLE, _FAILED, _NOT_FINISHED = "could not be used", "failed", "not finished"
+_WITHOUT_RUN = {ExitCode.INPUT_UNUSABLE: _UNUSABLE, ExitCode.STOPPED: _NOT_FINISHED}
 _PATHS = ("folder", "input", "results", "rework", "delivered")
 _SENTENCES = ("sentence", "stopped")
 
@@ -55,6 +56,9 @@ class Night:
         for summary in self._sent:
             self._say_sent(summary)
         self._say_done()
+        for words in self._not_moved():
+            console.say()
+            console.say(words)
         say_what_is_left(self.found)
 
     def say_json(self) -> None:
@@ -71,6 +75,8 @@ class Night:
             if summary.run is None or (quiet and summary.exit_code is ExitCode.STOPPED):
                 sentence = without_isolates(summary.sentence)
                 console.complain(f"fatora-clients: {_name(summary)}: {sentence}")
+        for words in self._not_moved():
+            console.complain(f"fatora-clients: {words}")
 
     @cached_property
     def _sent(self) -> list[Summary]:
@@ -83,7 +89,7 @@ class Night:
     @cached_property
     def _without_run(self) -> dict[str, list[Summary]]:
         """The files for which there is no run, grouped by the reason."""
-        groups: dict[str, list[Summary]] = {_UNUSABLE: [], _FAILED: [], _NOT_SENT: []}
+        groups: dict[str, list[Summary]] = {_UNUSABLE: [], _FAILED: [], _NOT_FINISHED: []}
         for each in self.summaries:
             if each.run is None:
                 groups[_WITHOUT_RUN.get(each.exit_code, _FAILED)].append(each)
@@ -137,8 +143,9 @@ class Night:
             (sent if sent < files else 0, "sent"),
             (len(self._without_run[_UNUSABLE]), "unusable"),
             (len(self._without_run[_FAILED]), _FAILED),
-            (len(self._without_run[_NOT_SENT]), _NOT_SENT),
+            (len(self._without_run[_NOT_FINISHED]), _NOT_FINISHED),
             (len(self._done), "already processed"),
+            (len(list(self._not_moved())), "not moved away"),
             (len(self.found.unsettled), "skipped"),
         ):
             if number:
@@ -153,6 +160,12 @@ class Night:
                 yield f"{counted(number, 'row')} {what}"
         if differ := sum(each.stored_differently for each in totals):
             yield f"{differ:,} of them stored differently from what was sent"
+
+    def _not_moved(self) -> Iterator[str]:
+        """Yield why files could not be moved away; the next night finds them where they are."""
+        for each in self.summaries:
+            if each.not_moved:
+                yield f"{_name(each)} could not be moved away ({each.not_moved})."
 
     def _say_sent(self, summary: Summary) -> None:
         totals = summary.totals

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import stat
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,9 +126,12 @@ def existing_runs(
     settings = settings_of(config, runs__dir=runs_dir)
     path, by_default = settings.runs.dir, settings.with_sources()["runs.dir"]["from"] == "default"
     try:
-        is_folder = stat.S_ISDIR(path.stat().st_mode)
+        with os.scandir(path):
+            is_folder = True
     except FileNotFoundError:
         is_folder = may_be_new and by_default
+    except NotADirectoryError:
+        is_folder = False
     except OSError as error:
         raise ConfigError(f"the runs folder {path} cannot be read: {error.strerror}") from None
     if not is_folder:

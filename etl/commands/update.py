@@ -161,7 +161,8 @@ def command(
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold the credentials
     credentials = None if sandbox else read_credentials(os.environ)
     connect = _to_api(settings, credentials) if credentials else _to_sandbox(settings)
-    account = _account(settings, credentials)
+    is_sandbox = credentials is None or _is_of_sandbox(credentials, settings)
+    account = _SANDBOX_ACCOUNT if credentials is None or is_sandbox else credentials.account
     found = find_inputs(inputs, settings.input.settle)
     require_place(results, found)
     if verbose:
@@ -180,7 +181,7 @@ def command(
             progress,
             _invocation(credentials),
             account,
-            sandbox=account == _SANDBOX_ACCOUNT,
+            sandbox=is_sandbox,
             limit=limit,
             again=again,
             results=results,
@@ -202,17 +203,13 @@ def _invocation(credentials: Credentials | None) -> Invocation:
     return Invocation(command, credentials.fingerprint if credentials else "the sandbox's own")
 
 
-def _account(settings: Settings, credentials: Credentials | None) -> str:
-    """Return whose clients are updated; the sandbox is recognised by its key.
+def _is_of_sandbox(credentials: Credentials, settings: Settings) -> bool:
+    """Whether the API is the program's own sandbox, which is recognised by its key.
 
     Its address would prove nothing: a port of this machine may be a tunnel to the real API.
     """
-    if credentials is None:
-        return _SANDBOX_ACCOUNT
     has_sandbox_key = credentials.secret.get_secret_value() == API_KEY
-    if has_sandbox_key and is_loopback(settings.api.url):
-        return _SANDBOX_ACCOUNT
-    return credentials.account
+    return has_sandbox_key and is_loopback(settings.api.url)
 
 
 def _to_api(settings: Settings, credentials: Credentials) -> Connect:

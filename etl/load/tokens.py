@@ -148,9 +148,9 @@ class ExchangedToken:
     def _refusal(self, answer: Answer) -> TokenRefusedError | TokenUnavailableError:
         if answer.http_status not in {HTTPStatus.OK, *_REFUSALS} - _SLOW_DOWN:
             return TokenUnavailableError(_in_words(answer), answer.retry_after)
-        if _is_of_the_key(answer):
-            return TokenRefusedError(f"the API key was refused: {_in_words(answer)}")
         words = _in_words(answer, urlsplit(self._url).netloc)
+        if _is_of_the_key(answer):
+            return TokenRefusedError(f"the API key was refused: {words}")
         return TokenRefusedError(f"the API address gave no bearer token and may be wrong: {words}")
 
 
@@ -169,7 +169,8 @@ def end_of_life(token: str) -> datetime | None:
 def _in_words(answer: Answer, host: str = "") -> str:
     """Return an answer in words, but never an unusable token that it contains."""
     if _TOKEN_KEY.search(answer.body):
-        return f"HTTP {answer.http_status} without a usable bearer token"
+        place = f" from {host}" if host else ""
+        return f"HTTP {answer.http_status}{place} without a usable bearer token"
     return in_words(answer, host)
 
 

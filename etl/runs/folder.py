@@ -234,7 +234,7 @@ class RunsFolder:
             try:
                 manifest = Manifest.read(folder.manifest)
             except InconsistentError:
-                if sha256_of(folder.input) == facts.sha256:
+                if any(sha256_of(each) == facts.sha256 for each in folder.path.glob("input.*")):
                     raise
                 continue
             same = manifest.input.sha256 == facts.sha256 and manifest.input.sheet == facts.sheet

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from etl import __version__
-from etl.errors import InconsistentError
+from etl.errors import ExitCode, InconsistentError
 from etl.fields import Field
 from etl.files import replacing
 from etl.outcome import Totals
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from etl.errors import ExitCode
     from etl.runs.folder import RunFolder
+
+_EXIT_CODES = {None, ExitCode.DONE, ExitCode.NOT_ALL_UPDATED, ExitCode.USAGE, ExitCode.STOPPED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,24 @@ class Manifest:
             Version(str(each["sha256"]), _seal(each["previous"]), tuple(each["modified"]))
             for each in facts["earlier"]
         )
-        return cls(**facts)
+        manifest = cls(**facts)
+        manifest._require_known_values()
+        return manifest
+
+    def _require_known_values(self) -> None:
+        """Check what tables of all runs show, which a modified manifest must not keep from view.
+
+        Raises:
+            ValueError, TypeError: a number, a status, an exit code or a time is not valid.
+        """
+        if not all(isinstance(each, int) for each in (self.rows, *self.counts.values())):
+            raise TypeError
+        for status in self.counts:
+            Status(status)
+        if self.exit_code not in _EXIT_CODES:
+            raise ValueError
+        for each in self.sessions:
+            datetime.fromisoformat(each.begun).astimezone(UTC)
 
     @property
     def totals(self) -> Totals:

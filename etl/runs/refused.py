@@ -8,8 +8,10 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from etl.errors import ConfigError
 from etl.files import PRIVATE_FILE
 from etl.runs.manifest import sha256_of
+from etl.stopping import is_disk_full
 from etl.text import utc_time, without_isolates
 
 if TYPE_CHECKING:
@@ -33,21 +35,44 @@ class Refused:
 
 
 def note_refused(runs: RunsFolder, source: Path, sentence: str, when: datetime) -> Refused:
-    """Record durably that an input could not be used."""
-    try:
-        digest = sha256_of(source)
-    except OSError:
-        digest = None
+    """Record durably that an input could not be used.
+
+    Raises:
+        ConfigError: it cannot be recorded.
+    """
     time = utc_time(when.timestamp())
-    refused = Refused(time, source.name, digest, without_isolates(sentence))
+    refused = Refused(time, source.name, _digest(source), without_isolates(sentence))
     line = json.dumps(asdict(refused), ensure_ascii=False) + "\n"
-    descriptor = os.open(runs.refused, os.O_CREAT | os.O_APPEND | os.O_WRONLY, PRIVATE_FILE)
-    with os.fdopen(descriptor, "ab") as file:
+    try:
         # A file's name may not be valid UTF-8; JSON can express it as a backslash and a number.
-        file.write(line.encode(errors="backslashreplace"))
+        _append(runs.refused, line.encode(errors="backslashreplace"))
+    except OSError as error:
+        if is_disk_full(error):
+            raise
+        raise ConfigError(
+            f"the refused input {source.name} cannot be recorded in {runs.refused}"
+            f" ({error.strerror}); nothing of it was sent: correct the permissions"
+        ) from None
+    return refused
+
+
+def _digest(source: Path) -> str | None:
+    try:
+        # A pipe or a device might never end.
+        return sha256_of(source) if source.is_file() else None
+    except OSError:
+        return None
+
+
+def _append(path: Path, line: bytes) -> None:
+    descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_RDWR, PRIVATE_FILE)
+    with os.fdopen(descriptor, "ab") as file:
+        size = os.fstat(descriptor).st_size
+        if size and os.pread(descriptor, 1, size - 1) != b"\n":
+            file.write(b"\n")  # a power cut left a piece of the last line
+        file.write(line)
         file.flush()
         os.fsync(descriptor)
-    return refused
 
 
 def refused_inputs(runs: RunsFolder) -> Iterator[Refused]:
@@ -59,11 +84,11 @@ def refused_inputs(runs: RunsFolder) -> Iterator[Refused]:
     for line in lines:
         try:
             yield _refused(json.loads(line))
-        except (ValueError, TypeError, KeyError, RecursionError):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             continue
 
 
 def _refused(facts: dict[str, Any]) -> Refused:
-    when = datetime.fromisoformat(facts["when"]).isoformat(timespec="milliseconds")
+    when = utc_time(datetime.fromisoformat(facts["when"]).timestamp())
     digest = facts["sha256"]
     return Refused(when, str(facts["name"]), digest and str(digest), str(facts["sentence"]))
