@@ -103,9 +103,9 @@ class Job:
 
     @property
     def delivery(self) -> Delivery | None:
-        """Where the results are delivered, None if they are not."""
+        """Where the results are delivered, if they are; those of the sandbox would mislead."""
         wanted = self.settings.deliver
-        if wanted.dir is None:
+        if wanted.dir is None or self.sandbox:
             return None
         group = None if wanted.group is None else grp.getgrnam(wanted.group).gr_gid
         return Delivery(wanted.dir, int(wanted.mode, 8), group)
