@@ -8,25 +8,30 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from http.cookiejar import DefaultCookiePolicy
 from typing import TYPE_CHECKING
 
 import requests
-from urllib3.exceptions import IncompleteRead
+from requests.structures import CaseInsensitiveDict
 
 from etl import __version__
-from etl.load.adapter import DeadlineAdapter
+from etl.load.adapter import LONGEST_BODY, DeadlineAdapter
 from etl.load.pacing import seconds_asked_for
-from etl.load.wire import LONGEST_BODY
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 
+_HEADERS = {
+    "User-Agent": f"fatora-clients/{__version__}",
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",  # a small bomb must not become a large body
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: the status, the body as it was sent, the seconds the API asks to wait.
+    """What came back: the status, the body, the seconds the API asks to wait.
 
     ``location`` is where a redirect points; ``credential`` the key or token that the request was
     sent with: nothing that is stored or shown of the answer may repeat it.
@@ -40,63 +45,24 @@ class Answer:
     credential: str = field(default="", repr=False)
 
 
-class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Look for none: it would be parsed, and its answer read, although it is not followed."""
-
-
 class Transport:
-    """A session of one thread with the API; ``timeout`` is in seconds, for one whole attempt."""
+    """A session of one thread with the API; ``timeout`` is in seconds, for a whole attempt."""
 
     def __init__(self, timeout: float, proxy: str | None, ca_bundle: Path | None) -> None:
         self._timeout = timeout
-        self._session = _Session()
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        self._session.trust_env = False  # no proxies, netrc or certificates of the environment
-        self._session.verify = str(ca_bundle) if ca_bundle else True
-        self._session.proxies = {"http": proxy, "https": proxy} if proxy else {}
-        self._session.headers = {
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",  # a small bomb must not become a large body
-            "User-Agent": f"fatora-clients/{__version__}",
-        }
-        adapter = DeadlineAdapter()
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
-        self._latest: tuple[object, ...] = ()
-        self._request = requests.PreparedRequest()
+        self._verify = str(ca_bundle) if ca_bundle else True
+        self._proxies = {"http": proxy, "https": proxy} if proxy else {}
+        self._adapter = DeadlineAdapter()
 
     def attempt(self) -> Attempt:
         """Return the attempt that begins now."""
         return Attempt(self, time.monotonic() + self._timeout)
 
     def send(self, request: requests.PreparedRequest, timeout: float) -> requests.Response:
-        """Send a request over the session, held to so many seconds."""
-        return self._session.send(
-            request,
-            timeout=timeout,
-            allow_redirects=False,
-            stream=True,
-            proxies=self._session.proxies,
-            verify=self._session.verify,
-            cert=None,
+        """Send a request, held to so many seconds."""
+        return self._adapter.send(
+            request, timeout=timeout, verify=self._verify, proxies=self._proxies
         )
-
-    def prepared(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
-    ) -> requests.PreparedRequest:
-        """Return a request; one that is like the latest but for number and body, is the latest."""
-        parent, _, number = url.rpartition("/")
-        like = (method, parent, headers)
-        if not (body and number.isdigit() and like == self._latest):
-            new = requests.Request(method, url, headers=headers, data=body)
-            self._request = self._session.prepare_request(new)
-            self._latest = like if body and number.isdigit() else ()
-            return self._request
-        self._request.url = url
-        self._request.body = body
-        self._request.headers["Content-Length"] = str(len(body))
-        return self._request
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,24 +84,34 @@ class Attempt:
 
         Raises:
             NotConnectedError: there was no connection; nothing was sent.
-            requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException,
-                OSError: the answer did not come, or not whole and in time; the request may have
-                been carried out.
+            BrokenAnswerError, OSError: the answer did not come, or not whole and in time; the
+                request may have been carried out.
         """
-        request = self._transport.prepared(method, url, headers, body)
-        with self._transport.send(request, self.seconds_left) as response:
-            read = response.raw.read(LONGEST_BODY + 1, decode_content=False)
-            too_long = len(read) > LONGEST_BODY
-            missing = response.raw.length_remaining
-            if missing and not too_long:  # urllib3 would only see it when asked for more
-                raise IncompleteRead(len(read), missing)
-            return Answer(
-                response.status_code,
-                read[:LONGEST_BODY],
-                _retry_after(response.headers),
-                too_long=too_long,
-                location=response.headers.get("Location", ""),
-            )
+        request = _prepared(method, url, headers, body)
+        response = self._transport.send(request, self.seconds_left)
+        read = response.raw.read(LONGEST_BODY + 1)
+        return Answer(
+            int(response.status_code),
+            read[:LONGEST_BODY],
+            _retry_after(response.headers),
+            too_long=len(read) > LONGEST_BODY,
+            location=response.headers.get("Location", ""),
+        )
+
+
+def _prepared(
+    method: str, url: str, headers: Mapping[str, str], body: bytes | None
+) -> requests.PreparedRequest:
+    """Return a request as requests has it, without what it does to one.
+
+    The address was checked with the settings, and a session would only add what nobody wants here:
+    cookies, netrc, proxies of the environment. All of it costs five times what sending does.
+    """
+    request = requests.PreparedRequest()
+    request.method, request.url, request.body = method, url, body
+    length = {"Content-Length": str(len(body))} if body is not None else {}
+    request.headers = CaseInsensitiveDict({**_HEADERS, **headers, **length})
+    return request
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
