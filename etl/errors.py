@@ -44,6 +44,12 @@ class FatoraClientsError(Exception):
 
     exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL
 
+    @property
+    def sentence(self) -> str:
+        """The message where it stands alone: with a capital and a full stop."""
+        message = str(self)
+        return f"{message[:1].upper()}{message[1:]}."
+
 
 class ConfigError(FatoraClientsError):
     """Wrong usage, setting or credential; nothing was sent."""

@@ -155,7 +155,7 @@ def _update_one(source: Path, job: Job, *, is_first: bool) -> Summary:
     except ConfigError as error:
         if is_first:
             raise
-        return Summary(source, ExitCode.STOPPED, _as_sentence(error), stopped=_as_sentence(error))
+        return Summary(source, ExitCode.STOPPED, error.sentence, stopped=error.sentence)
     except Exception as error:  # noqa: BLE001 - a fault of the program with this file alone
         return Summary(source, ExitCode.INTERNAL, in_one_sentence(error))
 
@@ -167,12 +167,6 @@ def _update_or_refuse(source: Path, job: Job) -> Summary:
         runs = RunsFolder(job.settings.runs.dir)
         refused = note_refused(runs, source, str(error), datetime.now(UTC))
         return Summary(source, error.exit_code, str(error), sha256=refused.sha256)
-
-
-def _as_sentence(error: ConfigError) -> str:
-    """Return an error's message, which is a fragment, as a full sentence."""
-    message = str(error)
-    return f"{message[:1].upper()}{message[1:]}."
 
 
 def _put_away(summary: Summary, job: Job) -> Summary:
@@ -319,7 +313,7 @@ def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summ
     if job.results:
         require_fitting(job.results, manifest.rows)
     api, settings = job.settings.api.url, job.settings.with_sources()
-    manifest = manifest.reopened(folder).begin_session(job.invocation, api, settings)
+    manifest = manifest.reopened(folder.continued).begin_session(job.invocation, api, settings)
     runs = RunsFolder(job.settings.runs.dir)
     folder.clear_unfinished()
     manifest.write(folder.manifest)
@@ -332,7 +326,7 @@ def _send(source: Path, folder: RunFolder, manifest: Manifest, job: Job) -> Summ
         try:
             stopped = _load(journal, job)
         except ConfigError as error:
-            refused, stopped = error, _as_sentence(error)
+            refused, stopped = error, error.sentence
         journal.explain_unsent(stopped or _LIMITED)
         if len(manifest.sessions) > 1:
             journal.mark_corrected(Reworks(runs).closed_rows(folder.run))

@@ -78,7 +78,7 @@ def prune(old: OldRun, runs: RunsFolder) -> None:
     folder, manifest = old.folder, old.manifest
     if manifest.pruned is None:
         removed = {name: sha for name, sha in manifest.files.items() if name != folder.log.name}
-        manifest = manifest.reopened(folder).begin_pruning(removed)
+        manifest = manifest.reopened(folder.continued).begin_pruning(removed)
         manifest.write(folder.manifest)
     with Journal(folder.journal) as journal:
         journal.forget_persons()

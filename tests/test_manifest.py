@@ -171,7 +171,7 @@ def test_a_seal_that_a_manifest_had_is_kept(folder: RunFolder) -> None:
     first = MANIFEST.seal(None, folder.hashes())
     other = Seal("20260102T000000.000Z-def456", "ef" * 32)
     second = (
-        first.reopened(folder)
+        first.reopened(folder.continued)
         .begin_session(INVOCATION, API, {})
         .end_session(None, Totals(), ExitCode.DONE)
         .seal(other, {"results.csv": "12"})
@@ -207,7 +207,7 @@ def test_a_sealed_manifest_is_not_changed(
     sealed = MANIFEST.seal(None, {})
     with pytest.raises(InconsistentError, match="is sealed"):
         change(sealed)
-    assert change(sealed.reopened(folder)).earlier[0].sha256 == sealed.sha256
+    assert change(sealed.reopened(folder.continued)).earlier[0].sha256 == sealed.sha256
 
 
 @pytest.mark.parametrize("changes", [{"settings": {}}, {"rows": 4}, {"api": "https://other/v1"}])
@@ -219,13 +219,13 @@ def test_a_manifest_that_was_changed_while_sealed_is_neither_written_nor_reopene
     with pytest.raises(InconsistentError, match="was modified after it was sealed"):
         changed.write(folder.manifest)
     with pytest.raises(InconsistentError, match="was modified after it was sealed"):
-        changed.reopened(folder)
+        changed.reopened(folder.continued)
     assert not folder.manifest.exists()
 
 
 def test_an_open_manifest_is_open(folder: RunFolder) -> None:
     """An open manifest is reopened without a new version."""
-    assert MANIFEST.reopened(folder) == MANIFEST
+    assert MANIFEST.reopened(folder.continued) == MANIFEST
 
 
 @pytest.mark.parametrize("name", ["journal.sqlite3", "run.log"])
@@ -233,10 +233,10 @@ def test_a_file_that_was_modified_before_a_resume_is_recorded(name: str, folder:
     """A file that was modified before a resume is recorded."""
     sealed = MANIFEST.seal(None, folder.hashes())
     (folder.path / name).write_bytes(b"forged")
-    (version,) = sealed.reopened(folder).earlier
+    (version,) = sealed.reopened(folder.continued).earlier
     assert version.modified == (name,)
     (folder.path / name).unlink()
-    (version,) = sealed.reopened(folder).earlier
+    (version,) = sealed.reopened(folder.continued).earlier
     assert version.modified == (name,)
 
 

@@ -81,7 +81,8 @@ def resume(folder: RunFolder) -> None:
     """Do only the first step of a session, as if it was killed."""
     manifest = Manifest.read(folder.manifest)
     invocation = manifest.sessions[0].invocation
-    manifest.reopened(folder).begin_session(invocation, manifest.api, {}).write(folder.manifest)
+    resumed = manifest.reopened(folder.continued).begin_session(invocation, manifest.api, {})
+    resumed.write(folder.manifest)
 
 
 def test_runs_that_nobody_touched_hold(runs: RunsFolder) -> None:

@@ -95,6 +95,11 @@ class RunFolder:
         return next((file for file in files if file.exists()), None)
 
     @property
+    def continued(self) -> tuple[Path, Path]:
+        """The files that a resumed or pruned run goes on with, instead of writing them anew."""
+        return self.journal, self.log
+
+    @property
     def report(self) -> Path:
         """The report, a page for the browser."""
         return self.path / "report.html"

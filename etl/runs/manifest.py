@@ -27,10 +27,9 @@ from etl.rows import Status
 from etl.text import utc_time
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from etl.runs.folder import RunFolder
 
 _EXIT_CODES = {None, ExitCode.DONE, ExitCode.NOT_ALL_UPDATED, ExitCode.USAGE, ExitCode.STOPPED}
 
@@ -251,11 +250,11 @@ class Manifest:
         with replacing(path) as new:
             new.write_bytes(self.as_bytes())
 
-    def reopened(self, folder: RunFolder) -> Self:
+    def reopened(self, continued: Iterable[Path]) -> Self:
         """Return the manifest open for changes, with its seal added to the earlier ones.
 
-        This is the only way to change a sealed manifest. The run continues with its journal and its
-        log, which the next seal will cover; if they were modified, that is recorded.
+        This is the only way to change a sealed manifest. The run goes on with the files
+        ``continued``, which the next seal will cover; if they were modified, that is recorded.
 
         Raises:
             InconsistentError: the manifest was changed after it was sealed.
@@ -263,9 +262,7 @@ class Manifest:
         self._require_as_sealed()
         if self.sealed_as is None:
             return self
-        modified = tuple(
-            file.name for file in (folder.journal, folder.log) if not self.covers(file)
-        )
+        modified = tuple(file.name for file in continued if not self.covers(file))
         version = Version(self.sealed_as, self.previous, modified)
         return replace(
             self, sealed=None, sealed_as=None, previous=None, earlier=(*self.earlier, version)
