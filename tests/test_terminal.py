@@ -124,7 +124,7 @@ def test_a_run_that_is_stopped(tmp_path: Path, terminal: Terminal) -> None:
     terminal.run("update clients.csv")
     (bar,) = [line for line in terminal.wait_for("SUCCESS") if "Sending" in line]
     assert re.fullmatch(
-        r". Sending [━╸╺]+ \d+ of 180 (\d+ rows/s  )?SUCCESS \d+  INVALID 20 .*", bar
+        r". Sending [━╸╺]+ \d+ of 180 ([\d,]+ rows/s  )?SUCCESS \d+  INVALID 20 .*", bar
     )
 
     terminal.type("C-c")
@@ -135,7 +135,7 @@ def test_a_run_that_is_stopped(tmp_path: Path, terminal: Terminal) -> None:
     assert command == "$ fatora-clients update clients.csv"
     assert lines[0] == stopping
     stayed = re.fullmatch(
-        r"Stopped [━╸╺]+ (\d+) of 180 (\d+ rows/s  )?SUCCESS (\d+)  INVALID 20", lines[1]
+        r"Stopped [━╸╺]+ (\d+) of 180 ([\d,]+ rows/s  )?SUCCESS (\d+)  INVALID 20", lines[1]
     )
     assert stayed is not None
     assert stayed[1] == stayed[3]
