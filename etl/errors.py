@@ -46,7 +46,7 @@ class FatoraClientsError(Exception):
 
     @property
     def sentence(self) -> str:
-        """The message where it stands alone: with a capital and a full stop."""
+        """The message as a full sentence, for where no prefix comes before it."""
         message = str(self)
         return f"{message[:1].upper()}{message[1:]}."
 

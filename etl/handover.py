@@ -65,7 +65,7 @@ class Delivery:
         Raises:
             OSError: a file cannot be written.
         """
-        target = self.folder / f"{_safe_stem(input_name)} {run.run}"
+        target = self._place(run, input_name)
         target.mkdir(exist_ok=True)
         self._hand_to_group(target)
         target.chmod(self.mode | (self.mode >> _READ_TO_EXECUTE & _EXECUTE))
@@ -83,7 +83,10 @@ class Delivery:
 
     def has(self, run: RunFolder, input_name: str) -> bool:
         """Whether the run was delivered."""
-        return (self.folder / f"{_safe_stem(input_name)} {run.run}" / run.report.name).exists()
+        return (self._place(run, input_name) / run.report.name).exists()
+
+    def _place(self, run: RunFolder, input_name: str) -> Path:
+        return self.folder / f"{_safe_stem(input_name)} {run.run}"
 
     def _hand_to_group(self, path: Path) -> None:
         if self.group is not None:

@@ -181,11 +181,11 @@ def open_stream(
             stream: Stream = _SocketStream(_connect(first, deadline))
         try:
             if proxy and first.is_secure:
-                stream = _TlsStream(stream, trusting(bundle), first.name, deadline)
+                stream = _TlsStream(stream, _trusting(bundle), first.name, deadline)
             if proxy and target.is_secure:
                 _open_tunnel(stream, target, proxy_headers, deadline)
             if target.is_secure:
-                stream = _TlsStream(stream, trusting(bundle), target.name, deadline)
+                stream = _TlsStream(stream, _trusting(bundle), target.name, deadline)
         except BaseException:
             stream.close()
             raise
@@ -274,7 +274,7 @@ def _open_tunnel(
 
 
 @cache
-def trusting(bundle: str) -> ssl.SSLContext:
+def _trusting(bundle: str) -> ssl.SSLContext:
     """Return what verifies the API for all workers: reading a bundle takes longer than a row.
 
     Made like this, it does not heed SSLKEYLOGFILE, as ``ssl.create_default_context`` would.
