@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test torture check bench pictures lock clean
+.PHONY: run test torture check bench pictures schema lock clean
 
 run: .venv/run  ## the main job: the sample spreadsheet against the sandbox
 	$(BIN)/fatora-clients update data/clients.csv --sandbox --again || test $$? -eq 1
@@ -25,6 +25,9 @@ bench: .venv/dev .venv/newman  ## how fast rows are sent, beside curl and what e
 
 pictures: .venv/dev  ## the README's pictures, of a real run; needs Chromium, LibreOffice and pdftoppm
 	PYTHONPATH=$(CURDIR) $(BIN)/python tests/pictures.py
+
+schema: .venv/dev  ## the JSON Schema of the manifest, for auditors
+	PYTHONPATH=$(CURDIR) $(BIN)/python tests/schema.py
 
 lock: .venv/dev  ## resolve the dependencies anew, for every platform, with hashes and no addresses
 	$(BIN)/python -m pip install --quiet uv

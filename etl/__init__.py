@@ -11,17 +11,83 @@ A row passes through five stages. Each stage is a package and does not import th
                                            load
                                     sends one PUT per row
 
-``pipeline`` connects the stages: `pipeline.update` runs a whole file. These modules are shared:
+``jobs`` has what the commands do, as functions: `jobs.pipeline.update_file` takes one file through
+all stages. Other programs call `update`, `check`, `history` and `verify`, which this package offers
+under its own name. For people and cron, ``cli`` is the entry point, and ``commands`` has a module
+for each command, which parses options and prints. These modules are shared:
 
-- ``rows`` defines a row at each stage, ``codes`` every reason why a row was not updated, and
-  ``fields`` the columns. ``outcome`` has the totals of a run and the sentences about them.
+- ``rows`` defines a row at each stage and the totals of a run, ``codes`` every reason why a row was
+  not updated, and ``fields`` the columns. ``manifest`` is the record of a run.
 - ``errors`` has the exit codes and exceptions, ``stopping`` the ways to stop a run.
 - ``config`` has the settings and credentials; ``text``, ``files`` and ``urls`` have common rules.
 
-``writing`` writes the files of a run, and ``handover`` delivers them. ``verification`` checks old
-runs, and ``retention`` removes their personal data. ``sandbox`` is a local API for trials and
-tests. ``cli`` is the entry point, ``commands`` has a module for each command, and ``console``
-prints for all of them.
+``sandbox`` is a local API for trials and tests.
 """
 
+from __future__ import annotations
+
+import logging
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from etl.codes import Code as Code
+    from etl.config import Credentials as Credentials
+    from etl.config import Settings as Settings
+    from etl.config import load_settings as load_settings
+    from etl.config import read_credentials as read_credentials
+    from etl.errors import BusyError as BusyError
+    from etl.errors import ConfigError as ConfigError
+    from etl.errors import ExitCode as ExitCode
+    from etl.errors import FatoraClientsError as FatoraClientsError
+    from etl.errors import StoppedError as StoppedError
+    from etl.jobs.check import Check as Check
+    from etl.jobs.check import check as check
+    from etl.jobs.context import Progress as Progress
+    from etl.jobs.history import History as History
+    from etl.jobs.history import client_history as client_history
+    from etl.jobs.history import history as history
+    from etl.jobs.summary import Summary as Summary
+    from etl.jobs.update import update as update
+    from etl.jobs.verify import Verification as Verification
+    from etl.jobs.verify import verify as verify
+    from etl.rows import Status as Status
+    from etl.rows import Totals as Totals
+    from etl.stopping import StopRequest as StopRequest
+
 __version__ = "0.1.0"
+
+_PUBLIC = {
+    "BusyError": "etl.errors",
+    "Check": "etl.jobs.check",
+    "Code": "etl.codes",
+    "ConfigError": "etl.errors",
+    "Credentials": "etl.config",
+    "ExitCode": "etl.errors",
+    "FatoraClientsError": "etl.errors",
+    "History": "etl.jobs.history",
+    "Progress": "etl.jobs.context",
+    "Settings": "etl.config",
+    "Status": "etl.rows",
+    "StopRequest": "etl.stopping",
+    "StoppedError": "etl.errors",
+    "Summary": "etl.jobs.summary",
+    "Totals": "etl.rows",
+    "Verification": "etl.jobs.verify",
+    "check": "etl.jobs.check",
+    "client_history": "etl.jobs.history",
+    "history": "etl.jobs.history",
+    "load_settings": "etl.config",
+    "read_credentials": "etl.config",
+    "update": "etl.jobs.update",
+    "verify": "etl.jobs.verify",
+}
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # a library prints no log by itself
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first used (PEP 562): ``--help`` does not wait for pandas."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)

@@ -10,7 +10,8 @@ from importlib import import_module
 
 import click
 
-from etl import __version__, console
+from etl import __version__
+from etl.commands import console
 from etl.errors import ExitCode, FatoraClientsError, in_one_sentence
 from etl.stopping import stop_on_full_disk
 

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
+SANDBOX_URL = "http://127.0.0.1/v1"  # the API address of runs that start their own sandbox
 _LONGEST_WAIT = 86_400  # seconds; longer than a day is a mistake
 _SLOWEST = 0.001  # requests a second
 # Encodings that decode bytes to something other than text, or to text that they cannot encode.
@@ -255,7 +256,9 @@ def _claims(token: str) -> dict[str, Any]:
 
 
 def load_settings(
-    file: Path | None, overrides: Mapping[str, Any], names: Mapping[str, str] | None = None
+    file: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    names: Mapping[str, str] | None = None,
 ) -> Settings:
     """Return the settings of a configuration file with ``overrides`` such as ``load.workers``.
 
@@ -265,7 +268,7 @@ def load_settings(
     Raises:
         ConfigError: the file cannot be read, or keys or values are wrong: the message names all.
     """
-    names = names or {}
+    names, overrides = names or {}, overrides or {}
     values = _read_toml(file) if file else {}
     origins = dict.fromkeys(_flat(values), "configuration file")
     for key, value in overrides.items():

@@ -8,6 +8,7 @@ the run, or one of its inputs, cannot continue. Its class decides the exit code:
     ├── InputError         3   this input cannot be used: nothing of it was sent
     ├── StoppedError       4   stopped early: running again sends the remaining rows
     ├── InconsistentError  70  the program contradicts itself: what was done is kept
+    │   └── DamagedError   4   an earlier run was damaged: ``verify`` says which of its files
     └── BusyError          75  another run is using the runs folder: nothing was sent
 """
 
@@ -71,6 +72,12 @@ class StoppedError(FatoraClientsError):
 
 class InconsistentError(FatoraClientsError):
     """The program contradicts itself: for example, its counts do not add up."""
+
+
+class DamagedError(InconsistentError):
+    """The files of an earlier run contradict themselves: they were damaged or modified."""
+
+    exit_code = ExitCode.STOPPED
 
 
 class BusyError(FatoraClientsError):

@@ -6,6 +6,7 @@ the folder is flushed too. Only this order survives a power cut.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -80,3 +81,9 @@ def _new_file(path: Path) -> Path:
     new.unlink(missing_ok=True)
     create(new)
     return new
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -189,3 +189,63 @@ class ReportRow:
     def fix(self) -> str:
         """What operations should do: the fix of each code, each once."""
         return " ".join(dict.fromkeys(fault.code.fix for fault in self.faults))
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The numbers of a run or a check, and the columns that it read.
+
+    ``counts`` has the number of rows by status. ``sent`` maps each field to the header of its
+    column; ``not_sent`` are the headers of the other columns. ``stored_differently`` counts the
+    updated rows for which the API confirmed values other than those sent, ``corrected`` the rows to
+    fix whose rework later runs had already updated. ``sandbox``: the run used the sandbox, so
+    nothing was sent to Fatora.
+    """
+
+    rows: int = 0
+    blank_rows: int = 0
+    hidden_rows: int = 0
+    counts: Mapping[Status, int] = field(default_factory=dict)
+    sent: Mapping[Field, str] = field(default_factory=dict)
+    not_sent: Sequence[str] = ()
+    stored_differently: int = 0
+    corrected: int = 0
+    sandbox: bool = False
+
+    @property
+    def updated(self) -> int:
+        """The number of rows that the API confirmed."""
+        return self.counts.get(Status.SUCCESS, 0)
+
+    @property
+    def to_fix(self) -> int:
+        """The number of rows that somebody must correct, or has corrected."""
+        return sum(self.counts.get(status, 0) for status in TO_FIX)
+
+    @property
+    def still_to_fix(self) -> int:
+        """The number of rows in the rework file."""
+        return self.to_fix - self.corrected
+
+    @property
+    def left(self) -> int:
+        """The number of rows that running the same file again sends."""
+        return rows_left(self.counts)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRows:
+    """The number of rows of an earlier run that are still open after all its rework.
+
+    ``to_fix`` rows must be corrected, and ``left`` rows are sent when ``file`` is run again.
+    """
+
+    run: str
+    file: str
+    to_fix: int
+    left: int
+
+    @property
+    def total(self) -> int:
+        """The number of rows that are not final, or that nobody has corrected yet."""
+        return self.to_fix + self.left

@@ -1,20 +1,20 @@
-"""Jobs for `etl.pipeline`, without a command line."""
+"""Contexts for `etl.jobs.pipeline`, without a command line."""
 
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
 from etl.config import load_settings
-from etl.console import Silence
+from etl.jobs.context import Context, Progress
+from etl.jobs.target import Target
 from etl.load.access import Access
 from etl.load.pacing import Pace
 from etl.load.tokens import ExchangedToken, GivenToken
-from etl.pipeline import Job
 from etl.runs.folder import RunsFolder
-from etl.runs.manifest import Invocation
 from etl.stopping import StopRequest
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 def job(
     url: str, runs: Path, key: str | None = None, *, timeout: float = 10, **settings: object
-) -> Job:
-    """Return a job that sends there, with an API key or an invented token; see `load_settings`.
+) -> Context:
+    """Return the context of an update that sends there, with an API key or an invented token.
 
-    A setting such as ``api.pause`` is given as ``api__pause``.
+    A setting such as ``api.pause`` is given as ``api__pause``; see `load_settings`.
     """
     overrides = {name.replace("__", "."): value for name, value in settings.items()}
     chosen = load_settings(None, {**overrides, "api.url": url, "runs.dir": runs})
@@ -41,11 +41,12 @@ def job(
     access = Access(url, tokens, Pace(chosen.load.rate), timeout)
 
     RunsFolder(runs).prepare()
-    return Job(
-        chosen,
-        lambda _ids: nullcontext(access),
-        StopRequest(),
-        Silence(),
-        Invocation("a test", "invented"),
-        "invented",
+    target = Target(
+        url, "invented", "invented", sandbox=False, connect=lambda _ids: nullcontext(access)
     )
+    return Context(chosen, target, StopRequest(), Progress(), "a test")
+
+
+def sent_to(context: Context, **changes: object) -> Context:
+    """Return a context with a changed target, such as another account."""
+    return replace(context, target=replace(context.target, **changes))  # type: ignore[arg-type]

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
 from etl.codes import Code
 from etl.fields import Field
-from etl.outcome import Totals
+from etl.manifest import InputFacts, Invocation, Manifest, Session
 from etl.report.charts import Stretch
-from etl.report.html import RunReport, Session, write_report
-from etl.rows import Fault, ReportRow, Status
+from etl.report.html import RunReport, write_report
+from etl.rows import Fault, ReportRow, Status, Totals
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 NAMES = ("Client ID", "E-mail", "الاسم", "Notes")
@@ -50,21 +51,50 @@ REJECTED = replace(
 )
 
 
-def report_of(left: Sequence[ReportRow] = (), updated: int = 0, **facts: Any) -> RunReport:  # noqa: ANN401
-    """Return the report of a run with these rows that were not updated, and some that were."""
-    report = RunReport(
+def session_of(
+    begun: str = BEGUN,
+    ended: str | None = ENDED,
+    user: str = "cron",
+    host: str = "vault",
+    stopped: str | None = None,
+) -> Session:
+    """Return a session at these times."""
+    first, last = datetime.fromisoformat(begun), datetime.fromisoformat(ended or begun)
+    invocation = Invocation("fatora-clients update clients.csv", "API key 0123456789abcdef")
+    seconds = (last - first).total_seconds() if ended else None
+    return Session(begun, begun, user, host, invocation, ended, seconds, stopped)
+
+
+def report_of(
+    left: Sequence[ReportRow] = (),
+    updated: int = 0,
+    *,
+    input_name: str = "clients.csv",
+    manifest: Mapping[str, Any] | None = None,
+    **facts: Any,  # noqa: ANN401
+) -> RunReport:
+    """Return the report of a run with these rows that were not updated, and some that were.
+
+    ``manifest`` has the entries of its manifest that differ from those of an ordinary run.
+    """
+    totals = totals_of(left, updated)
+    recorded = Manifest(
         run="20260105T220000.000Z-abcdef",
-        program="fatora-clients 0.1.0",
         api="https://api.fatora.io/v1",
-        input_name="clients.csv",
-        input_size=12_345,
-        input_sha256="5e" * 32,
-        sheet=None,
-        totals=totals_of(left, updated),
+        input=InputFacts(input_name, 12_345, "5e" * 32),
+        rows=totals.rows,
+        blank_rows=0,
+        hidden_rows=0,
         exit_code=1 if left else 0,
-        sentence="Some rows were not updated." if left else "All rows were updated.",
-        sessions=(Session(BEGUN, ENDED, "cron", "vault", None),),
+        sessions=(session_of(),),
         settings={"load.workers": {"value": 8, "from": "default"}},
+        program="fatora-clients 0.1.0",
+    )
+    report = RunReport(
+        manifest=replace(recorded, **(manifest or {})),
+        sheet=None,
+        totals=totals,
+        sentence="Some rows were not updated." if left else "All rows were updated.",
         codes=Counter(code for row in left for code in {fault.code for fault in row.faults}),
         seconds=10.0,
         earlier=0,

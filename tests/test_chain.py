@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from etl.cli import run
+from etl.manifest import InputFacts, Manifest, Seal, Version
 from etl.runs.chain import breaks, newest
-from etl.runs.manifest import InputFacts, Manifest, Seal, Version
 from etl.sandbox.server import Sandbox
 from spreadsheets import write_csv
 

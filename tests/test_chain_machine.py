@@ -26,29 +26,29 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from pydantic import SecretStr
 
-from etl.console import Silence
 from etl.errors import ConfigError
+from etl.jobs.context import Progress
+from etl.jobs.pipeline import update_file
+from etl.jobs.prune import prune, runs_older_than
+from etl.jobs.verify import verify_all
 from etl.load.access import Access
 from etl.load.api import Api
 from etl.load.pacing import Pace
 from etl.load.tokens import GivenToken
 from etl.load.transport import Answer, Transport
-from etl.pipeline import update
-from etl.retention import prune, runs_older_than
+from etl.manifest import Seal
 from etl.runs.folder import RunsFolder
-from etl.runs.manifest import Seal
 from etl.validate.checking import check_records
-from etl.verification import verify_all
 from jobs import job
 from spreadsheets import write_csv
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from etl.jobs.verify import Problem
     from etl.rows import CheckedRow, Record, RowResult
     from etl.stopping import StopRequest
     from etl.validate.checking import ColumnRules
-    from etl.verification import Problem
 
 TABLES = [
     [("1", "a@example.com"), ("2", "b@example.com"), ("3", "c@example.com")],
@@ -92,7 +92,7 @@ class NoNetwork(Access):
 
 
 @dataclass
-class Interrupting(Silence):
+class Interrupting(Progress):
     """Asks the run to stop after the first row."""
 
     stop: StopRequest
@@ -171,14 +171,14 @@ class Chain(RuleBasedStateMachine):
             access = NoNetwork(made.settings.api.url, TOKEN, Pace(made.settings.load.rate), 1)
             made = replace(
                 made,
-                connect=lambda _ids: nullcontext(access),
-                progress=Interrupting(made.stop) if is_interrupted else Silence(),
+                target=replace(made.target, connect=lambda _ids: nullcontext(access)),
+                progress=Interrupting(made.stop) if is_interrupted else Progress(),
                 limit=limit,
                 again=again,
                 results=self.folder / "copy.csv" if wants_copy else None,
             )
             with contextlib.suppress(ConfigError):  # the results were pruned
-                update(Path(f"{file}.csv"), made)
+                update_file(Path(f"{file}.csv"), made)
         self._check()
 
     @rule(number=st.integers(0, 3), killed_at=st.none() | st.integers(1, 6))
@@ -332,9 +332,9 @@ class Chain(RuleBasedStateMachine):
                 return time
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("etl.pipeline.datetime", Still)
-            patch.setattr("etl.runs.manifest.datetime", Still)
-            patch.setattr("etl.pipeline.check_records", _checked)
+            patch.setattr("etl.jobs.pipeline.datetime", Still)
+            patch.setattr("etl.manifest.datetime", Still)
+            patch.setattr("etl.jobs.staging.check_records", _checked)
             yield
 
     @contextmanager

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from etl import console
+from etl.commands import console
+from etl.commands.progress import Bar, progress
 from etl.rows import RowResult, Status
 
 if TYPE_CHECKING:
@@ -153,9 +154,9 @@ def ended(status: Status) -> RowResult:
 def test_a_terminal_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bar shows the number of rows sent, the total, and the statuses."""
     with terminal_as_error(monkeypatch) as terminal:
-        with console.progress(wanted=True) as progress:
-            progress.sending({Status.INVALID: 1_000}, 3_000)
-            progress.sent([ended(Status.SUCCESS)])
+        with progress(wanted=True) as bar:
+            bar.sending({Status.INVALID: 1_000}, 3_000)
+            bar.sent([ended(Status.SUCCESS)])
         shown = shown_until(terminal, "\x1b[?25h")
     assert "1 of 3,000 INVALID 1,000  SUCCESS 1" in shown
 
@@ -165,11 +166,11 @@ def test_the_bar_of_a_run_that_stopped_stays(monkeypatch: pytest.MonkeyPatch) ->
     stays = {}
     for pending in (0, 1, 2):
         with terminal_as_error(monkeypatch) as terminal:
-            with console.progress(wanted=True) as progress:
-                progress.staging(5)
+            with progress(wanted=True) as bar:
+                bar.staging(5)
                 if pending:
-                    progress.sending({}, pending)
-                    progress.sent([ended(Status.SUCCESS)])
+                    bar.sending({}, pending)
+                    bar.sent([ended(Status.SUCCESS)])
             stays[pending] = shown_until(terminal, "\x1b[?25h").endswith("SUCCESS 1\r\n\x1b[?25h")
     assert stays == {0: False, 1: False, 2: True}
 
@@ -190,8 +191,8 @@ def test_a_terminal_shows_what_is_waited_for(
     wanted: bool,  # noqa: FBT001
 ) -> None:
     """After Ctrl-C the terminal says at once what the run waits for."""
-    with terminal_as_error(monkeypatch) as terminal, console.progress(wanted=wanted) as progress:
-        progress.stopping(under_way)
+    with terminal_as_error(monkeypatch) as terminal, progress(wanted=wanted) as bar:
+        bar.stopping(under_way)
         assert words in shown_until(terminal, "at once.")
 
 
@@ -204,19 +205,19 @@ def test_a_paused_terminal_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) ->
                 os.write(sys.stderr.fileno(), b"x" * 1_000)
         os.set_blocking(sys.stderr.fileno(), True)
         begun = time.monotonic()
-        with console.progress(wanted=True) as progress:
-            assert isinstance(progress, console.ProgressBar)
-            progress.staging(1_000)
+        with progress(wanted=True) as bar:
+            assert isinstance(bar, Bar)
+            bar.staging(1_000)
         assert time.monotonic() - begun < 5
         assert os.read(terminal, 1) == b"x"  # which it got long ago
 
 
 def test_a_closed_terminal_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A terminal that was closed during the run is not an error."""
-    with terminal_as_error(monkeypatch) as terminal, console.progress(wanted=True) as progress:
-        assert isinstance(progress, console.ProgressBar)
+    with terminal_as_error(monkeypatch) as terminal, progress(wanted=True) as bar:
+        assert isinstance(bar, Bar)
         os.close(terminal)
-        progress.staging(1_000)
+        bar.staging(1_000)
 
 
 def test_without_a_terminal_there_is_no_bar(
@@ -226,9 +227,9 @@ def test_without_a_terminal_there_is_no_bar(
     with (tmp_path / "err").open("w") as file:
         monkeypatch.setattr(sys, "stderr", file)
         for wanted in (True, False):
-            with console.progress(wanted=wanted) as progress:
-                progress.staging(1_000)
-                progress.stopping(8)
+            with progress(wanted=wanted) as bar:
+                bar.staging(1_000)
+                bar.stopping(8)
     assert (tmp_path / "err").read_bytes() == b""
 
 

@@ -19,15 +19,15 @@ from markdown_it import MarkdownIt
 
 from etl.cli import COMMANDS, run
 from etl.codes import Code
-from etl.commands.words import outcome_of
 from etl.config import Settings, load_settings
 from etl.errors import ExitCode
 from etl.extract.header import ALIASES
 from etl.fields import Field, ResultColumn
-from etl.outcome import OpenRows, Summary, Totals
-from etl.rows import Status
+from etl.jobs.history import outcome_of
+from etl.jobs.summary import Summary
+from etl.manifest import InputFacts, Manifest
+from etl.rows import OpenRows, Status, Totals
 from etl.runs.lock import Holder
-from etl.runs.manifest import InputFacts, Manifest
 from pictures import CHROMIUM, PICTURES, chromium
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ MARKDOWN = MarkdownIt().enable("table")
 VARIABLES = ["FATORA_API_URL", "FATORA_RUNS_DIR", "FATORA_CONFIG"] + [
     name + ending for name in ("FATORA_API_KEY", "FATORA_BEARER_TOKEN") for ending in ("", "_FILE")
 ]
-JSON_KEYS = {field.name for field in chain(fields(Summary), fields(Totals))} - {"totals"}
+JSON_KEYS = {field.name for field in chain(fields(Summary), fields(Totals))} - {"totals", "skipped"}
 
 # Words and turns that people who read English as a second language stumble over.
 HARD_ENGLISH = re.compile(

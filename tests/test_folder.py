@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from etl.errors import ConfigError, InconsistentError, InputError
+from etl.manifest import InputFacts, Manifest
 from etl.runs.folder import RunFolder, RunsFolder
-from etl.runs.manifest import InputFacts, Manifest
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, 123_456, tzinfo=UTC)
 ACCOUNT = "shop@example.com"

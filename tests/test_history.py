@@ -281,7 +281,7 @@ def test_a_damaged_journal_hides_no_other_run(
     said = capsys.readouterr()
     assert f"the journal of run {two_runs[1]} is damaged" in said.err
     assert (two_runs[0][:20] in said.out) is (command[0] == "history")
-    assert code == (0 if command[0] == "history" else 70)
+    assert code == (0 if command[0] == "history" else 4)
 
 
 @pytest.mark.parametrize(

@@ -16,14 +16,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from etl.config import load_settings
-from etl.console import Silence
 from etl.errors import InputError
 from etl.extract.table import open_table
 from etl.fields import Field
-from etl.pipeline import checked
-from etl.stopping import StopRequest
+from etl.jobs.check import check
 from etl.validate.checking import ColumnRules, check_records
-from etl.writing import Origin, write_results
 from spreadsheets import write_csv, write_xlsx
 
 if TYPE_CHECKING:
@@ -175,8 +172,7 @@ def test_results_fed_back_send_the_same(tmp_path: Path, source: str, ending: str
     write = write_csv if source == ".csv" else write_xlsx
     first = write(tmp_path / f"clients{source}", rows)
     again = tmp_path / f"results{ending}"
-    with checked(first, load_settings(None, {}), StopRequest(), Silence()) as journal:
-        write_results(again, journal, Origin(first.name))
+    check([first], load_settings(None, {}), results=again)
     assert bodies(again) == bodies(first)
     assert len(bodies(first)) == 5
 
@@ -198,6 +194,5 @@ def test_any_results_fed_back_send_the_same(
     with tempfile.TemporaryDirectory() as folder:
         first = write_csv(Path(folder) / "clients.csv", [HEADER[:4], *cells])
         again = Path(folder) / f"results{ending}"
-        with checked(first, load_settings(None, {}), StopRequest(), Silence()) as journal:
-            write_results(again, journal, Origin(first.name))
+        check([first], load_settings(None, {}), results=again)
         assert bodies(again) == bodies(first)

@@ -18,15 +18,26 @@ import pytest
 
 from etl.codes import Code
 from etl.errors import ExitCode
-from etl.outcome import OpenRows
+from etl.manifest import EXITS
 from etl.report import html
 from etl.report.charts import Stretch
-from etl.report.html import MOST_SHOWN, Session, write_report
-from etl.rows import NOT_UPDATED, Fault, Status
+from etl.report.html import MOST_SHOWN, write_report
+from etl.rows import NOT_UPDATED, Fault, OpenRows, Status
 from etl.runs.folder import RunFolder
 from etl.runs.reader import JournalReader
 from etl.text import quoted_together, without_isolates
-from pages import BEGUN, ENDED, INVALID, NAMES, REJECTED, Page, page_of, report_of, totals_of
+from pages import (
+    BEGUN,
+    ENDED,
+    INVALID,
+    NAMES,
+    REJECTED,
+    Page,
+    page_of,
+    report_of,
+    session_of,
+    totals_of,
+)
 from spreadsheets import write_csv
 
 if TYPE_CHECKING:
@@ -73,12 +84,14 @@ def test_hostile_text_is_text(path: Path, text: str) -> None:
         names=(text,) * len(NAMES),
         input_name=text,
         sentence=text,
-        sessions=(Session(BEGUN, ENDED, text, text, text),),
         sheet=text,
-        api=text,
-        run=text,
-        program=text,
         rework=text,
+        manifest={
+            "sessions": (session_of(user=text, host=text, stopped=text),),
+            "api": text,
+            "run": text,
+            "program": text,
+        },
     )
     page = page_of(path, report)
     assert page.texts.count(" ".join(text.split())) >= 12
@@ -205,8 +218,8 @@ def in_qatar() -> Iterator[None]:
 def test_facts_of_the_run_are_there(path: Path) -> None:
     """The page has the run, user, times, file, API and settings."""
     sessions = (
-        Session("2026-01-05T10:00:00.000+00:00", None, "cron", "vault", None),
-        Session(
+        session_of("2026-01-05T10:00:00.000+00:00", None),
+        session_of(
             "2026-01-05T22:00:10.000+00:00",
             "2026-01-05T23:02:10.000+00:00",
             "noor",
@@ -215,7 +228,7 @@ def test_facts_of_the_run_are_there(path: Path) -> None:
         ),
     )
     totals = totals_of([INVALID], blank_rows=2, hidden_rows=1)
-    report = report_of([INVALID], sessions=sessions, sheet="Clients", totals=totals)
+    report = report_of([INVALID], sheet="Clients", totals=totals, manifest={"sessions": sessions})
     text = page_of(path, report).text
     for fact in (
         "20260105T220000.000Z-abcdef",
@@ -249,13 +262,12 @@ def test_facts_of_the_run_are_there(path: Path) -> None:
         (ExitCode.DONE, "OK"),
         (ExitCode.NOT_ALL_UPDATED, "Action needed"),
         (ExitCode.STOPPED, "Stopped early"),
-        (ExitCode.INTERNAL, "Internal error"),
     ],
 )
 def test_header_has_the_date_and_the_verdict(path: Path, exit_code: ExitCode, verdict: str) -> None:
     """The first line says when the latest session started and whether somebody must act."""
-    night = Session("2026-11-28T02:15:40.000+00:00", None, "cron", "vault", None)
-    report = report_of([INVALID], exit_code=exit_code, sessions=(night,))
+    night = session_of("2026-11-28T02:15:40.000+00:00", None)
+    report = report_of([INVALID], manifest={"exit_code": exit_code, "sessions": (night,)})
     texts = page_of(path, report).texts
     place = texts.index("28 November 2026, 02:15 UTC")
     assert texts[place : place + 4] == [texts[place], "·", verdict, "0 of 1 rows updated"]
@@ -269,10 +281,10 @@ def test_a_run_whose_rows_later_runs_corrected_asks_for_nothing(path: Path) -> N
     assert "Action needed" not in page.texts
 
 
-@pytest.mark.parametrize("exit_code", list(ExitCode))
+@pytest.mark.parametrize("exit_code", EXITS)
 def test_every_exit_code_has_words(path: Path, exit_code: ExitCode) -> None:
     """Every exit code has an explanation."""
-    texts = page_of(path, report_of(exit_code=exit_code)).texts
+    texts = page_of(path, report_of(manifest={"exit_code": exit_code})).texts
     assert any(text.startswith(f"{exit_code.value} (") for text in texts)
 
 
@@ -284,7 +296,7 @@ def test_only_our_sandbox_is_called_one(path: Path) -> None:
     assert texts[place : place + 2] == banner
     assert place < texts.index("clients.csv")
     assert texts[0].startswith("SANDBOX: ")
-    tunnel = page_of(path, report_of(api="http://127.0.0.1:8080/v1", updated=1)).text
+    tunnel = page_of(path, report_of(updated=1, manifest={"api": "http://127.0.0.1:8080/v1"})).text
     assert "sandbox" not in tunnel.lower()
 
 
@@ -366,8 +378,8 @@ def test_what_a_sentence_quotes_cannot_turn_it_around(path: Path) -> None:
     header, value = quoted_together("البريد", "<sara@")
     text = f"The e-mail address is not valid (column {header}: {value})."
     row = replace(INVALID, faults=(Fault(Code.EMAIL_INVALID, text),), warning=text)
-    stopped = (Session(BEGUN, ENDED, "cron", "vault", text),)
-    page = page_of(path, report_of([row], sentence=text, sessions=stopped))
+    stopped = (session_of(stopped=text),)
+    page = page_of(path, report_of([row], sentence=text, manifest={"sessions": stopped}))
     expected = (
         "The e-mail address is not valid (column “<bdi>البريد</bdi>”: “<bdi>&lt;sara@</bdi>”)."
     )

@@ -12,12 +12,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 from etl.codes import Code
-from etl.outcome import OpenRows
 from etl.report.charts import Stretch
-from etl.report.html import Session, write_report
-from etl.rows import Fault, Status
+from etl.report.html import write_report
+from etl.rows import Fault, OpenRows, Status
 from etl.text import quoted_together
-from pages import BEGUN, ENDED, INVALID, NAMES, REJECTED, report_of, totals_of
+from pages import BEGUN, ENDED, INVALID, NAMES, REJECTED, report_of, session_of, totals_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,11 +88,11 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     columns = [{Status.SUCCESS: 9, Status.UNKNOWN: 2}, {}, {Status.SUCCESS: 5, Status.REJECTED: 1}]
     stretch = Stretch(BEGUN, ENDED, 10.0, columns)
     sessions = (
-        Session(BEGUN, ENDED, "cron", "vault", "The run was stopped (SIGTERM)."),
-        Session(BEGUN, None, "cron", LONG, None),
-        Session(BEGUN, ENDED, "cron", "vault", None),
+        session_of(stopped="The run was stopped (SIGTERM)."),
+        session_of(ended=None, host=LONG),
+        session_of(),
     )
-    changes: dict[str, Any] = {"sessions": sessions, "stretches": (stretch,) * 3}
+    changes: dict[str, Any] = {"manifest": {"sessions": sessions}, "stretches": (stretch,) * 3}
     totals = totals_of(rows, updated=30, stored_differently=3, sandbox=True)
     reworked = [OpenRows("20260104T220000.000Z-fedcba", LONG, 3, 2)]
     changes |= {"totals": totals, "reworked": reworked, "input_name": LONG, "sheet": HOSTILE}

@@ -6,6 +6,7 @@ import hashlib
 import json
 from dataclasses import replace
 from datetime import datetime
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,17 +14,18 @@ import pytest
 from etl import __version__
 from etl.errors import ExitCode, InconsistentError
 from etl.fields import Field
-from etl.outcome import Totals
-from etl.runs.folder import RunFolder
-from etl.runs.manifest import (
+from etl.files import sha256_of
+from etl.manifest import (
     InputFacts,
     Invocation,
     Manifest,
     Seal,
     Session,
     Version,
-    sha256_of,
 )
+from etl.rows import Status, Totals
+from etl.runs.folder import RunFolder
+from schema import schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,12 +38,12 @@ INVOCATION = Invocation("fatora-clients update clients.csv", "API key 0123456789
 MANIFEST = Manifest(
     run="20260101T000000.000Z-abc123",
     api=API,
-    input=InputFacts("عملاء.csv", 1_234, "ab" * 32, "Clients", "cp1256", {Field.ID: ["Kunde"]}),
+    input=InputFacts("عملاء.csv", 1_234, "ab" * 32, "Clients", "cp1256", {Field.ID: ("Kunde",)}),
     rows=3,
     blank_rows=1,
     hidden_rows=2,
     settings={"api": {"timeout": 30.0, "proxy": None}},
-    counts={"SUCCESS": 2, "INVALID": 1},
+    counts={Status.SUCCESS: 2, Status.INVALID: 1},
     exit_code=1,
     sessions=(
         Session(BEGUN, BEGUN, "somebody", "host", INVOCATION, ENDED, 300.0, "stopped by SIGTERM"),
@@ -86,7 +88,7 @@ def test_a_manifest_holds_its_own_hash(path: Path) -> None:
     [
         replace(MANIFEST, rows=4),
         replace(MANIFEST, exit_code=0),
-        replace(MANIFEST, counts={"SUCCESS": 3}),
+        replace(MANIFEST, counts={Status.SUCCESS: 3}),
         replace(MANIFEST, input=replace(MANIFEST.input, name="other.csv")),
         replace(MANIFEST, files={}),
     ],
@@ -249,7 +251,7 @@ def test_a_session_lasts_no_less_than_nothing(monkeypatch: pytest.MonkeyPatch) -
         def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
             return datetime(2026, 1, 1, tzinfo=tz)
 
-    monkeypatch.setattr("etl.runs.manifest.datetime", Earlier)
+    monkeypatch.setattr("etl.manifest.datetime", Earlier)
     assert begun.end_session(None, Totals(), ExitCode.DONE).sessions[-1].seconds == 0
 
 
@@ -269,3 +271,9 @@ def test_the_hash_of_a_file_is_that_of_its_bytes(tmp_path: Path, content: bytes)
     file = tmp_path / "results.csv"
     file.write_bytes(content)
     assert sha256_of(file) == hashlib.sha256(content).hexdigest()
+
+
+def test_the_schema_is_that_of_the_manifest() -> None:
+    """The schema that auditors get is the one that the program reads manifests by."""
+    shipped = files("etl").joinpath("manifest.schema.json").read_text("utf-8")
+    assert shipped == schema()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from etl.pipeline import update
+from etl.jobs.pipeline import update_file
 from jobs import job
 from scripted import SUCCESS, ScriptedServer, dripping, reply
 from spreadsheets import read_csv, write_csv
@@ -22,7 +22,7 @@ from spreadsheets import read_csv, write_csv
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from etl.outcome import Summary
+    from etl.jobs.summary import Summary
     from program import Program
     from scripted import Script
 
@@ -35,7 +35,7 @@ def sent(url: str, folder: Path, attempts: int = 1) -> Summary:
     """Send the file to this address with one worker."""
     runs = folder / "runs"
     one = job(url, runs, timeout=TIMEOUT, api__attempts=attempts, api__pause=0.01, load__workers=1)
-    return update(write_csv(folder / "clients.csv", TABLE), one)
+    return update_file(write_csv(folder / "clients.csv", TABLE), one)
 
 
 def outcome(summary: Summary) -> tuple[str, str]:
@@ -230,7 +230,7 @@ def test_the_reason_to_stop_names_the_host_that_cannot_be_reached(tmp_path: Path
     with socket.create_server(("127.0.0.1", 0)) as listener:
         host = f"127.0.0.1:{listener.getsockname()[1]}"
     one = job(f"http://{host}", tmp_path / "runs", api__attempts=1, load__stop_after=1)
-    summary = update(write_csv(tmp_path / "clients.csv", TABLE), one)
+    summary = update_file(write_csv(tmp_path / "clients.csv", TABLE), one)
     assert summary.stopped == f"1 row: no connection to {host} (connection refused)."
 
 
@@ -249,7 +249,7 @@ def test_an_answer_is_judged_before_the_token_is_masked(tmp_path: Path) -> None:
     table = [("id", "email", "name"), ("1024", "sara@example.com", token)]
     echo = reply(b'{"status": "SUCCESS", "client": {"id": 1024, "name": "%s"}}' % token.encode())
     with ScriptedServer([[echo]]) as server:
-        update(write_csv(tmp_path / "a.csv", table), job(server.url, tmp_path / "runs"))
+        update_file(write_csv(tmp_path / "a.csv", table), job(server.url, tmp_path / "runs"))
     (results,) = (tmp_path / "runs").glob("*/results.csv")
     (row,) = read_csv(results)
     assert (row["update_status"], row["update_warning"]) == ("SUCCESS", "")

@@ -11,9 +11,8 @@ import pytest
 
 from etl.commands.night import Night
 from etl.errors import ExitCode
-from etl.extract.inputs import Inputs
-from etl.outcome import OpenRows, Summary, Totals
-from etl.rows import Status
+from etl.jobs.summary import Summary
+from etl.rows import OpenRows, Status, Totals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,8 +64,8 @@ BROKEN = Summary(Path("odd.csv"), ExitCode.INTERNAL, "internal error")
 
 def night(summaries: Sequence[Summary], *, sandbox: bool = False) -> Night:
     """The night with these files."""
-    found = Inputs([each.input for each in summaries], several=len(summaries) != 1)
-    return Night(found, summaries, ENDED, sandbox)
+    made = [replace(each, totals=replace(each.totals, sandbox=sandbox)) for each in summaries]
+    return Night([each.input for each in summaries], made, ENDED)
 
 
 @pytest.mark.parametrize(

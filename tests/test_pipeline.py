@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from etl.pipeline import update, update_each
+from etl.errors import ExitCode
+from etl.jobs.pipeline import update_file
+from etl.jobs.update import update_each
+from etl.manifest import Manifest
+from etl.runs.folder import RunsFolder
 from etl.sandbox.server import Sandbox
 from etl.text import is_blank
 from jobs import job
@@ -19,7 +24,7 @@ from scripted import ScriptedServer, reply
 from spreadsheets import read_csv, statuses, write_csv
 
 if TYPE_CHECKING:
-    from etl.outcome import Summary
+    from etl.jobs.summary import Summary
 
 IDS = st.sampled_from(["1", "2", "3", " 4 ", "٥", "6.0", "7.5", "-8", "", "x", "9000000"])
 EMAILS = st.sampled_from(
@@ -32,7 +37,7 @@ TABLES = st.lists(st.tuples(IDS, EMAILS, NAMES), max_size=12)
 def sent(sandbox: Sandbox, folder: Path, table: list[tuple[str, str, str]]) -> Summary:
     """Send a table as a CSV, and return the results."""
     source = write_csv(folder / "clients.csv", [("id", "email", "name"), *table])
-    return update(source, job(sandbox.url, folder / "runs", sandbox.api_key, api__pause=0.001))
+    return update_file(source, job(sandbox.url, folder / "runs", sandbox.api_key, api__pause=0.001))
 
 
 @settings(max_examples=40, deadline=None)
@@ -97,3 +102,38 @@ def test_what_the_api_asks_to_wait_holds_whatever_comes_next(
         took = time.monotonic() - start
     assert [summary.exit_code for summary in summaries] == codes
     assert took > 1
+
+
+def _damaged(journal: Path, how: str) -> None:
+    match how:
+        case "overwritten":
+            journal.write_bytes(b"x" * 9_000)
+        case "cut":
+            journal.write_bytes(journal.read_bytes()[:5_000])
+        case "missing":
+            journal.unlink()
+
+
+@pytest.mark.parametrize("how", ["overwritten", "cut", "missing"])
+@pytest.mark.parametrize("killed", [True, False])
+def test_a_damaged_journal_stops_its_own_file_only(
+    tmp_path: Path,
+    how: str,
+    killed: bool,  # noqa: FBT001
+) -> None:
+    """The night ends with 4 and names verify, and the files after the damaged run are sent."""
+    first = write_csv(tmp_path / "1.csv", [("id", "email"), ("1", "a@example.com")])
+    second = write_csv(tmp_path / "2.csv", [("id", "email"), ("2", "b@example.com")])
+    with Sandbox() as sandbox:
+        context = job(sandbox.url, tmp_path / "runs", sandbox.api_key)
+        folder = RunsFolder(tmp_path / "runs").folder(update_file(first, context).run or "")
+        if killed:
+            opened = Manifest.read(folder.manifest).reopened(folder.continued)
+            replace(opened, exit_code=None).write(folder.manifest)
+        _damaged(folder.journal, how)
+        damaged, sent_after = update_each([first, second], context)
+    assert (damaged.exit_code, damaged.stopped) == (ExitCode.STOPPED, None)
+    assert damaged.sentence == (
+        f"the journal of run {folder.run} is damaged: see fatora-clients verify"
+    )
+    assert sent_after.totals.updated == 1

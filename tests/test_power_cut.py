@@ -8,14 +8,14 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from disk import ForgetfulDisk, State
-from etl.pipeline import update
+from etl.jobs.pipeline import update_file
 from jobs import job
 from spreadsheets import read_csv, statuses, write_csv
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from etl.outcome import Summary
+    from etl.jobs.summary import Summary
     from etl.sandbox.server import Sandbox
 
 CLIENTS = range(1, 13)
@@ -23,7 +23,7 @@ CLIENTS = range(1, 13)
 
 def sent(source: Path, sandbox: Sandbox, runs: Path) -> Summary:
     """Run the job."""
-    return update(source, job(sandbox.url, runs, sandbox.api_key, load__workers=3))
+    return update_file(source, job(sandbox.url, runs, sandbox.api_key, load__workers=3))
 
 
 def applied(sandbox: Sandbox) -> set[int]:

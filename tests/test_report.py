@@ -16,12 +16,14 @@ from etl.codes import Code
 from etl.errors import InconsistentError, InputError
 from etl.extract.table import open_table
 from etl.fields import Field, ResultColumn
-from etl.outcome import OpenRows, Totals, columns_in_words
+from etl.manifest import InputFacts, Manifest
 from etl.report.look import COLOURS, FAULTY, HEADER, OWN_HEADER, SANDBOX
+from etl.report.sentences import columns_in_words
 from etl.report.sheets import Sheet, write_table
 from etl.report.summary import SummaryFacts
 from etl.report.tables import Line, ReportTable, results_table, rework_table
-from etl.rows import Fault, ReportRow, Status
+from etl.rows import Fault, OpenRows, ReportRow, Status, Totals
+from pages import session_of
 from spreadsheets import read_csv, read_xlsx
 
 if TYPE_CHECKING:
@@ -65,9 +67,15 @@ INVALID = ReportRow(
 )
 FACTS = SummaryFacts(
     file="=1+1\udc80.xlsx",
-    run="20250105T010000Z",
-    api="https://api.fatora.io/v1",
-    started="2025-01-05T01:00:00.000+00:00",
+    manifest=Manifest(
+        run="20250105T010000Z",
+        api="https://api.fatora.io/v1",
+        input=InputFacts("clients.xlsx", 1_234, "ab" * 32),
+        rows=2,
+        blank_rows=0,
+        hidden_rows=1,
+        sessions=(session_of("2025-01-05T01:00:00.000+00:00"),),
+    ),
     totals=Totals(
         rows=2,
         hidden_rows=1,
@@ -77,7 +85,6 @@ FACTS = SummaryFacts(
         stored_differently=1,
     ),
     verdict="1 of 2 rows was not updated.",
-    good=False,
     codes=dict.fromkeys(Code, 1_000),
     advice=["Fix 1 row.", "The run stopped early: " + "a reason " * 40],
     reworked=[
@@ -443,7 +450,7 @@ def test_summary_is_never_read_as_rows(tmp_path: Path) -> None:
 def test_summary_of_what_went_well_has_no_reasons(tmp_path: Path) -> None:
     """The summary of a good run has no reasons, and that of a check has no run."""
     path = tmp_path / "a.xlsx"
-    facts = replace(FACTS, codes={}, run="", verdict="No errors found.", reworked=())
+    facts = replace(FACTS, codes={}, manifest=None, verdict="No errors found.", reworked=())
     write_table(path, table_of(["id"]), ".xlsx", summary=facts)
     labels = [line[0] for line in lines_of(path) if line]
     assert labels[:5] == ["Check", "Result", "File", "Rows", "Columns"]

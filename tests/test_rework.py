@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from etl.outcome import OpenRows
-from etl.pipeline import update
+from etl.jobs.pipeline import update_file
+from etl.manifest import Manifest
+from etl.rows import OpenRows
 from etl.runs.folder import RunsFolder
-from etl.runs.manifest import Manifest
 from etl.runs.rework import Reworks
 from etl.sandbox.app import Behaviour
 from etl.sandbox.server import Sandbox
@@ -21,8 +21,8 @@ from spreadsheets import read_csv, read_xlsx, statuses, write_csv, write_xlsx
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from etl.outcome import Summary
-    from etl.pipeline import Job
+    from etl.jobs.context import Context
+    from etl.jobs.summary import Summary
 
 HEADER = ("id", "email", "notes")
 GOOD = ("1", "sara@example.com", "")
@@ -32,7 +32,7 @@ REFUSED = ("4", "omar+409@example.com", "")
 
 
 @pytest.fixture
-def night(sandbox: Sandbox, tmp_path: Path) -> Job:
+def night(sandbox: Sandbox, tmp_path: Path) -> Context:
     """The job, against the sandbox."""
     return job(sandbox.url, tmp_path / "runs", sandbox.api_key)
 
@@ -48,7 +48,7 @@ def corrected(path: Path, summary: Summary, corrections: dict[str, str]) -> Path
     return path
 
 
-def open_rows(night: Job, summary: Summary) -> int:
+def open_rows(night: Context, summary: Summary) -> int:
     """Return how many rows of a run's file are still to be fixed."""
     assert summary.run is not None
     return Reworks(RunsFolder(night.settings.runs.dir)).open_rows(summary.run).to_fix
@@ -61,7 +61,7 @@ def test_rework_holds_only_rows_that_must_be_fixed(tmp_path: Path) -> None:
     with Sandbox(behaviour=Behaviour(fail_share=1)) as broken:
         # With one worker, whose first request is turned away: it is that of the row to refuse.
         night = job(broken.url, tmp_path / "runs", broken.api_key, api__attempts=1, load__workers=1)
-        summary = update(source, night)
+        summary = update_file(source, night)
     assert summary.rework is not None
     assert summary.totals.left == 31
     assert statuses(read_xlsx(summary.rework)) == ["INVALID"]
@@ -69,77 +69,77 @@ def test_rework_holds_only_rows_that_must_be_fixed(tmp_path: Path) -> None:
     assert "run the same file again to send the remaining 31 rows." in summary.sentence
 
 
-def test_a_run_with_rows_left_but_none_to_fix_has_no_rework(night: Job, tmp_path: Path) -> None:
+def test_a_run_with_rows_left_but_none_to_fix_has_no_rework(night: Context, tmp_path: Path) -> None:
     """A run without rows to fix has no rework file."""
     source = write_csv(tmp_path / "clients.csv", [HEADER, GOOD, ("5", "noor@example.com", "")])
-    assert update(source, replace(night, limit=1)).rework is None
+    assert update_file(source, replace(night, limit=1)).rework is None
 
 
-def test_the_manifest_names_the_runs_that_are_reworked(night: Job, tmp_path: Path) -> None:
+def test_the_manifest_names_the_runs_that_are_reworked(night: Context, tmp_path: Path) -> None:
     """The manifest names the runs whose rows are corrected."""
-    first = update(write_csv(tmp_path / "1.csv", [HEADER, GOOD, BAD]), night)
-    second = update(write_csv(tmp_path / "2.csv", [HEADER, WORSE]), night)
+    first = update_file(write_csv(tmp_path / "1.csv", [HEADER, GOOD, BAD]), night)
+    second = update_file(write_csv(tmp_path / "2.csv", [HEADER, WORSE]), night)
     one = corrected(tmp_path / "r.csv", first, {"no address": "a@example.com"})
     other = corrected(tmp_path / "s.csv", second, {})
     one.write_text(
         one.read_text("utf-8") + other.read_text("utf-8").splitlines()[1] + "\n", encoding="utf-8"
     )
-    rework = update(tmp_path / "r.csv", night)
+    rework = update_file(tmp_path / "r.csv", night)
     assert rework.folder is not None
     manifest = json.loads((rework.folder / "manifest.json").read_bytes())
     assert manifest["reworks"] == [first.run, second.run]
     assert [(each.file, each.to_fix) for each in rework.reworked] == [("1.csv", 0), ("2.csv", 1)]
 
 
-def test_what_is_open_shrinks_with_each_rework(night: Job, tmp_path: Path) -> None:
+def test_what_is_open_shrinks_with_each_rework(night: Context, tmp_path: Path) -> None:
     """A row counts as open until a correction of it, or of its correction, was updated."""
     source = write_csv(tmp_path / "clients.csv", [HEADER, GOOD, BAD, WORSE, REFUSED])
-    first = update(source, night)
+    first = update_file(source, night)
     assert open_rows(night, first) == 3
     addresses = {"no address": "a@example.com"}
-    second = update(corrected(tmp_path / "r1.csv", first, addresses), night)
+    second = update_file(corrected(tmp_path / "r1.csv", first, addresses), night)
     assert open_rows(night, first) == 2
-    third = update(corrected(tmp_path / "r2.csv", second, {'"x"': '"3"'}), night)
+    third = update_file(corrected(tmp_path / "r2.csv", second, {'"x"': '"3"'}), night)
     assert third.reworked == [OpenRows(str(first.run), "clients.csv", to_fix=1, left=0)]
-    update(corrected(tmp_path / "r3.csv", third, {"omar+409": "omar"}), night)
+    update_file(corrected(tmp_path / "r3.csv", third, {"omar+409": "omar"}), night)
     assert open_rows(night, first) == 0
 
 
 def test_deleting_all_but_one_of_a_client_s_rows_closes_them_all(
-    night: Job, tmp_path: Path
+    night: Context, tmp_path: Path
 ) -> None:
     """That is what update_fix asks for, so that nothing is open once it is done."""
     rows = [("7", "one@example.com", ""), ("7", "two@example.com", "")]
-    first = update(write_csv(tmp_path / "clients.csv", [HEADER, *rows]), night)
-    second = update(corrected(tmp_path / "r1.csv", first, {}), night)
+    first = update_file(write_csv(tmp_path / "clients.csv", [HEADER, *rows]), night)
+    second = update_file(corrected(tmp_path / "r1.csv", first, {}), night)
     assert open_rows(night, first) == 2
     deleted = '"7","one@example.com"'
     rework = corrected(tmp_path / "r2.csv", second, {})
     kept = [line for line in rework.read_text("utf-8").split("\n") if deleted not in line]
     rework.write_text("\n".join(kept), encoding="utf-8")
-    assert update(rework, night).totals.updated == 1
+    assert update_file(rework, night).totals.updated == 1
     assert open_rows(night, first) == open_rows(night, second) == 0
 
 
 def test_a_duplicate_that_was_kept_stays_open_until_it_is_updated(
-    night: Job, tmp_path: Path
+    night: Context, tmp_path: Path
 ) -> None:
     """Its number was the wrong one, so that it is another client's row."""
     rows = [("7", "one@example.com", ""), ("7", "two@example.com", "")]
-    first = update(write_csv(tmp_path / "clients.csv", [HEADER, *rows]), night)
+    first = update_file(write_csv(tmp_path / "clients.csv", [HEADER, *rows]), night)
     refused = {'"7","two@example.com"': '"8","two+409@example.com"'}
-    assert update(corrected(tmp_path / "r.csv", first, refused), night).totals.updated == 1
+    assert update_file(corrected(tmp_path / "r.csv", first, refused), night).totals.updated == 1
     assert open_rows(night, first) == 1
 
 
 def test_rows_corrected_between_two_sessions_are_not_to_be_fixed_again(
-    night: Job, tmp_path: Path
+    night: Context, tmp_path: Path
 ) -> None:
     """Whoever obeyed a second time would send those clients twice, perhaps with old values."""
     source = write_csv(tmp_path / "clients.csv", [HEADER, GOOD, BAD, WORSE])
-    first = update(source, replace(night, limit=0))
-    update(corrected(tmp_path / "r.csv", first, {"no address": "a@example.com"}), night)
-    resumed = update(source, night)
+    first = update_file(source, replace(night, limit=0))
+    update_file(corrected(tmp_path / "r.csv", first, {"no address": "a@example.com"}), night)
+    resumed = update_file(source, night)
     assert (resumed.totals.to_fix, resumed.totals.still_to_fix) == (2, 1)
     assert resumed.sentence.startswith(
         "2 of 3 rows were not updated. Later runs corrected 1 row. Fix the row in"
@@ -149,54 +149,62 @@ def test_rows_corrected_between_two_sessions_are_not_to_be_fixed_again(
 
 
 def test_a_resumed_run_whose_rework_was_all_updated_asks_for_nothing(
-    night: Job, tmp_path: Path
+    night: Context, tmp_path: Path
 ) -> None:
     """There is no rework any more, and the first line of the mail says OK."""
     source = write_csv(tmp_path / "clients.csv", [HEADER, GOOD, BAD])
-    first = update(source, replace(night, limit=0))
-    update(corrected(tmp_path / "r.csv", first, {"no address": "a@example.com"}), night)
-    resumed = update(source, night)
+    first = update_file(source, replace(night, limit=0))
+    update_file(corrected(tmp_path / "r.csv", first, {"no address": "a@example.com"}), night)
+    resumed = update_file(source, night)
     assert resumed.rework is None
     assert resumed.sentence == "1 of 2 rows was not updated. Later runs corrected 1 row."
     assert resumed.exit_code == 1
 
 
-def test_rows_sent_from_corrected_results_are_not_left_to_send(night: Job, tmp_path: Path) -> None:
+def test_rows_sent_from_corrected_results_are_not_left_to_send(
+    night: Context, tmp_path: Path
+) -> None:
     """Whoever ran the first file again would put its old values over the corrected ones."""
-    first = update(
+    first = update_file(
         write_csv(tmp_path / "clients.csv", [HEADER, GOOD, BAD]), replace(night, limit=0)
     )
     assert first.results is not None
     text = first.results.read_text("utf-8-sig").replace("no address", "a@example.com")
     (tmp_path / "r.csv").write_text(text, encoding="utf-8")
-    assert update(tmp_path / "r.csv", night).reworked == [
+    assert update_file(tmp_path / "r.csv", night).reworked == [
         OpenRows(str(first.run), "clients.csv", to_fix=0, left=0)
     ]
 
 
-def test_a_processed_file_says_how_many_rows_still_need_fixing(night: Job, tmp_path: Path) -> None:
+def test_a_processed_file_says_how_many_rows_still_need_fixing(
+    night: Context, tmp_path: Path
+) -> None:
     """Corrected rows no longer count as open."""
     source = write_csv(tmp_path / "clients.csv", [HEADER, GOOD, BAD, WORSE])
-    first = update(source, night)
-    assert "2 rows still need fixing. Use --again" in update(source, night).sentence
-    update(corrected(tmp_path / "r.csv", first, {"no address": "a@example.com"}), night)
-    assert "1 row still needs fixing. Use --again" in update(source, night).sentence
+    first = update_file(source, night)
+    assert "2 rows still need fixing. Use --again" in update_file(source, night).sentence
+    update_file(corrected(tmp_path / "r.csv", first, {"no address": "a@example.com"}), night)
+    assert "1 row still needs fixing. Use --again" in update_file(source, night).sentence
 
 
-def test_a_corrected_results_file_counts_as_rework(night: Job, tmp_path: Path) -> None:
+def test_a_corrected_results_file_counts_as_rework(night: Context, tmp_path: Path) -> None:
     """A corrected results file counts as rework too."""
-    first = update(write_csv(tmp_path / "clients.csv", [HEADER, GOOD, BAD]), night)
+    first = update_file(write_csv(tmp_path / "clients.csv", [HEADER, GOOD, BAD]), night)
     assert first.results is not None
     text = first.results.read_text("utf-8-sig").replace("no address", "a@example.com")
     (tmp_path / "r.csv").write_text(text, encoding="utf-8")
-    assert update(tmp_path / "r.csv", night).exit_code == 0
+    assert update_file(tmp_path / "r.csv", night).exit_code == 0
     assert open_rows(night, first) == 0
 
 
-def test_columns_of_an_earlier_run_are_neither_sent_nor_kept(night: Job, tmp_path: Path) -> None:
+def test_columns_of_an_earlier_run_are_neither_sent_nor_kept(
+    night: Context, tmp_path: Path
+) -> None:
     """Columns of an earlier run are neither sent nor kept, and appear only once."""
-    first = update(write_csv(tmp_path / "clients.csv", [HEADER, BAD]), night)
-    again = update(corrected(tmp_path / "r.csv", first, {"no address": "a@example.com"}), night)
+    first = update_file(write_csv(tmp_path / "clients.csv", [HEADER, BAD]), night)
+    again = update_file(
+        corrected(tmp_path / "r.csv", first, {"no address": "a@example.com"}), night
+    )
     assert again.results is not None
     (row,) = read_csv(again.results)
     assert (row["update_run"], row["update_row"]) == (again.run, "2")
@@ -215,22 +223,24 @@ def test_columns_of_an_earlier_run_are_neither_sent_nor_kept(night: Job, tmp_pat
     ],
 )
 def test_an_origin_that_nobody_knows_does_no_harm(
-    night: Job, tmp_path: Path, run: str, row: str
+    night: Context, tmp_path: Path, run: str, row: str
 ) -> None:
     """Any content of the origin columns is harmless."""
     header = (*HEADER, "update_run", "update_row")
     source = write_csv(tmp_path / "clients.csv", [header, (*GOOD, run, row)])
-    summary = update(source, night)
+    summary = update_file(source, night)
     assert (summary.exit_code, summary.reworked) == (0, [])
     assert summary.folder is not None
     named = Manifest.read(summary.folder / "manifest.json").reworks
     assert named == ((run,) if run.startswith("2020") and row == "2" else ())
 
 
-def test_a_damaged_rework_closes_nothing(night: Job, tmp_path: Path) -> None:
+def test_a_damaged_rework_closes_nothing(night: Context, tmp_path: Path) -> None:
     """A damaged rework closes no rows, and hides no other run."""
-    first = update(write_csv(tmp_path / "clients.csv", [HEADER, BAD]), night)
-    rework = update(corrected(tmp_path / "r.csv", first, {"no address": "a@example.com"}), night)
+    first = update_file(write_csv(tmp_path / "clients.csv", [HEADER, BAD]), night)
+    rework = update_file(
+        corrected(tmp_path / "r.csv", first, {"no address": "a@example.com"}), night
+    )
     assert open_rows(night, first) == 0
     assert rework.folder is not None
     (rework.folder / "journal.sqlite3").write_bytes(b"x" * 9_000)

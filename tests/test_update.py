@@ -17,7 +17,7 @@ import pytest
 
 from etl.cli import run
 from etl.codes import Code
-from etl.pipeline import Job, update
+from etl.jobs.pipeline import update_file
 from etl.rows import Status
 from etl.runs.lock import locked
 from etl.sandbox.app import Behaviour
@@ -29,7 +29,8 @@ from spreadsheets import read_csv, read_xlsx, statuses, write_csv, write_xlsx
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from etl.outcome import Summary
+    from etl.jobs.context import Context
+    from etl.jobs.summary import Summary
 
 HEADER = ("Client ID", "E-mail", "Name", "Phone", "Notes", "Account manager")
 GOOD = ("1024", "sara@example.com", "سارة", "+97455550000", "NA", "Mei")
@@ -474,12 +475,12 @@ def test_fault_of_the_program_with_one_file_does_not_keep_the_next(
 ) -> None:
     """A bug with one file is reported without values and ends with 70; the other file is sent."""
 
-    def failing(source: Path, job: Job) -> Summary:
+    def failing(source: Path, context: Context) -> Summary:
         if source.name == "a.csv":
             raise KeyError("sara@example.com")
-        return update(source, job)
+        return update_file(source, context)
 
-    monkeypatch.setattr("etl.pipeline.update", failing)
+    monkeypatch.setattr("etl.jobs.update.update_file", failing)
     sources = [write_csv(tmp_path / name, many(2)) for name in ("a.csv", "b.csv")]
     code = run(["update", *map(str, sources), "--sandbox", "--json", "--runs-dir", f"{tmp_path}/r"])
     out, err = capfd.readouterr()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import shutil
@@ -17,12 +18,12 @@ import jsonschema
 import pytest
 
 from etl.cli import run
-from etl.pipeline import update
+from etl.jobs.pipeline import update_file
+from etl.jobs.verify import problems_of, verify_all
+from etl.manifest import Manifest
 from etl.runs.folder import RunFolder, RunsFolder
-from etl.runs.manifest import Manifest
 from etl.sandbox.server import Sandbox
-from etl.verification import problems_of, verify_all
-from jobs import job
+from jobs import job, sent_to
 from spreadsheets import write_xlsx
 
 if TYPE_CHECKING:
@@ -44,12 +45,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("made")
     runs = folder / "runs"
     with Sandbox() as sandbox:
-        one = replace(job(sandbox.url, runs, sandbox.api_key), account="sandbox")
-        update(write_xlsx(folder / "1.xlsx", TABLE), one)
+        one = sent_to(job(sandbox.url, runs, sandbox.api_key), account="sandbox")
+        update_file(write_xlsx(folder / "1.xlsx", TABLE), one)
         second = write_xlsx(folder / "2.xlsx", [*TABLE, ("3", "a@example.com")])
-        update(second, replace(one, limit=1))
-        update(write_xlsx(folder / "3.xlsx", TABLE[:2]), one)
-        update(second, one)
+        update_file(second, replace(one, limit=1))
+        update_file(write_xlsx(folder / "3.xlsx", TABLE[:2]), one)
+        update_file(second, one)
     return runs
 
 
@@ -207,8 +208,12 @@ def test_a_manifest_that_says_something_else_is_found_though_its_hash_is_right(
     runs: RunsFolder, changes: dict[str, object]
 ) -> None:
     """A manifest with any other content is reported, and verifying continues."""
-    folder = runs.all()[-1]
-    forged(folder, lambda manifest: replace(manifest, **changes))  # type: ignore[arg-type]
+    manifest = runs.all()[-1].manifest
+    facts = {**json.loads(manifest.read_bytes()), **changes}
+    del facts["sha256"]
+    canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"))
+    facts["sha256"] = hashlib.sha256(canonical.encode()).hexdigest()
+    manifest.write_text(json.dumps(facts, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     assert problems(runs)
     assert run(["verify", "--all", "--runs-dir", str(runs.path)]) == 1
 
@@ -314,7 +319,7 @@ def test_a_folder_that_was_renamed_or_copied_is_named(
 ) -> None:
     """A renamed or copied folder is named, also after pruning."""
     if is_pruned:
-        monkeypatch.setattr("etl.retention.datetime", later(401))
+        monkeypatch.setattr("etl.jobs.prune.datetime", later(401))
         assert run(["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)]) == 0
     folder = runs.all()[0]
     other = runs.path / f"{folder.run}-copy"
@@ -342,11 +347,11 @@ def test_what_was_modified_before_a_resume_is_still_found(tmp_path: Path, sandbo
     """A modification before a resume is still found after it."""
     one = job(sandbox.url, tmp_path / "runs", sandbox.api_key)
     source = write_xlsx(tmp_path / "1.xlsx", [*TABLE, ("3", "later@example.com")])
-    update(source, replace(one, limit=1))
+    update_file(source, replace(one, limit=1))
     (folder,) = RunsFolder(tmp_path / "runs").all()
     folder.log.write_text("forged\n", encoding="utf-8")
     (folder.path / "more").mkdir()
-    update(source, one)
+    update_file(source, one)
     assert said(folder) == [
         "run.log: modified before the run was resumed or pruned",
         "more: not written by the run",
@@ -364,7 +369,7 @@ def test_pruned_runs_hold_nothing_personal_and_still_verify(
 ) -> None:
     """Pruned runs hold no personal data in any byte, and still verify."""
     before = {each.run: each for each in runs.manifests()}
-    monkeypatch.setattr("etl.retention.datetime", later(401))
+    monkeypatch.setattr("etl.jobs.prune.datetime", later(401))
     assert run(["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)]) == 0
     assert problems(runs) == []
     for folder in runs.all():
@@ -397,7 +402,7 @@ def test_pruned_results_are_not_written_again(
 ) -> None:
     """Pruned results are not written again, and the file still counts as processed."""
     source = shutil.copy(runs.all()[0].input, runs.path.parent / "3.xlsx")
-    monkeypatch.setattr("etl.retention.datetime", later(401))
+    monkeypatch.setattr("etl.jobs.prune.datetime", later(401))
     run(["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)])
     again = ["update", str(source), "--sandbox", "--runs-dir", str(runs.path)]
     results = runs.path.parent / "results.csv"
@@ -427,7 +432,7 @@ def test_what_was_modified_before_the_pruning_is_still_found(
     folder = runs.all()[1]
     folder.log.write_text("forged\n", encoding="utf-8")
     (folder.path / "more").mkdir()
-    monkeypatch.setattr("etl.retention.datetime", later(401))
+    monkeypatch.setattr("etl.jobs.prune.datetime", later(401))
     assert run(["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)]) == 0
     assert problems(runs) == [
         f"{folder.run}: run.log: modified before the run was resumed or pruned"
@@ -441,7 +446,7 @@ def test_a_run_whose_manifest_was_modified_is_not_pruned(
     newest, modified, oldest = runs.all()
     text = modified.manifest.read_text(encoding="utf-8")
     modified.manifest.write_text(text.replace('"rows": 4', '"rows": 5'), encoding="utf-8")
-    monkeypatch.setattr("etl.retention.datetime", later(401))
+    monkeypatch.setattr("etl.jobs.prune.datetime", later(401))
     assert run(["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)]) == 1
     out, err = capfd.readouterr()
     assert "2 runs pruned." in out
@@ -459,7 +464,7 @@ def test_a_killed_pruning_is_reported_and_can_be_finished(
 ) -> None:
     """A pruning that was killed at any point is reported, and can be finished."""
     pruning = ["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)]
-    monkeypatch.setattr("etl.retention.datetime", later(401))
+    monkeypatch.setattr("etl.jobs.prune.datetime", later(401))
     folder = runs.all()[-1]
 
     def fail(*_: object) -> None:
@@ -478,7 +483,7 @@ def test_a_killed_pruning_is_reported_and_can_be_finished(
 
 def test_young_runs_are_not_pruned(runs: RunsFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Recent runs are not pruned, and nothing is asked."""
-    monkeypatch.setattr("etl.retention.datetime", later(399))
+    monkeypatch.setattr("etl.jobs.prune.datetime", later(399))
     assert run(["prune", "--older-than", "400d", "--runs-dir", str(runs.path)]) == 0
     assert all(each.pruned is None for each in runs.manifests())
 
@@ -487,7 +492,7 @@ def test_pruning_needs_confirmation(
     runs: RunsFolder, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Prune shows what it will remove, and does nothing unless it is confirmed."""
-    monkeypatch.setattr("etl.retention.datetime", later(401))
+    monkeypatch.setattr("etl.jobs.prune.datetime", later(401))
     monkeypatch.setattr("sys.stdin", io.StringIO())
     assert run(["prune", "--older-than", "400d", "--runs-dir", str(runs.path)]) == 4
     assert all(each.pruned is None for each in runs.manifests())
@@ -500,10 +505,10 @@ def test_a_run_that_ended_with_rows_left_is_not_pruned(
     """A run with rows to send is not pruned, since their values are needed."""
     one = job(sandbox.url, tmp_path / "runs", sandbox.api_key)
     source = write_xlsx(tmp_path / "1.xlsx", [*TABLE, ("3", "later@example.com")])
-    update(source, replace(one, limit=1))
-    monkeypatch.setattr("etl.retention.datetime", later(401))
+    update_file(source, replace(one, limit=1))
+    monkeypatch.setattr("etl.jobs.prune.datetime", later(401))
     assert run(["prune", "--older-than", "400d", "--yes", "--runs-dir", f"{tmp_path}/runs"]) == 0
-    update(source, one)
+    update_file(source, one)
     assert sandbox.store.get(3).email == "later@example.com"
 
 
@@ -513,7 +518,7 @@ def test_a_run_without_an_end_is_not_pruned(
     """A run without an end is not pruned, since it could not be resumed."""
     folder = runs.all()[0]
     resume(folder)
-    monkeypatch.setattr("etl.retention.datetime", later(401))
+    monkeypatch.setattr("etl.jobs.prune.datetime", later(401))
     assert run(["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)]) == 0
     assert folder.input.exists()
 
@@ -528,11 +533,11 @@ def test_manifests_are_what_the_schema_says(
     runs: RunsFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Manifests of finished, pruned and open runs match the schema."""
-    schema = json.loads(files("etl.runs").joinpath("manifest.schema.json").read_text("utf-8"))
+    schema = json.loads(files("etl").joinpath("manifest.schema.json").read_text("utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)
     folder = runs.all()[0]
     finished = Manifest.read(folder.manifest)
-    monkeypatch.setattr("etl.retention.datetime", later(401))
+    monkeypatch.setattr("etl.jobs.prune.datetime", later(401))
     run(["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)])
     pruned = Manifest.read(folder.manifest)
     resume(folder)

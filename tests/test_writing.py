@@ -9,7 +9,7 @@ import openpyxl
 import pytest
 
 from etl.extract.table import open_table
-from etl.pipeline import update
+from etl.jobs.pipeline import update_file
 from etl.report.look import FAULTY
 from etl.sandbox.store import Store
 from etl.text import without_isolates
@@ -96,10 +96,10 @@ def test_too_many_rows_for_a_workbook_fail_no_run(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Too many rows for a workbook do not fail the run, and its sentence says why there is none."""
-    monkeypatch.setattr("etl.writing.MOST_ROWS", 2)
+    monkeypatch.setattr("etl.jobs.writing.MOST_ROWS", 2)
     source = write_csv(tmp_path / "clients.csv", MIXED)
     settings = job(sandbox.url, tmp_path / "runs", sandbox.api_key, runs__workbooks="always")
-    summary = update(source, settings)
+    summary = update_file(source, settings)
     assert summary.sentence.endswith("so its results are a CSV file only.")
     assert summary.results is not None
     assert summary.rework is not None

@@ -1,1 +1,1 @@
-"""The commands, a module each: parse the options, call the job, print, choose the exit code."""
+"""The commands, a module each: parse the options, call `etl.jobs`, print, choose the exit code."""

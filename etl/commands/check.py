@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from etl import console
-from etl.commands import options
-from etl.commands.options import require_place, say_what_is_left, settings_of
-from etl.errors import ExitCode, InputError
-from etl.extract.inputs import find_inputs
-from etl.outcome import Totals, columns_in_words, rows_in_words
+from etl.commands import console, options
+from etl.commands.options import say_skipped, settings_of
+from etl.commands.progress import progress
+from etl.errors import ExitCode
+from etl.report.sentences import columns_in_words
 from etl.stopping import stop_on_signals
 from etl.text import counted, visible, without_isolates
-from etl.writing import Origin, write_results
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from etl.codes import Code
-    from etl.config import Settings
-    from etl.runs.reader import JournalReader
-    from etl.stopping import StopRequest
+    from etl.jobs.check import Check
 
 _TOTALS = ("rows", "blank_rows", "hidden_rows", "counts", "sent", "not_sent")
 
@@ -62,104 +56,67 @@ def command(
       2  wrong usage or configuration
       3  a file could not be used
     """  # noqa: D301 - click keeps the lines behind this mark
+    # Not for --help, which would wait for pandas.
+    from etl.jobs.check import check_each  # noqa: PLC0415
+
     settings = settings_of(config, input__sheet=sheet, input__encoding=encoding)
-    found = find_inputs(inputs, settings.input.settle)
-    require_place(results, found)
-    objects = []
-    exit_code = ExitCode.DONE
-    with stop_on_signals() as stop:
-        for file in found.files:
-            try:
-                with _checked(file, settings, stop, bar=not as_json) as journal:
-                    code = _exit_code(journal.totals())
-                    if as_json:
-                        objects.append(_json_object(file, code, journal))
-                    else:
-                        _print_problems(file, journal)
-                    if results:
-                        write_results(results, journal, Origin(file.name))
-            except InputError as error:
-                code = error.exit_code
-                console.complain(f"fatora-clients: {file}: {error}")
-                objects.append(_unusable(file, error))
-            exit_code = ExitCode.worst([exit_code, code])
+    files, objects, skipped = [], [], []
+    with stop_on_signals() as stop, progress(wanted=not as_json) as bar:
+        for check in check_each(inputs, settings, stop=stop, progress=bar, results=results):
+            bar.hide()
+            files.append(replace(check, problems=()))
+            if check.skipped:
+                skipped.append(check.input)
+            elif as_json:
+                objects.append(_json_object(check))
+            else:
+                _print_check(check)
+            if check.exit_code is ExitCode.INPUT_UNUSABLE:
+                console.complain(f"fatora-clients: {check.input}: {check.sentence}")
+    exit_code = ExitCode.worst(file.exit_code for file in files)
     if as_json:
-        several = {"runs": objects, "exit_code": exit_code}
-        console.say_json(several if found.several else objects[0])
+        single = options.is_single(inputs, files)
+        console.say_json(objects[0] if single else {"runs": objects, "exit_code": exit_code})
     else:
-        say_what_is_left(found)
+        say_skipped(skipped, len(files) - len(skipped))
     return exit_code
 
 
-@contextmanager
-def _checked(
-    file: Path, settings: Settings, stop: StopRequest, *, bar: bool
-) -> Iterator[JournalReader]:
-    """Give the journal of a checked file; the bar is removed before anything is printed."""
-    # Not for --help, which would wait for pandas.
-    from etl.pipeline import checked  # noqa: PLC0415
-
-    with ExitStack() as stack:
-        with console.progress(wanted=bar) as progress:
-            journal = stack.enter_context(checked(file, settings, stop, progress))
-        yield journal
-
-
-def _exit_code(totals: Totals) -> ExitCode:
-    return ExitCode.NOT_ALL_UPDATED if totals.to_fix else ExitCode.DONE
-
-
-def _verdict(totals: Totals) -> str:
-    return f"{rows_in_words(totals)}; {f'{totals.to_fix:,}' if totals.to_fix else 'nothing'} to fix"
-
-
-def _print_problems(file: Path, journal: JournalReader) -> None:
-    totals = journal.totals()
-    console.say(f"{visible(str(file))}: {_verdict(totals)}")
-    console.say(columns_in_words(totals))
-    for code, total in journal.fault_counts().items():
+def _print_check(check: Check) -> None:
+    if check.exit_code is ExitCode.INPUT_UNUSABLE:
+        return
+    console.say(f"{visible(str(check.input))}: {check.sentence.removesuffix('.')}")
+    console.say(columns_in_words(check.totals))
+    for code, problems in groupby(check.problems, key=attrgetter("code")):
         console.say()
-        console.say(f"{code.name}, {counted(total, 'row')}: {code.meaning}")
+        console.say(f"{code.name}, {counted(check.faults[code], 'row')}: {code.meaning}")
         console.say(f"  {code.fix}")
-        for text, rows in _faults(journal, code):
-            cell = text.removeprefix(f"{code.meaning} (").removesuffix(").")
-            console.say(f"    {_row_numbers(rows)}: {cell}")
+        for problem in problems:
+            cell = problem.text.removeprefix(f"{code.meaning} (").removesuffix(").")
+            console.say(f"    {_row_numbers(problem.rows)}: {cell}")
 
 
-def _json_object(file: Path, exit_code: ExitCode, journal: JournalReader) -> dict[str, Any]:
-    totals = journal.totals()
-    problems = [
-        {"code": code.name, "rows": rows, "text": without_isolates(text), "fix": code.fix}
-        for code in journal.fault_counts()
-        for text, rows in _faults(journal, code)
-    ]
-    return _facts(file, exit_code, f"{_verdict(totals)}.", totals, problems)
+def _json_object(check: Check) -> dict[str, Any]:
+    """Return what is printed as JSON for a file, under the same names as `update` prints it."""
+    numbers = {name: value for name, value in asdict(check.totals).items() if name in _TOTALS}
+    return {
+        "input": str(check.input),
+        "exit_code": check.exit_code,
+        "sentence": without_isolates(check.sentence),
+        **numbers,
+        "problems": [
+            {
+                "code": problem.code.name,
+                "rows": problem.rows,
+                "text": without_isolates(problem.text),
+                "fix": problem.code.fix,
+            }
+            for problem in check.problems
+        ],
+    }
 
 
-def _unusable(file: Path, error: InputError) -> dict[str, Any]:
-    return _facts(file, error.exit_code, without_isolates(str(error)), Totals(), [])
-
-
-def _facts(
-    file: Path,
-    exit_code: ExitCode,
-    sentence: str,
-    totals: Totals,
-    problems: list[dict[str, Any]],
-) -> dict[str, Any]:
-    """Return what `check` prints as JSON for a file, under the same names as `update`."""
-    numbers = {name: value for name, value in asdict(totals).items() if name in _TOTALS}
-    facts = {"input": str(file), "exit_code": exit_code, "sentence": sentence}
-    return {**facts, **numbers, "problems": problems}
-
-
-def _faults(journal: JournalReader, code: Code) -> Iterator[tuple[str, list[int]]]:
-    """Yield each different fault of a code, with the rows that have it."""
-    for fault, equal in groupby(journal.faults(code), key=itemgetter(0)):
-        yield fault.text, [row for _, row in equal]
-
-
-def _row_numbers(rows: list[int]) -> str:
+def _row_numbers(rows: Sequence[int]) -> str:
     """Return row numbers as people write them: row 3, or rows 3, 7-9."""
     runs: list[list[int]] = []
     for row in rows:

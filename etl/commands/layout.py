@@ -7,13 +7,13 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING, NamedTuple
 
-from etl import console
+from etl.commands import console
 from etl.text import visible, without_isolates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from etl.outcome import Totals
+    from etl.rows import Totals
 
 _COLUMNS = 100
 _FEWEST_COLUMNS = 40

@@ -12,20 +12,21 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from etl import console
+from etl.commands import console
 from etl.commands.layout import say_counts
-from etl.commands.options import say_what_is_left
+from etl.commands.options import is_single, say_skipped
 from etl.commands.words import minute, named_open_rows
 from etl.errors import ExitCode
-from etl.outcome import columns_in_words, rows_in_words, verdict_in_short
+from etl.report.sentences import columns_in_words, rows_in_words, verdict_in_short
 from etl.text import counted, visible, without_isolates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from datetime import datetime
+    from pathlib import Path
 
-    from etl.extract.inputs import Inputs
-    from etl.outcome import OpenRows, Summary
+    from etl.jobs.summary import Summary
+    from etl.rows import OpenRows
 
 # Of a file that a full disk stopped, some rows may have been sent.
 _UNUSABLE, _FAILED, _NOT_FINISHED = "could not be used", "failed", "not finished"
@@ -36,12 +37,16 @@ _SENTENCES = ("sentence", "stopped")
 
 @dataclass(frozen=True)
 class Night:
-    """What one invocation of ``update`` did; ``ended`` is the local time."""
+    """What one invocation of ``update`` did with its ``inputs``; ``ended`` is the local time."""
 
-    found: Inputs
-    summaries: Sequence[Summary]
+    inputs: Sequence[Path]
+    results: Sequence[Summary]
     ended: datetime
-    sandbox: bool = False
+
+    @cached_property
+    def summaries(self) -> list[Summary]:
+        """The results of all files but those that were skipped for now."""
+        return [each for each in self.results if not each.skipped]
 
     @property
     def exit_code(self) -> ExitCode:
@@ -59,15 +64,13 @@ class Night:
         for words in self._not_moved():
             console.say()
             console.say(words)
-        say_what_is_left(self.found)
+        say_skipped(self._skipped, len(self.summaries))
 
     def say_json(self) -> None:
         """Print JSON for programs: one object for a single file, otherwise a list of them."""
-        objects = [{**_facts(summary), "sandbox": self.sandbox} for summary in self.summaries]
-        printed = (
-            {"runs": objects, "exit_code": self.exit_code} if self.found.several else objects[0]
-        )
-        console.say_json(printed)
+        objects = [_facts(summary) for summary in self.summaries]
+        several = {"runs": objects, "exit_code": self.exit_code}
+        console.say_json(several if self._several else objects[0])
 
     def complain(self, *, quiet: bool) -> None:
         """Print why files were not sent, to standard error; if ``quiet``, also why runs stopped."""
@@ -77,6 +80,14 @@ class Night:
                 console.complain(f"fatora-clients: {_name(summary)}: {sentence}")
         for words in self._not_moved():
             console.complain(f"fatora-clients: {words}")
+
+    @property
+    def _several(self) -> bool:
+        return not is_single(self.inputs, self.summaries)
+
+    @property
+    def _skipped(self) -> list[Path]:
+        return [each.input for each in self.results if each.skipped]
 
     @cached_property
     def _sent(self) -> list[Summary]:
@@ -132,7 +143,11 @@ class Night:
             waiting = self._rows_open or self._to_fix or self._left
             exit_code = ExitCode.NOT_ALL_UPDATED if waiting else ExitCode.DONE
         verdict = verdict_in_short(exit_code).upper()
-        return f"{verdict} (SANDBOX)" if self.sandbox else verdict
+        return (
+            f"{verdict} (SANDBOX)"
+            if any(each.totals.sandbox for each in self.summaries)
+            else verdict
+        )
 
     def _totals(self) -> Iterator[str]:
         """Yield the numbers of the first line: the files, the rows to do, the rows done."""
@@ -146,7 +161,7 @@ class Night:
             (len(self._without_run[_NOT_FINISHED]), _NOT_FINISHED),
             (len(self._done), "already processed"),
             (len(list(self._not_moved())), "not moved away"),
-            (len(self.found.unsettled), "skipped"),
+            (len(self._skipped), "skipped"),
         ):
             if number:
                 yield f"{number:,} {what}"
@@ -182,7 +197,7 @@ class Night:
 
     def _say_done(self) -> None:
         """Name the files processed before that still have rows to fix, and count the others."""
-        named = self._still_open if self.found.several else self._done
+        named = self._still_open if self._several else self._done
         for summary in named:
             console.say()
             console.say(f"{_name(summary)}: {without_isolates(summary.sentence)}")
@@ -235,6 +250,7 @@ def _name(summary: Summary) -> str:
 def _facts(summary: Summary) -> dict[str, Any]:
     facts = asdict(summary)
     facts |= facts.pop("totals")
+    del facts["skipped"]
     paths = {key: facts[key] and str(facts[key]) for key in _PATHS}
     sentences = {key: facts[key] and without_isolates(facts[key]) for key in _SENTENCES}
     return {**facts, **paths, **sentences}

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from etl import console
+from etl.commands import console
 from etl.config import Settings, load_settings
-from etl.errors import ConfigError
-from etl.files import require_replaceable
+from etl.extract.inputs import SKIPPED
 from etl.runs.folder import RunsFolder
-from etl.stopping import is_disk_full
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from etl.extract.inputs import Inputs
+    from etl.jobs.check import Check
+    from etl.jobs.summary import Summary
 
 _DEFAULTS = Settings().with_sources()
 
@@ -113,59 +111,27 @@ def settings_of(config: Path | None, **options: object) -> Settings:
     return load_settings(config, given, names)
 
 
-def existing_runs(
-    config: Path | None, runs_dir: Path | None, *, may_be_new: bool = False
-) -> RunsFolder:
-    """Return the folder of all runs, which must exist.
-
-    With ``may_be_new`` the default folder may be missing: nothing has been run so far.
+def existing_runs(config: Path | None, runs_dir: Path | None) -> RunsFolder:
+    """Return the folder of all runs.
 
     Raises:
         ConfigError: it does not exist or cannot be read, or the settings are wrong.
     """
-    settings = settings_of(config, runs__dir=runs_dir)
-    path, by_default = settings.runs.dir, settings.with_sources()["runs.dir"]["from"] == "default"
-    try:
-        with os.scandir(path):
-            is_folder = True
-    except FileNotFoundError:
-        is_folder = may_be_new and by_default
-    except NotADirectoryError:
-        is_folder = False
-    except OSError as error:
-        raise ConfigError(f"the runs folder {path} cannot be read: {error.strerror}") from None
-    if not is_folder:
-        raise ConfigError(f"there is no runs folder {path}; name it with --runs-dir")
-    return RunsFolder(path)
+    runs = RunsFolder(settings_of(config, runs__dir=runs_dir).runs.dir)
+    runs.require_existing()
+    return runs
 
 
-def require_place(results: Path | None, found: Inputs) -> None:
-    """Check that an extra copy of the results can be written: for one input, to another file.
-
-    Raises:
-        ConfigError: it cannot.
-    """
-    if results is None:
-        return
-    if found.several:
-        raise ConfigError("--results works with a single input file only")
-    if results.resolve() == found.files[0].resolve():
-        raise ConfigError(f"--results {results} is the input itself: name another file")
-    try:
-        require_replaceable(results)
-    except OSError as error:
-        if is_disk_full(error):
-            raise
-        raise ConfigError(
-            f"--results {results} cannot be written ({error.strerror}); nothing was sent"
-        ) from None
+def is_single(inputs: Sequence[Path], files: Sequence[Summary | Check]) -> bool:
+    """Whether the command line names a single file: a folder may have any number of them."""
+    return len(inputs) == 1 and [file.input for file in files] == list(inputs)
 
 
-def say_what_is_left(found: Inputs) -> None:
+def say_skipped(skipped: Sequence[Path], processed: int) -> None:
     """Print which files were skipped, or that there were none at all."""
-    for file in found.unsettled:
-        console.say(f"{file}: skipped for now, because it has just changed")
-    if not (found.files or found.unsettled):
+    for file in skipped:
+        console.say(f"{file}: {SKIPPED}")
+    if not (processed or skipped):
         console.say("Nothing to do: the folder contains no spreadsheets.")
 
 

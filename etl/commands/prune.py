@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from etl import console
-from etl.commands import options
+from etl.commands import console, options
 from etl.commands.options import existing_runs
-from etl.errors import ExitCode, InconsistentError
-from etl.retention import prune, runs_older_than
+from etl.errors import DamagedError, ExitCode
+from etl.jobs.prune import prune, runs_older_than
 from etl.runs.lock import locked
 from etl.text import counted
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from etl.retention import OldRun
+    from etl.jobs.prune import OldRun
     from etl.runs.folder import RunsFolder
 
 _AGE = re.compile(r"([1-9][0-9]{0,4})d")
@@ -83,7 +82,7 @@ def _prune(chosen: Iterable[OldRun], runs: RunsFolder) -> ExitCode:
         try:
             prune(old, runs)
             pruned += 1
-        except InconsistentError as error:
+        except DamagedError as error:
             console.complain(f"fatora-clients: {error}; it was not pruned")
             exit_code = ExitCode.NOT_ALL_UPDATED
     console.say(f"{counted(pruned, 'run')} pruned.")

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from etl import console
-from etl.commands import options
+from etl.commands import console, options
 from etl.errors import ConfigError
 from etl.sandbox.app import Behaviour
 from etl.sandbox.server import Sandbox

@@ -8,23 +8,16 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from etl import console
-from etl.commands import options
+from etl.commands import console, options
 from etl.commands.layout import Entry, say_counts, say_entries, say_wrapped
 from etl.commands.options import existing_runs
-from etl.commands.words import (
-    INTERRUPTED,
-    RUNNING,
-    minute,
-    named_open_rows,
-    outcome_of,
-    stop_reason,
-)
+from etl.commands.words import minute, named_open_rows, stop_reason
 from etl.fields import Field
-from etl.outcome import IN_SANDBOX, columns_in_words, rows_in_words, sentence_of
+from etl.jobs.history import INTERRUPTED, RUNNING, outcome_of
+from etl.manifest import Manifest
+from etl.report.sentences import IN_SANDBOX, columns_in_words, rows_in_words, sentence_of
 from etl.rows import NOT_UPDATED
 from etl.runs.lock import holder_of
-from etl.runs.manifest import Manifest
 from etl.runs.reader import JournalReader
 from etl.runs.rework import Reworks
 from etl.text import counted, quote, without_isolates
@@ -34,9 +27,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from etl.codes import Code
-    from etl.outcome import OpenRows, Totals
+    from etl.manifest import Session
+    from etl.rows import OpenRows, Totals
     from etl.runs.folder import RunFolder, RunsFolder
-    from etl.runs.manifest import Session
 
 _FIRST = 50
 _INDENT = 10

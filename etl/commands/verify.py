@@ -7,17 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from etl import console
-from etl.commands import options
-from etl.commands.options import existing_runs
+import etl
+from etl.commands import console, options
+from etl.commands.options import settings_of
 from etl.errors import ExitCode
 from etl.text import counted
-from etl.verification import verify, verify_all
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from etl.verification import Verification
+    from etl.jobs.verify import Verification
 
 
 @click.command(name="verify", epilog=options.examples("verify latest", "verify --all"))
@@ -43,8 +42,7 @@ def command(
     """  # noqa: D301 - click keeps the lines behind this mark
     if bool(runs) == every:
         raise click.UsageError("give one or more runs, or --all")
-    kept = existing_runs(config, runs_dir)
-    verified = verify_all(kept) if every else verify([kept.find(name) for name in runs])
+    verified = etl.verify(settings_of(config, runs__dir=runs_dir), None if every else runs)
     exit_code = ExitCode.NOT_ALL_UPDATED if verified.problems else ExitCode.DONE
     if as_json:
         console.say_json({**asdict(verified), "exit_code": exit_code})

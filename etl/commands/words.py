@@ -2,27 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from etl.errors import ExitCode
-from etl.outcome import open_in_words
+from etl.report.sentences import open_in_words
 from etl.text import without_isolates
 
 if TYPE_CHECKING:
-    from etl.outcome import OpenRows
-    from etl.runs.lock import Holder
-    from etl.runs.manifest import Manifest
+    from datetime import datetime
 
-RUNNING, INTERRUPTED = "running", "interrupted"
-_OUTCOMES = {
-    ExitCode.DONE: "all updated",
-    ExitCode.NOT_ALL_UPDATED: "action needed",
-    ExitCode.USAGE: "key refused",
-    ExitCode.STOPPED: "stopped early",
-}
-_START = "%Y%m%dT%H%M%S.%fZ"  # the beginning of a run's id
+    from etl.manifest import Manifest
+    from etl.rows import OpenRows
+
 _START_LENGTH = len("20261128T021500.409Z")
 
 
@@ -31,30 +22,9 @@ def short_id(run: str) -> str:
     return run[:_START_LENGTH]
 
 
-def started(manifest: Manifest) -> datetime:
-    """Return when the newest session of a run started."""
-    if manifest.sessions:
-        return datetime.fromisoformat(manifest.sessions[-1].begun)
-    return datetime.strptime(short_id(manifest.run), _START).replace(tzinfo=UTC)
-
-
 def minute(time: datetime) -> str:
     """Return a time as tables show it."""
     return f"{time:%Y-%m-%d %H:%M}"
-
-
-def outcome_of(manifest: Manifest, still_open: OpenRows, holder: Holder | None) -> str:
-    """Return how a run ended, or that it is still running.
-
-    ``still_open`` is what is still open after all rework. ``holder`` is the process that uses the
-    runs folder; no other can be working on a run.
-    """
-    if manifest.exit_code is None:
-        is_running = holder and (holder.since is None or holder.since <= started(manifest))
-        return RUNNING if is_running else INTERRUPTED
-    if manifest.exit_code == ExitCode.NOT_ALL_UPDATED and not still_open.total:
-        return "all corrected"
-    return _OUTCOMES[ExitCode(manifest.exit_code)]
 
 
 def stop_reason(manifest: Manifest) -> str | None:

@@ -1,7 +1,8 @@
-"""From rows and plain facts to the files that people read. ``etl.writing`` collects the facts.
+"""From rows and plain facts to the files that people read. ``etl.jobs.writing`` collects the facts.
 
 ``tables`` has the columns of the results and of the rework. ``sheets`` writes a table as CSV or as
 a workbook, ``look`` has a workbook's formats, and ``summary`` writes the sheet that it opens with.
 ``html`` makes the page of a run from ``templates``: ``entries`` are its rows, ``charts`` the
-geometry of its charts, and ``words`` how it writes numbers and times.
+geometry of its charts, and ``words`` how it writes numbers and times. ``sentences`` explains the
+outcome of a run, on the terminal too.
 """

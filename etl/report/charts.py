@@ -48,7 +48,7 @@ class Stretch:
     that ended in it, by status.
     """
 
-    begun: str
+    started: str
     ended: str
     seconds: float
     columns: Sequence[Mapping[Status, int]]
@@ -117,7 +117,7 @@ def time_chart(stretches: Sequence[Stretch]) -> Chart:
         width = stretch.seconds * wide
         shapes.extend(_columns(stretch, x, width, top))
         if not marks or x - marks[-1].at >= _LABEL:
-            marks.append(Mark(round(x, 3), stretch.begun, "start"))
+            marks.append(Mark(round(x, 3), stretch.started, "start"))
         x += width
     if x - marks[-1].at >= 2 * _LABEL:
         marks.append(Mark(100, stretches[-1].ended, "end"))

@@ -12,17 +12,16 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from etl.outcome import columns_in_words, rows_in_words, updated_in_words
 from etl.report import charts, words
 from etl.report.entries import MOST_CELLS, blank_entry, entry_of
+from etl.report.sentences import columns_in_words, rows_in_words, updated_in_words
 from etl.rows import Status
 from etl.text import counted
 
@@ -34,9 +33,9 @@ if TYPE_CHECKING:
 
     from etl.codes import Code
     from etl.fields import Field
-    from etl.outcome import OpenRows, Totals
+    from etl.manifest import Manifest
     from etl.report.charts import Stretch
-    from etl.rows import ReportRow
+    from etl.rows import OpenRows, ReportRow, Totals
 
 MOST_SHOWN = 20_000
 _FIRST_SHOWN = 100  # without the script
@@ -44,48 +43,23 @@ _SHORTEST_PICTURE = 10  # seconds; for a shorter run, requests per second mean l
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """One session of the run: by whom and when; ``stopped`` says why it ended early, if it did."""
-
-    begun: str
-    ended: str | None
-    user: str
-    host: str
-    stopped: str | None
-
-    @property
-    def seconds(self) -> float:
-        """How long it lasted; 0 if no end is recorded."""
-        begun = datetime.fromisoformat(self.begun)
-        return (datetime.fromisoformat(self.ended or self.begun) - begun).total_seconds()
-
-
-@dataclass(frozen=True, slots=True)
 class RunReport:
-    """All that the page shows of a run. Times are UTC, ISO 8601.
+    """All that the page shows of a run.
 
-    ``names`` are the columns of the input, and ``columns`` is the index of each field among them.
-    ``not_updated`` is read once, and only as far as it is shown. ``results`` and ``rework`` are the
-    names of the files with all rows and with the rows to fix. ``codes`` has the number of rows for
-    each code, ``durations`` the number of attempts for each duration in milliseconds, sorted, and
-    ``attempts`` the number of rows for each number of attempts. ``seconds`` is how long rows were
-    sent, without pauses. ``earlier`` counts the sessions before those in ``stretches``.
-    ``settings`` are as in the manifest. ``reworked`` is what is still open of the files whose rows
-    this one corrects.
+    ``names`` are the columns of the input, ``columns`` is the index of each field among them, and
+    ``sheet`` is the sheet that was read. ``not_updated`` is read once, and only as far as it is
+    shown. ``results`` and ``rework`` are the names of the files with all rows and with the rows to
+    fix. ``codes`` has the number of rows for each code, ``durations`` the number of attempts for
+    each duration in milliseconds, sorted, and ``attempts`` the number of rows for each number of
+    attempts. ``seconds`` is how long rows were sent, without pauses. ``earlier`` counts the
+    sessions before those in ``stretches``. ``reworked`` is what is still open of the files whose
+    rows this one corrects.
     """
 
-    run: str
-    program: str
-    api: str
-    input_name: str
-    input_size: int
-    input_sha256: str
+    manifest: Manifest
     sheet: str | None
     totals: Totals
-    exit_code: int
     sentence: str
-    sessions: Sequence[Session]
-    settings: Mapping[str, Mapping[str, Any]]
     codes: Mapping[Code, int]
     seconds: float
     stretches: Sequence[Stretch]
@@ -127,6 +101,7 @@ def write_report(path: Path, report: RunReport) -> None:
     first = list(islice(entries, _FIRST_SHOWN))
     stream = _page().stream(
         report=report,
+        manifest=report.manifest,
         first=first,
         entries=chain(first, entries),
         blank=blank_entry(len(report.names)),

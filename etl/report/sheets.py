@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from etl.codes import Code
 from etl.errors import InconsistentError
 from etl.fields import Field, ResultColumn
-from etl.outcome import IN_SANDBOX
 from etl.report.look import (
     SANDBOX,
     Look,
@@ -21,6 +20,7 @@ from etl.report.look import (
     set_paper,
     set_view,
 )
+from etl.report.sentences import IN_SANDBOX
 from etl.report.summary import write_summary
 from etl.text import guard_formula, unguard_formula
 

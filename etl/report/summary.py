@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from etl.outcome import (
+from etl.report.look import LINE, lines_of, set_paper
+from etl.report.sentences import (
     IN_SANDBOX,
     columns_in_words,
     open_in_words,
     rows_in_words,
     updated_in_words,
 )
-from etl.report.look import LINE, lines_of, set_paper
 from etl.report.words import utc
 from etl.text import one_line
 
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from xlsxwriter.worksheet import Worksheet
 
     from etl.codes import Code
-    from etl.outcome import OpenRows, Totals
+    from etl.manifest import Manifest
     from etl.report.look import Look
+    from etl.rows import OpenRows, Totals
 
 _WIDTHS = (28, 12, 58, 84)  # of the sheet's columns, in characters
 _COUNT = 1  # the column of numbers
@@ -36,20 +37,17 @@ _TITLE = 24  # the height of its line, in points
 
 @dataclass(frozen=True, slots=True)
 class SummaryFacts:
-    """What the sheet shows. ``run``, ``api`` and ``started`` are empty if nothing was sent.
+    """What the sheet shows; ``manifest`` is None if the file was only checked.
 
-    ``verdict`` is the outcome in a sentence, ``good`` whether there is nothing to do, and
-    ``advice`` what to do. ``codes`` counts the rows that were not updated for each reason.
-    ``reworked`` is what is still open of the files that this one corrects.
+    ``verdict`` is the outcome in a sentence, and ``advice`` is what to do, if there is anything.
+    ``codes`` counts the rows that were not updated for each reason. ``reworked`` is what is still
+    open of the files that this one corrects.
     """
 
     file: str
-    run: str
-    api: str
-    started: str
+    manifest: Manifest | None
     totals: Totals
     verdict: str
-    good: bool
     codes: Mapping[Code, int]
     advice: Sequence[str]
     reworked: Sequence[OpenRows] = ()
@@ -64,11 +62,11 @@ def write_summary(sheet: Worksheet, facts: SummaryFacts, look: Look) -> None:
     page = _Page(sheet, look)
     if facts.totals.sandbox:
         page.title(IN_SANDBOX, look.sandbox)
-    page.title("Results" if facts.run else "Check", look.title)
-    page.across("Result", facts.verdict, look.verdicts[facts.good])
+    page.title("Results" if facts.manifest else "Check", look.title)
+    page.across("Result", facts.verdict, look.verdicts[not facts.advice])
     for label, text in _identity(facts):
         page.across(label, text)
-    page.block("What to do", facts.advice)
+    page.block("What to do", facts.advice or ["Nothing."])
     page.block("Still open after this rework", map(_named, facts.reworked))
     page.skip()
     page.header("Status", "Rows", "Meaning")
@@ -85,12 +83,12 @@ def write_summary(sheet: Worksheet, facts: SummaryFacts, look: Look) -> None:
 def _identity(facts: SummaryFacts) -> Iterator[tuple[str, str]]:
     """Yield what the file and the run are, with a label for each."""
     yield "File", one_line(facts.file)
-    if facts.run:
-        yield "Started", utc(facts.started)
-        yield "Run", facts.run
-        yield "Fatora API", facts.api
+    if run := facts.manifest:
+        yield "Started", utc(run.sessions[0].begun)
+        yield "Run", run.run
+        yield "Fatora API", run.api
     yield "Rows", rows_in_words(facts.totals)
-    if facts.run:
+    if run:
         yield "Updated", updated_in_words(facts.totals)
     yield "Columns", columns_in_words(facts.totals)
 

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from etl.errors import ExitCode
-from etl.outcome import open_in_words, verdict_in_short
+from etl.report.sentences import open_in_words, verdict_in_short
 from etl.text import counted, quote, visible
 
 if TYPE_CHECKING:
-    from etl.outcome import OpenRows
+    from etl.rows import OpenRows
 
 _LONGEST_TEXT = 500
 _FEW_SECONDS = 10  # of which tenths are shown

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from etl.runs.manifest import Seal
+from etl.manifest import Seal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from etl.runs.manifest import Manifest
+    from etl.manifest import Manifest
 
     Links: TypeAlias = Mapping[Seal, Seal | None]  # each seal, and the one before it
 

@@ -11,9 +11,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from etl.errors import ConfigError, InconsistentError, InputError
-from etl.files import PRIVATE_FOLDER, WORKBOOKS, create, sync_folder, unfinished_in
-from etl.runs.manifest import InputFacts, Manifest, sha256_of
+from etl.errors import ConfigError, DamagedError, InputError
+from etl.files import PRIVATE_FOLDER, WORKBOOKS, create, sha256_of, sync_folder, unfinished_in
+from etl.manifest import InputFacts, Manifest
 from etl.stopping import is_disk_full
 from etl.text import quote
 from etl.urls import is_loopback
@@ -168,15 +168,35 @@ class RunsFolder:
                 " sent: choose another folder with --runs-dir"
             ) from None
 
+    def require_existing(self, *, may_be_missing: bool = False) -> None:
+        """Check that the folder exists and can be read.
+
+        Raises:
+            ConfigError: it does not exist, unless it ``may_be_missing``, or it cannot be read.
+        """
+        try:
+            with os.scandir(self.path):
+                return
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if may_be_missing and isinstance(error, FileNotFoundError):
+                return
+            raise ConfigError(
+                f"there is no runs folder {self.path}; name it with --runs-dir"
+            ) from None
+        except OSError as error:
+            raise ConfigError(
+                f"the runs folder {self.path} cannot be read: {error.strerror}"
+            ) from None
+
     @contextmanager
-    def staging(self, begun: datetime, *, sandbox: bool = False) -> Iterator[RunFolder]:
+    def staging(self, started: datetime, *, sandbox: bool = False) -> Iterator[RunFolder]:
         """Give a hidden folder in which a run is prepared; it is deleted unless it is published.
 
         So a visible run folder always holds a file that was completely read and validated. The id
         of a sandbox run ends in ``-SANDBOX``, so that it is recognised everywhere.
         """
         self._clear_staging()
-        stamp = begun.strftime("%Y%m%dT%H%M%S.%f")[:-3]
+        stamp = started.strftime("%Y%m%dT%H%M%S.%f")[:-3]
         run = f"{stamp}Z-{secrets.token_hex(3)}" + (_SANDBOX if sandbox else "")
         folder = RunFolder(self.path / f"{_STAGING}{run}")
         folder.path.mkdir(PRIVATE_FOLDER)
@@ -232,13 +252,13 @@ class RunsFolder:
         All addresses of this machine are one API, whatever their ports.
 
         Raises:
-            InconsistentError: the manifest of a run of these bytes is damaged: it cannot be told
-                what became of them.
+            DamagedError: the manifest of a run of these bytes is damaged, so that nobody
+                knows what was sent of them.
         """
         for folder in self.all():
             try:
                 manifest = Manifest.read(folder.manifest)
-            except InconsistentError:
+            except DamagedError:
                 if any(sha256_of(each) == facts.sha256 for each in folder.path.glob("input.*")):
                     raise
                 continue
@@ -250,7 +270,7 @@ class RunsFolder:
     def manifests(self) -> Iterator[Manifest]:
         """Yield the manifest of every run, the newest first; damaged ones are left out."""
         for folder in self.all():
-            with suppress(InconsistentError):
+            with suppress(DamagedError):
                 yield Manifest.read(folder.manifest)
 
     @property

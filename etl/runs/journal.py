@@ -11,7 +11,7 @@ from etl.codes import Code
 from etl.errors import StoppedError
 from etl.rows import SEPARATOR, Fault, PendingRow, Status
 from etl.runs.database import NOT_FINAL, PAGE, as_json, connect, faults_json, transaction
-from etl.runs.reader import JournalReader
+from etl.runs.reader import JournalReader, damaged, shows_damage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -57,11 +57,21 @@ class Journal(JournalReader):
 
         Raises:
             StoppedError: another program has it open and does not close it.
+            DamagedError: it is damaged or missing.
         """
         self._path = path
-        self._db = connect(path, "rw")
-        self._set_mode("WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
+        try:
+            self._db = connect(path, "rw")
+        except sqlite3.Error:
+            raise damaged(path) from None
+        try:
+            self._set_mode("WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+        except BaseException as error:
+            self._db.close()
+            if shows_damage(error):
+                raise damaged(path) from None
+            raise
 
     def recover(self, now: str) -> int:
         """Close the attempts that a killed session left open, and return how many rows they affect.

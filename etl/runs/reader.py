@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from etl.codes import Code
-from etl.errors import InconsistentError
+from etl.errors import DamagedError, InconsistentError
 from etl.fields import Field
-from etl.outcome import Totals
-from etl.rows import TO_FIX, Fault, Origin, ReportRow, Status
+from etl.rows import TO_FIX, Fault, Origin, ReportRow, Status, Totals
 from etl.runs.database import connect
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ class Sending(NamedTuple):
     ``ms`` is its length, at least 1.
     """
 
-    begun: str
+    started: str
     ended: str
     ms: int
     attempts: int
@@ -70,9 +69,15 @@ def _in_sql(statuses: Iterable[Status]) -> str:
     return ", ".join(f"'{status}'" for status in statuses)
 
 
-def _damaged(path: Path) -> InconsistentError:
+def damaged(path: Path) -> DamagedError:
+    """Return the error about a damaged journal."""
     run = path.parent.name
-    return InconsistentError(f"the journal of run {run} is damaged: see fatora-clients verify")
+    return DamagedError(f"the journal of run {run} is damaged: see fatora-clients verify")
+
+
+def shows_damage(error: object) -> bool:
+    """Whether an error comes from a file that is not an intact database."""
+    return isinstance(error, sqlite3.Error) and error.sqlite_errorcode & 0xFF in _DAMAGE
 
 
 class JournalReader:
@@ -82,13 +87,13 @@ class JournalReader:
         """Open it read-only.
 
         Raises:
-            InconsistentError: it is damaged or missing; raised here or when the block ends.
+            DamagedError: it is damaged or missing; raised here or when the block ends.
         """
         self._path = path
         try:
             self._db = connect(path, "ro")
         except sqlite3.Error:
-            raise _damaged(path) from None
+            raise damaged(path) from None
 
     def __enter__(self) -> Self:
         return self
@@ -97,8 +102,8 @@ class JournalReader:
         self, _kind: object = None, error: object = None, _traceback: object = None
     ) -> None:
         self._db.close()
-        if isinstance(error, sqlite3.Error) and error.sqlite_errorcode & 0xFF in _DAMAGE:
-            raise _damaged(self._path) from None
+        if shows_damage(error):
+            raise damaged(self._path) from None
 
     def staged(self) -> Staged:
         """Return the facts about the input."""
@@ -243,7 +248,7 @@ class JournalReader:
             f"SELECT MAX(MIN({ms} * ?3 / ?4, ?3 - 1), 0) AS number,"
             " status, COUNT(*) FROM attempts WHERE ms IS NOT NULL AND begun BETWEEN ?1 AND ?2"
             " GROUP BY number, status",
-            (sending.begun, sending.ended, columns, sending.ms),
+            (sending.started, sending.ended, columns, sending.ms),
         ):
             pace[number][Status(status)] = total
         return [{status: each[status] for status in Status if status in each} for each in pace]

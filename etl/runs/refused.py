@@ -9,8 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from etl.errors import ConfigError
-from etl.files import PRIVATE_FILE
-from etl.runs.manifest import sha256_of
+from etl.files import PRIVATE_FILE, sha256_of
 from etl.stopping import is_disk_full
 from etl.text import utc_time, without_isolates
 

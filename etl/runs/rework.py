@@ -11,9 +11,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from etl.errors import InconsistentError
-from etl.outcome import OpenRows
-from etl.rows import NOT_FINAL, TO_FIX, Status
+from etl.errors import DamagedError
+from etl.rows import NOT_FINAL, TO_FIX, OpenRows, Status
 from etl.runs.reader import JournalReader
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ class Reworks:
         """Return how many rows of a run are still open.
 
         Raises:
-            InconsistentError: its journal is damaged.
+            DamagedError: its journal is damaged.
         """
         manifest = self._manifests[run]
         with self._journal(run) as journal:
@@ -47,7 +46,7 @@ class Reworks:
         """Return what is still open of each run that this run corrects, directly or indirectly."""
         found = []
         for original in sorted(self._originals(run) - {run}):
-            with suppress(InconsistentError):
+            with suppress(DamagedError):
                 found.append(self.open_rows(original))
         return found
 
@@ -65,7 +64,7 @@ class Reworks:
         closed, corrected = set(), set()
         for later in self._corrected_by.get(run, []):
             closed_later = self.closed_rows(later)
-            with suppress(InconsistentError), self._journal(later) as journal:
+            with suppress(DamagedError), self._journal(later) as journal:
                 for origin, row, status in journal.corrections_of(run):
                     corrected.add(origin.row)
                     if status is Status.SUCCESS or row in closed_later:
@@ -75,7 +74,7 @@ class Reworks:
     def _deleted(self, run: str, closed: set[int], corrected: set[int]) -> set[int]:
         """Return the duplicates of closed rows that nobody wants any more."""
         if closed:
-            with suppress(InconsistentError), self._journal(run) as journal:
+            with suppress(DamagedError), self._journal(run) as journal:
                 return journal.duplicates_of(closed) - corrected
         return set()
 

@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from etl.errors import ConfigError, ExitCode
-from etl.handover import Delivery, put_away
-from etl.pipeline import update_each
+from etl.files import sha256_of
+from etl.jobs.context import Progress
+from etl.jobs.delivery import Delivery, put_away
+from etl.jobs.update import update_each
 from etl.runs.folder import RunFolder
-from etl.runs.manifest import sha256_of
 from etl.sandbox.app import Behaviour
 from etl.sandbox.server import Sandbox
-from jobs import job
+from jobs import job, sent_to
 from scripted import ScriptedServer
 from spreadsheets import read_csv, statuses, write_csv
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from etl.outcome import Summary
-    from etl.pipeline import Job
+    from etl.jobs.context import Context
+    from etl.jobs.summary import Summary
 
 HEADER = ("id", "email")
 GOOD, BAD = ("1024", "sara@example.com"), ("1025", "no address")
@@ -45,13 +46,13 @@ def outbox(tmp_path: Path) -> Path:
     return folder
 
 
-def nightly(sandbox: Sandbox, inbox: Path, **settings: Any) -> Job:  # noqa: ANN401
+def nightly(sandbox: Sandbox, inbox: Path, **settings: Any) -> Context:  # noqa: ANN401
     """Return the job that processes the files of a folder."""
     made = job(sandbox.url, inbox.parent / "runs", sandbox.api_key, **settings)
     return replace(made, folders=frozenset({inbox}))
 
 
-def run(night: Job, inbox: Path) -> list[Summary]:
+def run(night: Context, inbox: Path) -> list[Summary]:
     """Process the files of the folder."""
     return list(update_each(sorted(path for path in inbox.iterdir() if path.is_file()), night))
 
@@ -136,25 +137,16 @@ def test_a_file_whose_delivery_failed_stays(sandbox: Sandbox, inbox: Path, outbo
     assert names_in(inbox) == ["clients.csv"]
 
 
-class _Blocking:
+class _Blocking(Progress):
     """Replaces the delivery folder with a file during a run."""
 
     def __init__(self, outbox: Path) -> None:
         self._outbox = outbox
 
-    def staging(self, rows: int) -> None:
-        """Do nothing while rows are read."""
-
     def sending(self, *_: object) -> None:
         """Replace the folder."""
         self._outbox.rmdir()
         self._outbox.touch()
-
-    def sent(self, *_: object) -> None:
-        """Do nothing while rows are sent."""
-
-    def stopping(self, _under_way: int) -> None:
-        """Do nothing when the run stops."""
 
 
 @pytest.mark.parametrize("missing", ["nowhere", "file"])
@@ -189,7 +181,7 @@ def test_files_that_only_the_sandbox_has_seen_stay(sandbox: Sandbox, inbox: Path
     """Whoever tries the job out must not keep the night from sending them."""
     write_csv(inbox / "clients.csv", [HEADER, GOOD])
     write_csv(inbox / "unusable.csv", [("Nom",), ("Sara",)])
-    run(replace(nightly(sandbox, inbox, input__done="move"), sandbox=True), inbox)
+    run(sent_to(nightly(sandbox, inbox, input__done="move"), sandbox=True), inbox)
     assert names_in(inbox) == ["clients.csv", "unusable.csv"]
 
 
@@ -223,7 +215,7 @@ def test_nothing_of_a_sandbox_run_is_delivered_or_moved(
     """Operations would take its results for real ones, and the job would never send the file."""
     write_csv(inbox / "clients.csv", [HEADER, GOOD])
     night = nightly(sandbox, inbox, deliver__dir=outbox, input__done="move")
-    (summary,) = run(replace(night, sandbox=True), inbox)
+    (summary,) = run(sent_to(night, sandbox=True), inbox)
     assert (summary.exit_code, summary.delivered) == (ExitCode.DONE, None)
     assert (names_in(inbox), names_in(outbox)) == (["clients.csv"], [])
 

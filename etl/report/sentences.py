@@ -1,23 +1,15 @@
-"""The outcome of a run: its totals, its exit code, and the sentences that explain them.
-
-The terminal, the JSON summary, the report and the manifest all take counts and wording from here.
-"""
+"""The sentences about the outcome of a run, for the terminal, JSON, the report and workbooks."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from etl.errors import ExitCode
 from etl.fields import ResultColumn
-from etl.rows import TO_FIX, Status, rows_left
 from etl.text import counted, isolated, quoted_together
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from etl.fields import Field
+    from etl.rows import OpenRows, Totals
 
 IN_SANDBOX = "SANDBOX: nothing was sent to Fatora."
 _VERDICTS = {
@@ -27,96 +19,6 @@ _VERDICTS = {
     ExitCode.STOPPED: "Stopped early",
     ExitCode.INTERNAL: "Internal error",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """The numbers of a run or a check, and the columns that it read.
-
-    ``counts`` has the number of rows by status. ``sent`` maps each field to the header of its
-    column; ``not_sent`` are the headers of the other columns. ``stored_differently`` counts the
-    updated rows for which the API confirmed values other than those sent, ``corrected`` the rows to
-    fix whose rework later runs had already updated. ``sandbox``: the run used the sandbox, so
-    nothing was sent to Fatora.
-    """
-
-    rows: int = 0
-    blank_rows: int = 0
-    hidden_rows: int = 0
-    counts: Mapping[Status, int] = field(default_factory=dict)
-    sent: Mapping[Field, str] = field(default_factory=dict)
-    not_sent: Sequence[str] = ()
-    stored_differently: int = 0
-    corrected: int = 0
-    sandbox: bool = False
-
-    @property
-    def updated(self) -> int:
-        """The number of rows that the API confirmed."""
-        return self.counts.get(Status.SUCCESS, 0)
-
-    @property
-    def to_fix(self) -> int:
-        """The number of rows that somebody must correct, or has corrected."""
-        return sum(self.counts.get(status, 0) for status in TO_FIX)
-
-    @property
-    def still_to_fix(self) -> int:
-        """The number of rows in the rework file."""
-        return self.to_fix - self.corrected
-
-    @property
-    def left(self) -> int:
-        """The number of rows that running the same file again sends."""
-        return rows_left(self.counts)
-
-
-@dataclass(frozen=True, slots=True)
-class OpenRows:
-    """The number of rows of an earlier run that are still open after all its rework.
-
-    ``to_fix`` rows must be corrected, and ``left`` rows are sent when ``file`` is run again.
-    """
-
-    run: str
-    file: str
-    to_fix: int
-    left: int
-
-    @property
-    def total(self) -> int:
-        """The number of rows that are not final, or that nobody has corrected yet."""
-        return self.to_fix + self.left
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """The result for one input; ``sentence`` explains it to people.
-
-    ``run`` is None if the input could not be used, so that no run was made. ``stopped`` says in
-    full sentences why the run stopped early, if it did. ``delivered`` is the folder in which
-    operations find the results. ``sha256`` is the hash of the input, if it could be read.
-    ``not_moved`` is why the input could not be moved out of its folder, where it had to be.
-    ``reworked`` has what is still open of each file whose rows this one corrects. ``already_done``
-    means that the file was processed before; ``still_open`` is how many of its rows still need
-    fixing.
-    """
-
-    input: Path
-    exit_code: ExitCode
-    sentence: str
-    stopped: str | None = None
-    run: str | None = None
-    folder: Path | None = None
-    totals: Totals = field(default_factory=Totals)
-    results: Path | None = None
-    rework: Path | None = None
-    delivered: Path | None = None
-    already_done: bool = False
-    sha256: str | None = None
-    still_open: int = 0
-    not_moved: str | None = None
-    reworked: Sequence[OpenRows] = ()
 
 
 def rows_in_words(totals: Totals) -> str:
@@ -160,14 +62,6 @@ def updated_in_words(totals: Totals) -> str:
 
 def _of_them(part: int, whole: int) -> str:
     return "" if whole == 1 else f"{part:,} of them "
-
-
-def exit_code_of(counts: Mapping[Status, int], stopped: str | None) -> ExitCode:
-    """Return the exit code of a run, from the status of its rows and from why it ``stopped``."""
-    if counts[Status.NOT_SENT] or (stopped and rows_left(counts)):
-        return ExitCode.STOPPED
-    rest = sum(counts.values()) - counts[Status.SUCCESS]
-    return ExitCode.NOT_ALL_UPDATED if rest else ExitCode.DONE
 
 
 def verdict_of(totals: Totals) -> str:

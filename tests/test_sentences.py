@@ -8,14 +8,9 @@ from hypothesis import strategies as st
 
 from etl.errors import ExitCode
 from etl.fields import Field
-from etl.outcome import (
-    Totals,
-    columns_in_words,
-    exit_code_of,
-    rows_in_words,
-    sentence_of,
-)
-from etl.rows import Status
+from etl.jobs.summary import exit_code_of
+from etl.report.sentences import columns_in_words, rows_in_words, sentence_of
+from etl.rows import Status, Totals
 from foreign import FOREIGN, is_readable
 
 WHY = "The run was interrupted (Ctrl-C)."

@@ -6,26 +6,27 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from etl.errors import ConfigError, ExitCode, InconsistentError
+from etl.errors import ConfigError, InconsistentError
 from etl.fields import ResultColumn
-from etl.files import replacing
-from etl.outcome import sentence_of, verdict_of, what_to_do
+from etl.files import replacing, require_replaceable
 from etl.report.charts import MOST_STRETCHES, Stretch, columns_of
-from etl.report.html import MOST_SHOWN, RunReport, Session, write_report
+from etl.report.html import MOST_SHOWN, RunReport, write_report
+from etl.report.sentences import sentence_of, verdict_of, what_to_do
 from etl.report.sheets import MOST_ROWS, RESULTS, Sheet, write_table
 from etl.report.summary import SummaryFacts
 from etl.report.tables import results_table, rework_table
 from etl.rows import NOT_UPDATED, TO_FIX, Status
+from etl.stopping import is_disk_full
 from etl.text import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from etl.outcome import OpenRows, Totals
-    from etl.rows import ReportRow
+    from etl.extract.inputs import Inputs
+    from etl.manifest import Manifest
+    from etl.rows import OpenRows, ReportRow, Totals
     from etl.runs.folder import RunFolder
-    from etl.runs.manifest import Manifest
     from etl.runs.reader import JournalReader, Sending, Staged
 
 _LOOK_AT_WARNINGS = (
@@ -41,36 +42,49 @@ NO_WORKBOOK = (
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where results come from: the file, and the run.
+    """Where results come from: the file, and the manifest of its run, None for a check.
 
-    ``run``, ``api`` and ``started`` (UTC) are empty if the file was only checked. ``stopped`` says
-    in full sentences why the run stopped early. ``rework`` is the name of the file with the rows to
-    fix. ``reworked`` is what is still open of the files that this one corrects.
+    ``rework`` is the name of the file with the rows to fix. ``reworked`` is what is still open of
+    the files that this one corrects.
     """
 
     file: str
-    run: str = ""
-    api: str = ""
-    started: str = ""
-    sandbox: bool = False
-    stopped: str | None = None
+    manifest: Manifest | None = None
     rework: str = ""
     reworked: Sequence[OpenRows] = ()
+
+    @property
+    def sandbox(self) -> bool:
+        """Whether nothing was sent to Fatora although the results look so."""
+        return self.manifest is not None and self.manifest.sandbox
 
 
 def origin_of(folder: RunFolder, manifest: Manifest, reworked: Sequence[OpenRows] = ()) -> Origin:
     """Return where the results of a run come from; its rework must have been written."""
     rework = folder.rework_to_fix
-    return Origin(
-        file=manifest.input.name,
-        run=folder.run,
-        api=manifest.api,
-        started=manifest.sessions[0].begun,
-        sandbox=manifest.sandbox,
-        stopped=manifest.sessions[-1].stopped,
-        rework=rework.name if rework else "",
-        reworked=reworked,
-    )
+    return Origin(manifest.input.name, manifest, rework.name if rework else "", reworked)
+
+
+def require_place(results: Path | None, found: Inputs) -> None:
+    """Check that an extra copy of the results can be written: for one input, to another file.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    if results is None:
+        return
+    if found.several:
+        raise ConfigError("--results works with a single input file only")
+    if results.resolve() == found.files[0].resolve():
+        raise ConfigError(f"--results {results} is the input itself: name another file")
+    try:
+        require_replaceable(results)
+    except OSError as error:
+        if is_disk_full(error):
+            raise
+        raise ConfigError(
+            f"--results {results} cannot be written ({error.strerror}); nothing was sent"
+        ) from None
 
 
 def require_fitting(path: Path, rows: int) -> None:
@@ -98,9 +112,9 @@ def write_results(path: Path, journal: JournalReader, origin: Origin) -> None:
         ConfigError: there are more rows than a worksheet can hold.
         InconsistentError: not every row was written; an earlier file is unchanged.
     """
-    staged = journal.staged()
+    staged, run = journal.staged(), origin.manifest.run if origin.manifest else ""
     require_fitting(path, staged.rows)
-    table = results_table(staged.names, journal.rows(), origin.run, staged.columns)
+    table = results_table(staged.names, journal.rows(), run, staged.columns)
     ending = path.suffix.lower()
     summary = _summary_facts(journal, origin) if ending == _WORKBOOK else None
     with replacing(path) as new:
@@ -120,17 +134,13 @@ def _sheet_of(staged: Staged, *, sandbox: bool) -> Sheet:
 
 def _summary_facts(journal: JournalReader, origin: Origin) -> SummaryFacts:
     totals = journal.totals(sandbox=origin.sandbox)
-    advice = _advice(totals, origin)
     return SummaryFacts(
         file=origin.file,
-        run=origin.run,
-        api=origin.api,
-        started=origin.started,
+        manifest=origin.manifest,
         totals=totals,
-        verdict=verdict_of(totals) if origin.run else _verdict_of_check(totals),
-        good=not advice,
+        verdict=verdict_of(totals) if origin.manifest else _verdict_of_check(totals),
         codes=journal.code_counts(),
-        advice=advice or ["Nothing."],
+        advice=_advice(totals, origin),
         reworked=origin.reworked,
     )
 
@@ -142,8 +152,8 @@ def _verdict_of_check(totals: Totals) -> str:
 
 def _advice(totals: Totals, origin: Origin) -> list[str]:
     """Return what operations should do, as a list of advice."""
-    if origin.run:
-        advice = what_to_do(totals, origin.stopped, origin.rework)
+    if origin.manifest:
+        advice = what_to_do(totals, origin.manifest.sessions[-1].stopped, origin.rework)
         return [*advice, _LOOK_AT_WARNINGS] if totals.stored_differently else advice
     nothing_left = {**totals.counts, Status.NOT_SENT: 0}
     return what_to_do(replace(totals, counts=nothing_left), None, "your file")
@@ -198,26 +208,15 @@ def _report_of(
     folder: RunFolder, journal: JournalReader, manifest: Manifest, reworked: Sequence[OpenRows]
 ) -> RunReport:
     totals, staged = journal.totals(sandbox=manifest.sandbox), journal.staged()
-    source, stopped = manifest.input, manifest.sessions[-1].stopped
+    stopped = manifest.sessions[-1].stopped
     results, rework = folder.results_to_open, folder.rework_to_fix
     sendings = journal.sendings([session.begun for session in manifest.sessions])
     return RunReport(
-        run=manifest.run,
-        program=manifest.program,
-        api=manifest.api,
-        input_name=source.name,
-        input_size=source.size,
-        input_sha256=source.sha256,
+        manifest=manifest,
         sheet=staged.sheet,
         totals=totals,
-        exit_code=manifest.exit_code or ExitCode.DONE,
         sentence=sentence_of(totals, stopped, rework.name if rework else ""),
         reworked=reworked,
-        sessions=[
-            Session(each.begun, each.ended, each.user, each.host, each.stopped)
-            for each in manifest.sessions
-        ],
-        settings=manifest.settings,
         codes=journal.code_counts(),
         seconds=sum(sending.ms for sending in sendings) / 1000,
         stretches=_stretches(journal, sendings[-MOST_STRETCHES:]),
@@ -244,6 +243,6 @@ def _stretches(journal: JournalReader, sendings: Sequence[Sending]) -> list[Stre
     seconds = [sending.ms / 1000 for sending in sendings]
     columns = columns_of(seconds, sum(sending.attempts for sending in sendings))
     return [
-        Stretch(sending.begun, sending.ended, lasted, journal.pace(sending, wanted))
+        Stretch(sending.started, sending.ended, lasted, journal.pace(sending, wanted))
         for sending, lasted, wanted in zip(sendings, seconds, columns, strict=True)
     ]

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etl.errors import ConfigError
-from etl.files import create, replacing, sync_folder
-from etl.runs.manifest import sha256_of
+from etl.files import create, replacing, sha256_of, sync_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

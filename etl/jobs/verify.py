@@ -12,22 +12,23 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from etl.errors import ConfigError, FatoraClientsError, InconsistentError
+from etl.errors import ConfigError, DamagedError, FatoraClientsError, InconsistentError
 from etl.extract.table import open_table
-from etl.files import unfinished_name
+from etl.files import sha256_of, unfinished_name
+from etl.manifest import Manifest
 from etl.report.tables import results_table
 from etl.runs.chain import breaks, newest
-from etl.runs.folder import is_run_id
-from etl.runs.manifest import Manifest, sha256_of
+from etl.runs.folder import RunsFolder, is_run_id
 from etl.runs.reader import JournalReader
 from etl.text import guard_formula
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import TypeAlias
 
-    from etl.runs.folder import RunFolder, RunsFolder
-    from etl.runs.manifest import Seal
+    from etl.config import Settings
+    from etl.manifest import Seal
+    from etl.runs.folder import RunFolder
 
     Finding: TypeAlias = tuple[str, str]  # a file's name, and what is wrong with it
 
@@ -59,7 +60,21 @@ class Verification:
     newest_seal: Seal | None = None
 
 
-def verify(folders: list[RunFolder]) -> Verification:
+def verify(settings: Settings, runs: Sequence[str] | None = None) -> Verification:
+    """Check that the files of runs are intact, and what is wrong with those that are not.
+
+    ``runs`` are ids, the beginnings of ids, or ``latest``; None means every run, and the chain that
+    they form.
+
+    Raises:
+        ConfigError: there is no such run, or no runs folder.
+    """
+    kept = RunsFolder(settings.runs.dir)
+    kept.require_existing()
+    return verify_all(kept) if runs is None else verify_runs([kept.find(name) for name in runs])
+
+
+def verify_runs(folders: Sequence[RunFolder]) -> Verification:
     """Verify runs one by one, without the chain."""
     problems = [problem for folder in folders for problem in problems_of(folder)]
     return Verification([folder.run for folder in folders], problems)
@@ -71,9 +86,7 @@ def verify_all(runs: RunsFolder) -> Verification:
     Raises:
         ConfigError: there are none.
     """
-    if not runs.path.is_dir():
-        raise ConfigError(f"there is no runs folder {runs.path}")
-    found = verify(runs.all())
+    found = verify_runs(runs.all())
     problems = [*_without_manifest(runs), *found.problems]
     if not (found.runs or problems):
         raise ConfigError(f"there are no runs in {runs.path}")
@@ -103,7 +116,7 @@ def problems_of(folder: RunFolder) -> Iterator[Problem]:
 def _findings(folder: RunFolder) -> Iterator[Finding]:
     try:
         manifest = Manifest.read(folder.manifest)
-    except InconsistentError:
+    except DamagedError:
         yield _MANIFEST, "damaged"
         return
     if folder.manifest.read_bytes() != manifest.as_bytes():

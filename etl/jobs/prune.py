@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from etl.errors import InconsistentError
+from etl.errors import DamagedError
+from etl.manifest import Manifest
 from etl.rows import Status, rows_left
 from etl.runs.chain import newest
 from etl.runs.journal import Journal
-from etl.runs.manifest import Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ def runs_older_than(age: timedelta, runs: RunsFolder) -> Iterator[OldRun]:
     A run whose manifest is damaged is skipped; `verify` reports it.
     """
     for folder in reversed(runs.all()):
-        with suppress(InconsistentError):
+        with suppress(DamagedError):
             manifest = Manifest.read(folder.manifest)
             if _holds_personal_data(manifest) and _is_older_than(age, manifest):
                 yield OldRun(folder, manifest, _has_rows_left(manifest))
@@ -73,7 +73,7 @@ def prune(old: OldRun, runs: RunsFolder) -> None:
     `verify` reports it, and pruning again finishes it.
 
     Raises:
-        InconsistentError: the manifest was modified after it was sealed; nothing was removed.
+        DamagedError: the manifest was modified after it was sealed; nothing was removed.
     """
     folder, manifest = old.folder, old.manifest
     if manifest.pruned is None:

@@ -1,0 +1,87 @@
+"""What all files of one update share, and how somebody can watch it."""
+
+from __future__ import annotations
+
+import grp
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from etl.jobs.delivery import Delivery, require_movable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from etl.config import Settings
+    from etl.jobs.target import Target
+    from etl.rows import RowResult, Status
+    from etl.stopping import StopRequest
+
+
+class Progress:
+    """Watches a run, such as for a progress bar: override what you need. This one shows nothing.
+
+    The methods are called from the thread that runs the update, and must not raise.
+    """
+
+    def staging(self, rows: int) -> None:
+        """Take note of how many rows have been read and validated."""
+
+    def sending(self, counts: Mapping[Status, int], pending: int) -> None:
+        """Take note that sending starts: the rows of each status, and how many will be sent."""
+
+    def sent(self, results: Sequence[RowResult]) -> None:
+        """Take note of rows that are finished."""
+
+    def stopping(self, under_way: int) -> None:
+        """Take note that the run was asked to stop and waits for this many requests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What all files of one update share.
+
+    ``command`` is what the manifest records as the command line. ``limit`` is the maximum number of
+    rows to send of each file, None for all. ``again`` sends files that were already processed.
+    ``results`` is the path of an extra copy of the results. ``folders`` are the folders that were
+    named as inputs.
+    """
+
+    settings: Settings
+    target: Target
+    stop: StopRequest
+    progress: Progress
+    command: str
+    limit: int | None = None
+    again: bool = False
+    results: Path | None = None
+    folders: frozenset[Path] = frozenset()
+
+    @property
+    def delivery(self) -> Delivery | None:
+        """Where the results are delivered, if they are; those of the sandbox would mislead."""
+        wanted = self.settings.deliver
+        if wanted.dir is None or self.target.sandbox:
+            return None
+        group = None if wanted.group is None else grp.getgrnam(wanted.group).gr_gid
+        return Delivery(wanted.dir, int(wanted.mode, 8), group)
+
+    def moves(self, source: Path) -> bool:
+        """Whether an input is moved out of its folder once it is finished.
+
+        After a run against the sandbox it stays where it is: it is still to be sent to Fatora.
+        """
+        wanted = self.settings.input.done == "move"
+        return wanted and not self.target.sandbox and source.parent in self.folders
+
+    def require_places(self) -> None:
+        """Check that results can be delivered and inputs moved, if the settings ask for it.
+
+        Raises:
+            ConfigError: they cannot.
+        """
+        if self.delivery:
+            self.delivery.require_writable()
+        if self.settings.input.done == "move":
+            for folder in self.folders:
+                require_movable(folder)

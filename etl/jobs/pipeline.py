@@ -1,0 +1,195 @@
+"""The order of the stages for one file: read and validate it, send its rows, write the results."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from etl.errors import ConfigError, ExitCode
+from etl.extract.inputs import require_readable
+from etl.jobs.sending import send
+from etl.jobs.staging import stage
+from etl.jobs.summary import exit_code_of, summary_of
+from etl.jobs.writing import NO_WORKBOOK, origin_of, require_fitting, write_files, write_results
+from etl.manifest import Columns, Invocation, Manifest
+from etl.report.sentences import sentence_of
+from etl.rows import rows_left
+from etl.runs.chain import newest
+from etl.runs.folder import RunFolder, RunsFolder, is_run_id
+from etl.runs.journal import Journal
+from etl.runs.log import logging_to
+from etl.runs.reader import JournalReader
+from etl.runs.rework import Reworks
+from etl.runs.staging import StagingJournal
+from etl.text import utc_time
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from etl.jobs.context import Context
+    from etl.jobs.summary import Summary
+    from etl.jobs.writing import Origin
+    from etl.manifest import InputFacts
+
+log = logging.getLogger(__name__)
+
+_LIMITED = "The run stopped before this row because of --limit."
+
+
+def update_file(source: Path, context: Context) -> Summary:
+    """Send a spreadsheet: read, validate, send row by row, write the results.
+
+    The caller must have prepared and locked the runs folder. A file that was already processed is
+    not sent twice. If an earlier run of the file left rows to send, that run is resumed.
+
+    Raises:
+        InputError: the file cannot be used; nothing was sent and there is no run.
+        ConfigError: the API refused the key, or the token has expired; nothing was sent.
+        StoppedError: the run stopped before anything was sent.
+        DamagedError: an earlier run of the file is damaged; nothing was sent.
+        InconsistentError: the program contradicts itself; the journal has what was done.
+    """
+    require_readable(source)
+    runs, settings = RunsFolder(context.settings.runs.dir), context.settings
+    with runs.staging(datetime.now(UTC), sandbox=context.target.sandbox) as staging:
+        facts = replace(
+            staging.take_input(source),
+            sheet=settings.input.sheet if staging.is_workbook else None,
+            encoding=settings.input.encoding,
+            aliases=settings.columns.aliases,
+        )
+        earlier = list(runs.of_same(facts, context.target.url, context.target.account))
+        for folder, manifest in earlier:
+            if manifest.exit_code is None or _rows_left(folder):
+                return _work_on(folder, manifest, source, context)
+        if earlier and not context.again:
+            return _already_done(*earlier[0], source, context)
+        manifest = _staged(staging, facts, context)
+        manifest.write(staging.manifest)
+        return _work_on(runs.publish(staging), manifest, source, context)
+
+
+def _rows_left(folder: RunFolder) -> bool:
+    with JournalReader(folder.journal) as journal:
+        return rows_left(journal.counts()) > 0
+
+
+def _staged(staging: RunFolder, facts: InputFacts, context: Context) -> Manifest:
+    """Read and validate the input of a new run, and return the run's manifest."""
+    with StagingJournal(staging.journal) as journal:
+        staged = stage(staging.input, journal, context.settings, context.stop, context.progress)
+    with JournalReader(staging.journal) as journal:
+        reworks = tuple(filter(is_run_id, journal.reworked_runs()))
+    return Manifest(
+        run=staging.run,
+        api=context.target.url,
+        input=facts,
+        rows=staged.rows,
+        blank_rows=staged.blank_rows,
+        hidden_rows=staged.hidden_rows,
+        account=context.target.account,
+        sandbox=context.target.sandbox,
+        columns=Columns(staged.sent, staged.not_sent),
+        reworks=reworks,
+    )
+
+
+def _work_on(folder: RunFolder, manifest: Manifest, source: Path, context: Context) -> Summary:
+    """Work on a run for one session: send its pending rows, and write its files."""
+    if context.results:
+        require_fitting(context.results, manifest.rows)
+    invocation = Invocation(context.command, context.target.credentials)
+    manifest = manifest.reopened(folder.continued).begin_session(
+        invocation, context.target.url, context.settings.with_sources()
+    )
+    runs = RunsFolder(context.settings.runs.dir)
+    folder.clear_unfinished()
+    manifest.write(folder.manifest)
+    refused: ConfigError | None = None
+    with logging_to(folder.log, folder.run), Journal(folder.journal) as journal:
+        killed = journal.recover(utc_time(time.time()))
+        log.info(
+            "begun", extra={"fields": {"rows": manifest.rows, "under_way_when_killed": killed}}
+        )
+        try:
+            stopped = send(journal, context)
+        except ConfigError as error:
+            refused, stopped = error, error.sentence
+        journal.explain_unsent(stopped or _LIMITED)
+        if len(manifest.sessions) > 1:
+            journal.mark_corrected(Reworks(runs).closed_rows(folder.run))
+        totals = journal.totals(sandbox=manifest.sandbox)
+        exit_code = refused.exit_code if refused else exit_code_of(totals.counts, stopped)
+        manifest = manifest.end_session(stopped, totals, exit_code)
+        reworked = Reworks(runs).open_originals(folder.run) if manifest.reworks else []
+        workbooks = context.settings.runs.workbooks == "always"
+        rework = write_files(folder, journal, manifest, reworked, workbooks=workbooks)
+        log.info("ended", extra={"fields": {"counts": totals.counts, "exit_code": exit_code}})
+        journal.finish()
+    manifest = manifest.seal(newest(runs.manifests()), folder.hashes())
+    manifest.write(folder.manifest)
+    _copy_results(origin_of(folder, manifest, reworked), folder, context.results)
+    if refused:
+        raise refused
+    sentence = sentence_of(totals, stopped, str(rework))
+    if workbooks and not folder.results(".xlsx").exists():
+        sentence += f" {NO_WORKBOOK}"
+    summary = summary_of(source, folder, manifest, sentence)
+    summary = replace(summary, totals=totals, stopped=stopped, reworked=reworked)
+    return _delivered(summary, manifest, context)
+
+
+def _already_done(folder: RunFolder, manifest: Manifest, source: Path, context: Context) -> Summary:
+    if context.results and manifest.pruned:
+        raise ConfigError(f"the results of run {folder.run} were pruned; nothing was sent")
+    _copy_results(origin_of(folder, manifest), folder, context.results)
+    still_open = 0
+    if manifest.totals.to_fix:
+        runs = RunsFolder(context.settings.runs.dir)
+        still_open = Reworks(runs).open_rows(folder.run).to_fix
+    ended = datetime.fromisoformat(manifest.sessions[-1].ended or manifest.sessions[-1].begun)
+    need = "row still needs" if still_open == 1 else "rows still need"
+    fixing = f"; {still_open:,} {need} fixing" if still_open else ""
+    sentence = (
+        f"Already processed on {ended:%d %b %Y, %H:%M} UTC by run {folder.run}{fixing}."
+        " Use --again to resend the whole file."
+    )
+    summary = replace(
+        summary_of(source, folder, manifest, sentence),
+        exit_code=ExitCode.DONE,
+        already_done=True,
+        still_open=still_open,
+    )
+    delivery = context.delivery
+    if manifest.pruned or (delivery and delivery.has(folder, manifest.input.name)):
+        return summary
+    return _delivered(summary, manifest, context)
+
+
+def _delivered(summary: Summary, manifest: Manifest, context: Context) -> Summary:
+    """Deliver the files of a run, if the settings ask for it.
+
+    If that fails, the run itself is not affected, and running the same file again delivers them.
+    """
+    delivery = context.delivery
+    if delivery is None or summary.folder is None:
+        return summary
+    try:
+        place = delivery.deliver(RunFolder(summary.folder), manifest.input.name)
+    except OSError as error:
+        sentence = (
+            f"{summary.sentence} The results could not be delivered to {delivery.folder}"
+            f" ({error.strerror}). Run the same file again to deliver them."
+        )
+        return replace(summary, sentence=sentence, exit_code=ExitCode.STOPPED)
+    return replace(summary, delivered=place)
+
+
+def _copy_results(origin: Origin, folder: RunFolder, copy: Path | None) -> None:
+    """Write the extra copy of the results, if one was asked for."""
+    if copy is not None:
+        with JournalReader(folder.journal) as journal:
+            write_results(copy, journal, origin)

@@ -1,0 +1,63 @@
+"""Reading and validating a whole file before anything of it is sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from etl.extract.table import open_table
+from etl.fields import Field
+from etl.runs.reader import Staged
+from etl.validate.checking import ColumnRules, check_records
+from etl.validate.duplicates import duplicate_fault
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from etl.config import Settings
+    from etl.jobs.context import Progress
+    from etl.runs.staging import StagingJournal
+    from etl.stopping import StopRequest
+
+
+def stage(
+    source: Path,
+    journal: StagingJournal,
+    settings: Settings,
+    stop: StopRequest,
+    progress: Progress,
+) -> Staged:
+    """Read and validate every row of a file into a journal, and return the facts about the file.
+
+    Raises:
+        InputError: the file cannot be used.
+        StoppedError: ``stop`` was requested.
+    """
+    columns, wanted = settings.columns, settings.input
+    with open_table(
+        source, sheet=wanted.sheet, encoding=wanted.encoding, aliases=columns.aliases
+    ) as table:
+        rules = ColumnRules(
+            names=table.names,
+            columns=table.columns,
+            max_lengths={field: columns.of(field).max_length for field in Field},
+            cleared=frozenset(field for field in Field if columns.of(field).blank == "clear"),
+        )
+        rows = 0
+        for rows in journal.add(check_records(table.records, rules)):
+            stop.check()
+            progress.staging(rows)
+        id_name = table.names[table.columns[Field.ID]]
+        journal.add_faults(
+            (each.row, duplicate_fault(id_name, *each)) for each in journal.conflicts()
+        )
+        staged = Staged(
+            names=table.names,
+            columns=table.columns,
+            sheet=table.sheet,
+            rows=rows,
+            blank_rows=table.tally.blank_rows,
+            hidden_rows=table.tally.hidden_rows,
+            right_to_left=table.right_to_left,
+        )
+    journal.seal(staged)
+    return staged

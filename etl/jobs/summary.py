@@ -1,0 +1,71 @@
+"""What came of each input of an update."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from etl.errors import ExitCode
+from etl.rows import Status, Totals, rows_left
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from etl.manifest import Manifest
+    from etl.rows import OpenRows
+    from etl.runs.folder import RunFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The result for one input; ``sentence`` explains it to people.
+
+    ``run`` is None if the input could not be used, so that no run was made. ``stopped`` says in
+    full sentences why the run stopped early, if it did. ``delivered`` is the folder in which
+    operations find the results. ``sha256`` is the hash of the input, if it could be read.
+    ``not_moved`` is why the input could not be moved out of its folder, where it had to be.
+    ``reworked`` has what is still open of each file whose rows this one corrects. ``already_done``
+    means that the file was processed before; ``still_open`` is how many of its rows still need
+    fixing. ``skipped`` means that the file was left for later, because it has just changed.
+    """
+
+    input: Path
+    exit_code: ExitCode
+    sentence: str
+    stopped: str | None = None
+    run: str | None = None
+    folder: Path | None = None
+    totals: Totals = field(default_factory=Totals)
+    results: Path | None = None
+    rework: Path | None = None
+    delivered: Path | None = None
+    already_done: bool = False
+    sha256: str | None = None
+    still_open: int = 0
+    not_moved: str | None = None
+    reworked: Sequence[OpenRows] = ()
+    skipped: bool = False
+
+
+def summary_of(source: Path, folder: RunFolder, manifest: Manifest, sentence: str) -> Summary:
+    """Return the summary of a run, from its manifest and its folder."""
+    return Summary(
+        run=folder.run,
+        folder=folder.path,
+        input=source,
+        totals=manifest.totals,
+        results=folder.results_to_open,
+        rework=folder.rework_to_fix,
+        exit_code=ExitCode(manifest.exit_code or ExitCode.DONE),
+        sentence=sentence,
+        sha256=manifest.input.sha256,
+    )
+
+
+def exit_code_of(counts: Mapping[Status, int], stopped: str | None) -> ExitCode:
+    """Return the exit code of a run, from the status of its rows and from why it ``stopped``."""
+    if counts[Status.NOT_SENT] or (stopped and rows_left(counts)):
+        return ExitCode.STOPPED
+    rest = sum(counts.values()) - counts[Status.SUCCESS]
+    return ExitCode.NOT_ALL_UPDATED if rest else ExitCode.DONE
