@@ -30,6 +30,8 @@ import logging
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from etl.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from etl.codes import Code as Code
     from etl.config import Credentials as Credentials
@@ -54,8 +56,6 @@ if TYPE_CHECKING:
     from etl.rows import Status as Status
     from etl.rows import Totals as Totals
     from etl.stopping import StopRequest as StopRequest
-
-__version__ = "0.1.0"
 
 _PUBLIC = {
     "BusyError": "etl.errors",

@@ -10,10 +10,10 @@ from importlib import import_module
 
 import click
 
-from etl import __version__
 from etl.commands import console
 from etl.errors import ExitCode, FatoraClientsError, in_one_sentence
 from etl.stopping import stop_on_full_disk
+from etl.version import __version__
 
 COMMANDS = {
     "update": "Send spreadsheets to Fatora and write the result of each row.",

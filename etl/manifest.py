@@ -23,12 +23,12 @@ from pydantic import AfterValidator, ConfigDict, InstanceOf, Strict, TypeAdapter
 from pydantic import Field as FieldInfo
 from pydantic.dataclasses import dataclass
 
-from etl import __version__
 from etl.errors import DamagedError, ExitCode, InconsistentError
 from etl.fields import Field
 from etl.files import replacing, sha256_of
 from etl.rows import Status, Totals
 from etl.text import utc_time
+from etl.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

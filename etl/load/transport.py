@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import requests
 from requests.structures import CaseInsensitiveDict
 
-from etl import __version__
 from etl.load.adapter import LONGEST_BODY, DeadlineAdapter
 from etl.load.pacing import seconds_asked_for
+from etl.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
