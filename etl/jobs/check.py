@@ -78,7 +78,7 @@ def check(
         StoppedError: the check was stopped, or the disk is full.
     """
     checks = check_each(paths, settings, stop=stop, progress=progress, results=results)
-    return [replace(each, problems=list(each.problems)) for each in checks]
+    return [replace(found, problems=list(found.problems)) for found in checks]
 
 
 def check_each(
@@ -93,9 +93,9 @@ def check_each(
 
     The problems of a check can be read once, until the next check is asked for.
     """
-    found = find_inputs(paths, settings.input.settle)
-    require_place(results, found)
-    for file in found.files:
+    inputs = find_inputs(paths, settings.input.settle)
+    require_place(results, inputs)
+    for file in inputs.files:
         try:
             with _staged(file, settings, stop or StopRequest(), progress or Progress()) as journal:
                 yield _check_of(file, journal)
@@ -103,7 +103,7 @@ def check_each(
                     write_results(results, journal, Origin(file.name))
         except InputError as error:
             yield Check(file, error.exit_code, str(error))
-    for file in found.unsettled:
+    for file in inputs.unsettled:
         yield Check(file, ExitCode.DONE, SKIPPED, skipped=True)
 
 

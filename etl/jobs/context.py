@@ -60,19 +60,19 @@ class Context:
     @property
     def delivery(self) -> Delivery | None:
         """Where the results are delivered, if they are; those of the sandbox would mislead."""
-        wanted = self.settings.deliver
-        if wanted.dir is None or self.target.sandbox:
+        deliver = self.settings.deliver
+        if deliver.dir is None or self.target.sandbox:
             return None
-        group = None if wanted.group is None else grp.getgrnam(wanted.group).gr_gid
-        return Delivery(wanted.dir, int(wanted.mode, 8), group)
+        group = None if deliver.group is None else grp.getgrnam(deliver.group).gr_gid
+        return Delivery(deliver.dir, int(deliver.mode, 8), group)
 
     def moves(self, source: Path) -> bool:
         """Whether an input is moved out of its folder once it is finished.
 
         After a run against the sandbox it stays where it is: it is still to be sent to Fatora.
         """
-        wanted = self.settings.input.done == "move"
-        return wanted and not self.target.sandbox and source.parent in self.folders
+        moves = self.settings.input.done == "move" and not self.target.sandbox
+        return moves and source.parent in self.folders
 
     def require_places(self) -> None:
         """Check that results can be delivered and inputs moved, if the settings ask for it.

@@ -63,7 +63,7 @@ class ClientRow:
 
 @dataclass(frozen=True, slots=True)
 class History(Generic[_Entry]):
-    """What was found, the newest first.
+    """What is recorded, the newest first.
 
     ``more`` is how many older entries there are. ``damaged`` has a sentence about each run that
     could not be read; the others are complete.
@@ -108,21 +108,21 @@ class _Reader:
         self._damaged: list[str] = []
         self._manifests = list(self._readable())
         self._holder = holder_of(self._runs.path)
-        self._corrected = {run for each in self._manifests for run in each.reworks}
+        self._corrected = {run for manifest in self._manifests for run in manifest.reworks}
         self._reworks = Reworks(self._runs) if self._corrected else None
 
     def history(self, newest: int | None) -> History[PastRun | Refused]:
         """Return the newest runs and refused inputs."""
-        found: list[Manifest | Refused] = [*self._manifests, *refused_inputs(self._runs)]
-        found.sort(key=_when, reverse=True)
-        shown = [entry for each in found[:newest] for entry in self._entries(each)]
-        return History(shown, len(found[newest:]) if newest else 0, self._damaged)
+        records: list[Manifest | Refused] = [*self._manifests, *refused_inputs(self._runs)]
+        records.sort(key=_when, reverse=True)
+        entries = [entry for record in records[:newest] for entry in self._entries(record)]
+        return History(entries, len(records[newest:]) if newest else 0, self._damaged)
 
     def client_history(self, client: int, newest: int | None) -> History[ClientRow]:
         """Return a client's newest rows."""
-        found = [row for each in self._manifests for row in self._rows(each, client)]
-        found.sort(key=lambda row: row.when, reverse=True)
-        return History(found[:newest], len(found[newest:]) if newest else 0, self._damaged)
+        rows = [row for manifest in self._manifests for row in self._rows(manifest, client)]
+        rows.sort(key=lambda row: row.when, reverse=True)
+        return History(rows[:newest], len(rows[newest:]) if newest else 0, self._damaged)
 
     def _readable(self) -> Iterator[Manifest]:
         for folder in self._runs.all():
@@ -131,12 +131,12 @@ class _Reader:
             except InconsistentError as error:
                 self._damaged.append(str(error))
 
-    def _entries(self, found: Manifest | Refused) -> Iterator[PastRun | Refused]:
-        if isinstance(found, Refused):
-            yield found
+    def _entries(self, record: Manifest | Refused) -> Iterator[PastRun | Refused]:
+        if isinstance(record, Refused):
+            yield record
             return
         try:
-            yield self._past_run(found)
+            yield self._past_run(record)
         except InconsistentError as error:
             self._damaged.append(str(error))
 
@@ -164,10 +164,10 @@ class _Reader:
             self._damaged.append(str(error))
 
 
-def _when(found: Manifest | Refused) -> datetime:
-    if isinstance(found, Manifest):
-        return found.started
-    return datetime.fromisoformat(found.when)
+def _when(record: Manifest | Refused) -> datetime:
+    if isinstance(record, Manifest):
+        return record.started
+    return datetime.fromisoformat(record.when)
 
 
 def outcome_of(manifest: Manifest, still_open: OpenRows, holder: Holder | None) -> str:

@@ -32,9 +32,9 @@ def stage(
         InputError: the file cannot be used.
         StoppedError: ``stop`` was requested.
     """
-    columns, wanted = settings.columns, settings.input
+    columns, reading = settings.columns, settings.input
     with open_table(
-        source, sheet=wanted.sheet, encoding=wanted.encoding, aliases=columns.aliases
+        source, sheet=reading.sheet, encoding=reading.encoding, aliases=columns.aliases
     ) as table:
         rules = ColumnRules(
             names=table.names,
@@ -47,9 +47,7 @@ def stage(
             stop.check()
             progress.staging(rows)
         id_name = table.names[table.columns[Field.ID]]
-        journal.add_faults(
-            (each.row, duplicate_fault(id_name, *each)) for each in journal.conflicts()
-        )
+        journal.add_faults((row.row, duplicate_fault(id_name, *row)) for row in journal.conflicts())
         staged = Staged(
             names=table.names,
             columns=table.columns,

@@ -1,4 +1,4 @@
-"""What came of each input of an update."""
+"""The result of each input of an update."""
 
 from __future__ import annotations
 

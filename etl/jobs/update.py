@@ -72,8 +72,8 @@ def update(  # noqa: PLR0913 - each has a default, and a name in the call
         StoppedError: the disk is full.
     """
     target = target_of(settings, credentials, sandbox=sandbox)
-    found = find_inputs(paths, settings.input.settle)
-    require_place(results, found)
+    inputs = find_inputs(paths, settings.input.settle)
+    require_place(results, inputs)
     runs = RunsFolder(settings.runs.dir)
     runs.prepare()
     context = Context(
@@ -85,11 +85,11 @@ def update(  # noqa: PLR0913 - each has a default, and a name in the call
         limit,
         again,
         results,
-        frozenset(found.folders),
+        frozenset(inputs.folders),
     )
     with locked(runs.path):
-        summaries = list(update_each(found.files, context))
-    skipped = (Summary(file, ExitCode.DONE, SKIPPED, skipped=True) for file in found.unsettled)
+        summaries = list(update_each(inputs.files, context))
+    skipped = (Summary(file, ExitCode.DONE, SKIPPED, skipped=True) for file in inputs.unsettled)
     return [*summaries, *skipped]
 
 

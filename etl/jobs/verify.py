@@ -86,18 +86,18 @@ def verify_all(runs: RunsFolder) -> Verification:
     Raises:
         ConfigError: there are none.
     """
-    found = verify_runs(runs.all())
-    problems = [*_without_manifest(runs), *found.problems]
-    if not (found.runs or problems):
+    verified = verify_runs(runs.all())
+    problems = [*_without_manifest(runs), *verified.problems]
+    if not (verified.runs or problems):
         raise ConfigError(f"there are no runs in {runs.path}")
     manifests = list(runs.manifests())
-    damaged = {each.run for each in problems if each.file == _MANIFEST}
+    damaged = {problem.run for problem in problems if problem.file == _MANIFEST}
     problems += [
         Problem(run, _MANIFEST, problem)
         for run, problem in breaks(manifests).items()
         if run not in damaged
     ]
-    return Verification(found.runs, problems, newest(manifests))
+    return Verification(verified.runs, problems, newest(manifests))
 
 
 def _without_manifest(runs: RunsFolder) -> Iterator[Problem]:
@@ -148,13 +148,13 @@ def _wrong_contents(folder: RunFolder, manifest: Manifest) -> Iterator[Finding]:
 def _wrong_files(folder: RunFolder, manifest: Manifest) -> Iterator[Finding]:
     # A resume or a pruning that was killed right at its start leaves an unfinished manifest.
     skipped = {_MANIFEST, unfinished_name(_MANIFEST)}
-    found = {file.name: file for file in folder.path.iterdir() if file.name not in skipped}
-    for name in sorted(found.keys() | manifest.files.keys()):
-        if name not in found:
+    files = {file.name: file for file in folder.path.iterdir() if file.name not in skipped}
+    for name in sorted(files.keys() | manifest.files.keys()):
+        if name not in files:
             yield name, "missing"
         elif name not in manifest.files:
             yield name, "not written by the run"
-        elif not manifest.covers(found[name]):
+        elif not manifest.covers(files[name]):
             yield name, "modified since the run"
 
 
@@ -199,10 +199,10 @@ def _exchanged_input(folder: RunFolder, manifest: Manifest) -> Iterator[Finding]
 
 
 def _wrong_rows(folder: RunFolder, journal: JournalReader, manifest: Manifest) -> Iterator[Finding]:
-    asked = manifest.input
+    reading = manifest.input
     try:
         with open_table(
-            folder.input, sheet=asked.sheet, encoding=asked.encoding, aliases=asked.aliases
+            folder.input, sheet=reading.sheet, encoding=reading.encoding, aliases=reading.aliases
         ) as table:
             for record, row in zip_longest(table.records, journal.rows()):
                 same = record and row and (record.row, *record.cells) == (row.row, *row.cells)

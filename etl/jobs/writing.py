@@ -65,7 +65,7 @@ def origin_of(folder: RunFolder, manifest: Manifest, reworked: Sequence[OpenRows
     return Origin(manifest.input.name, manifest, rework.name if rework else "", reworked)
 
 
-def require_place(results: Path | None, found: Inputs) -> None:
+def require_place(results: Path | None, inputs: Inputs) -> None:
     """Check that an extra copy of the results can be written: for one input, to another file.
 
     Raises:
@@ -73,9 +73,9 @@ def require_place(results: Path | None, found: Inputs) -> None:
     """
     if results is None:
         return
-    if found.several:
+    if inputs.several:
         raise ConfigError("--results works with a single input file only")
-    if results.resolve() == found.files[0].resolve():
+    if results.resolve() == inputs.files[0].resolve():
         raise ConfigError(f"--results {results} is the input itself: name another file")
     try:
         require_replaceable(results)
@@ -172,12 +172,12 @@ def write_files(
     ``manifest`` is complete except for the hashes of these files. ``workbooks`` asks for workbooks
     even if the input is a CSV. Returns the path of the rework.
     """
-    wanted = folder.is_workbook or (workbooks and _fits(manifest.rows))
-    ending = _WORKBOOK if wanted else _CSV
+    has_workbook = folder.is_workbook or (workbooks and _fits(manifest.rows))
+    ending = _WORKBOOK if has_workbook else _CSV
     rework = _write_rework(folder, journal, ending, sandbox=manifest.sandbox)
     origin = origin_of(folder, manifest, reworked)
     write_results(folder.results(_CSV), journal, origin)
-    if wanted:
+    if has_workbook:
         write_results(folder.results(_WORKBOOK), journal, origin)
     else:  # one that an earlier session wrote is out of date
         folder.results(_WORKBOOK).unlink(missing_ok=True)
@@ -191,9 +191,9 @@ def _write_rework(
 ) -> Path | None:
     """Write the rows to fix, if there are any; there is never more than one such file."""
     to_fix = journal.totals().still_to_fix
-    for each in (_WORKBOOK, _CSV):
-        if not to_fix or each != ending:
-            folder.rework(each).unlink(missing_ok=True)
+    for other in (_WORKBOOK, _CSV):
+        if not to_fix or other != ending:
+            folder.rework(other).unlink(missing_ok=True)
     if not to_fix:
         return None
     staged, rework = journal.staged(), folder.rework(ending)
