@@ -121,7 +121,7 @@ def test_a_closed_pipe_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
         os.close(writer)
         console.say("to nobody")
         console.say("to nobody")
-        console.let_go()
+        console.flush()
 
 
 @contextmanager
@@ -154,7 +154,7 @@ def ended(status: Status) -> RowResult:
 def test_a_terminal_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bar shows the number of rows sent, the total, and the statuses."""
     with terminal_as_error(monkeypatch) as terminal:
-        with progress(wanted=True) as bar:
+        with progress(enabled=True) as bar:
             bar.sending({Status.INVALID: 1_000}, 3_000)
             bar.sent([ended(Status.SUCCESS)])
         shown = shown_until(terminal, "\x1b[?25h")
@@ -166,7 +166,7 @@ def test_the_bar_of_a_run_that_stopped_stays(monkeypatch: pytest.MonkeyPatch) ->
     stays = {}
     for pending in (0, 1, 2):
         with terminal_as_error(monkeypatch) as terminal:
-            with progress(wanted=True) as bar:
+            with progress(enabled=True) as bar:
                 bar.staging(5)
                 if pending:
                     bar.sending({}, pending)
@@ -175,7 +175,7 @@ def test_the_bar_of_a_run_that_stopped_stays(monkeypatch: pytest.MonkeyPatch) ->
     assert stays == {0: False, 1: False, 2: True}
 
 
-@pytest.mark.parametrize("wanted", [True, False])
+@pytest.mark.parametrize("enabled", [True, False])
 @pytest.mark.parametrize(
     ("under_way", "words"),
     [
@@ -188,10 +188,10 @@ def test_a_terminal_shows_what_is_waited_for(
     monkeypatch: pytest.MonkeyPatch,
     under_way: int,
     words: str,
-    wanted: bool,  # noqa: FBT001
+    enabled: bool,  # noqa: FBT001
 ) -> None:
     """After Ctrl-C the terminal says at once what the run waits for."""
-    with terminal_as_error(monkeypatch) as terminal, progress(wanted=wanted) as bar:
+    with terminal_as_error(monkeypatch) as terminal, progress(enabled=enabled) as bar:
         bar.stopping(under_way)
         assert words in shown_until(terminal, "at once.")
 
@@ -205,7 +205,7 @@ def test_a_paused_terminal_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) ->
                 os.write(sys.stderr.fileno(), b"x" * 1_000)
         os.set_blocking(sys.stderr.fileno(), True)
         begun = time.monotonic()
-        with progress(wanted=True) as bar:
+        with progress(enabled=True) as bar:
             assert isinstance(bar, Bar)
             bar.staging(1_000)
         assert time.monotonic() - begun < 5
@@ -214,7 +214,7 @@ def test_a_paused_terminal_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_closed_terminal_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A terminal that was closed during the run is not an error."""
-    with terminal_as_error(monkeypatch) as terminal, progress(wanted=True) as bar:
+    with terminal_as_error(monkeypatch) as terminal, progress(enabled=True) as bar:
         assert isinstance(bar, Bar)
         os.close(terminal)
         bar.staging(1_000)
@@ -223,11 +223,11 @@ def test_a_closed_terminal_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> N
 def test_without_a_terminal_there_is_no_bar(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is no bar without a terminal, or if none is wanted."""
+    """There is no bar without a terminal, or if it is not enabled."""
     with (tmp_path / "err").open("w") as file:
         monkeypatch.setattr(sys, "stderr", file)
-        for wanted in (True, False):
-            with progress(wanted=wanted) as bar:
+        for enabled in (True, False):
+            with progress(enabled=enabled) as bar:
                 bar.staging(1_000)
                 bar.stopping(8)
     assert (tmp_path / "err").read_bytes() == b""

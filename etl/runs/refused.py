@@ -34,10 +34,10 @@ class Refused:
 
 
 def note_refused(runs: RunsFolder, source: Path, sentence: str, when: datetime) -> Refused:
-    """Record durably that an input could not be used.
+    """Record in ``refused.jsonl`` that an input could not be used, and flush it to the disk.
 
     Raises:
-        ConfigError: it cannot be recorded.
+        ConfigError: the record cannot be written.
     """
     time = utc_time(when.timestamp())
     refused = Refused(time, source.name, _digest(source), without_isolates(sentence))

@@ -50,7 +50,7 @@ _MAGIC_EMAIL = re.compile(r".*\+([45][0-9]{2})@[^@]*", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """How the sandbox misbehaves, and how long its tokens are valid; by default it is faultless.
+    """How the sandbox misbehaves, and how long its tokens are valid. The default has no faults.
 
     Attributes:
         latency: Seconds before each answer about clients.
@@ -82,7 +82,7 @@ class ApiError(HTTPException):
 
 
 class Api:
-    """The API as an ASGI application; ``requests_seen`` counts every request, of any kind."""
+    """The API as an ASGI application. ``requests_seen`` counts every request, of any kind."""
 
     def __init__(self, store: Store, behaviour: Behaviour = FAULTLESS) -> None:
         self.requests_seen = 0
