@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def standard_output(descriptor: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Have something else be the standard output, and give its number."""
+    """Make a copy of a descriptor the standard output, and yield its number."""
     with os.fdopen(os.dup(descriptor), "w", encoding="utf-8") as stream:
         monkeypatch.setattr(sys, "stdout", stream)
         yield stream.fileno()
@@ -33,7 +33,7 @@ def standard_output(descriptor: int, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, int]]:
-    """A pipe's ends: to read, to write."""
+    """Yield the reading end and the writing end of a pipe."""
     reader, writer = os.pipe()
     yield reader, writer
     for end in (reader, writer):
@@ -42,11 +42,11 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 def test_a_line_is_printed_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line that is longer than a pipe's buffer is printed completely."""
-    said = "سارة " * 50_000
+    text = "سارة " * 50_000
     with (tmp_path / "out").open("w") as file, standard_output(file.fileno(), monkeypatch):
-        console.say(said)
+        console.say(text)
         console.say()
-    assert (tmp_path / "out").read_text(encoding="utf-8") == f"{said}\n\n"
+    assert (tmp_path / "out").read_text(encoding="utf-8") == f"{text}\n\n"
 
 
 def test_what_the_encoding_lacks_is_a_question_mark(
@@ -84,10 +84,10 @@ def test_a_reader_that_stops_reading_is_waited_for_once(
     monkeypatch.setattr(console, "_PATIENCE", 0.2)
     reader, writer = pipe
     with standard_output(writer, monkeypatch):
-        begun = time.monotonic()
+        start = time.monotonic()
         for _ in range(100):
             console.say("x" * 4_000)
-        assert 0.2 < time.monotonic() - begun < 2
+        assert 0.2 < time.monotonic() - start < 2
     assert os.read(reader, 4_001) == b"x" * 4_000 + b"\n"
 
 
@@ -109,7 +109,7 @@ def test_a_slow_reader_gets_everything(
             console.say("x" * 4_000)
     os.close(writer)
     _, status = os.waitpid(child, 0)
-    os.dup2(reader, writer)  # so that the fixture has both to close
+    os.dup2(reader, writer)  # so that the fixture can close both
     assert os.waitstatus_to_exitcode(status) == 1
 
 
@@ -126,19 +126,20 @@ def test_a_closed_pipe_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @contextmanager
 def terminal_as_error(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Have a terminal be standard error, and give the end at which one sees what it shows."""
+    """Make a terminal the standard error, and yield the end that reads what it shows."""
     monkeypatch.setenv("TERM", "xterm")
     shown, descriptor = pty.openpty()
     os.set_blocking(shown, False)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         monkeypatch.setattr(sys, "stderr", stream)
         yield shown
-        with contextlib.suppress(OSError):  # before the other end, which would wait for a reader
+        # This end first: closing the other one waits until its output is read.
+        with contextlib.suppress(OSError):
             os.close(shown)
 
 
 def shown_until(terminal: int, text: str) -> str:
-    """What a terminal shows, which it passes on some time after it got it."""
+    """Return what a terminal shows until ``text`` arrives, for at most 5 s."""
     shown, until = "", time.monotonic() + 5
     while text not in shown and time.monotonic() < until:
         with contextlib.suppress(BlockingIOError):
@@ -147,7 +148,7 @@ def shown_until(terminal: int, text: str) -> str:
 
 
 def ended(status: Status) -> RowResult:
-    """A row that ended so."""
+    """Return the result of a row that ended with this status."""
     return RowResult(2, 7, status, 1, "", 20)
 
 
@@ -184,7 +185,7 @@ def test_the_bar_of_a_run_that_stopped_stays(monkeypatch: pytest.MonkeyPatch) ->
         (0, "Stopping. Press Ctrl-C again to stop at once."),
     ],
 )
-def test_a_terminal_shows_what_is_waited_for(
+def test_a_terminal_shows_what_the_run_waits_for(
     monkeypatch: pytest.MonkeyPatch,
     under_way: int,
     words: str,
@@ -204,12 +205,12 @@ def test_a_paused_terminal_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) ->
             while True:
                 os.write(sys.stderr.fileno(), b"x" * 1_000)
         os.set_blocking(sys.stderr.fileno(), True)
-        begun = time.monotonic()
+        start = time.monotonic()
         with progress(enabled=True) as bar:
             assert isinstance(bar, Bar)
             bar.staging(1_000)
-        assert time.monotonic() - begun < 5
-        assert os.read(terminal, 1) == b"x"  # which it got long ago
+        assert time.monotonic() - start < 5
+        assert os.read(terminal, 1) == b"x"  # it arrived long ago
 
 
 def test_a_closed_terminal_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +234,7 @@ def test_without_a_terminal_there_is_no_bar(
     assert (tmp_path / "err").read_bytes() == b""
 
 
-def test_what_is_logged_can_be_printed(capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_log_can_be_printed(capfd: pytest.CaptureFixture[str]) -> None:
     """The log can be printed to standard error."""
     handler = console.ToConsole()
     handler.emit(logging.LogRecord("etl", logging.INFO, "", 0, "held", None, None))
