@@ -106,6 +106,8 @@ Seconds = Annotated[float, Setting(gt=0, le=_LONGEST_WAIT, allow_inf_nan=False)]
 
 
 class _Section(BaseModel):
+    """A section of settings, which accepts neither unknown keys nor values of another type."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
@@ -307,6 +309,7 @@ def read_credentials(environment: Mapping[str, str]) -> Credentials:
 
 
 def _secret(name: str, environment: Mapping[str, str]) -> SecretStr | None:
+    """Return the secret in a variable, or in the file that its ``…_FILE`` names; None if unset."""
     value, file = environment.get(name), environment.get(f"{name}_FILE")
     if value and file:
         raise ConfigError(f"both {name} and {name}_FILE are set: keep one")
@@ -349,6 +352,7 @@ def _problem(error: ErrorDetails, places: Mapping[str, str], file: Path | None) 
 
 
 def _complaint(key: str, error: ErrorDetails) -> str:
+    """Return what is wrong with a setting, in plain words."""
     kind, details = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
         return "unknown key" + "".join(f"; did you mean {name}?" for name in _keys_like(key))

@@ -77,6 +77,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _new_file(path: Path) -> Path:
+    """Create the private file that will replace ``path``, beside it and empty."""
     new = path.with_name(unfinished_name(path.name))
     new.unlink(missing_ok=True)
     create(new)

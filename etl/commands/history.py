@@ -127,6 +127,7 @@ def _say_runs(runs: Sequence[Facts]) -> None:
 
 
 def _run_entry(facts: Facts, *, with_api: bool) -> Entry:
+    """Return the line of a run, with what is open in it and why it stopped below."""
     api = [facts["api"]] if with_api else []
     cells = [_minute(facts), facts["file"], f"{facts['rows']:,}", facts["outcome"], *api]
     notes = [] if with_api or not facts["sandbox"] else ["SANDBOX"]

@@ -131,6 +131,7 @@ class Night:
 
     @property
     def _left(self) -> int:
+        """The number of rows that are still to be sent."""
         return sum(each.totals.left for each in self._waiting)
 
     @property
@@ -140,6 +141,7 @@ class Night:
 
     @property
     def _verdict(self) -> str:
+        """What the first line begins with: OK only if nothing is left to do in any file."""
         exit_code = self.exit_code
         if exit_code in {ExitCode.DONE, ExitCode.NOT_ALL_UPDATED}:
             waiting = self._rows_open or self._to_fix or self._left
@@ -154,7 +156,6 @@ class Night:
     def _totals(self) -> Iterator[str]:
         """Yield the numbers of the first line: the files, the rows to do, the rows done."""
         files, sent = len(self.summaries), len(self._sent)
-        totals = [summary.totals for summary in self._sent]
         yield counted(files, "file") if files else "no files"
         for number, what in (
             (sent if sent < files else 0, "sent"),
@@ -171,11 +172,11 @@ class Night:
             (self._to_fix, "to fix"),
             (self._left, "to send"),
             (self._rows_open, "still open in earlier files"),
-            (sum(each.updated for each in totals), "updated"),
+            (sum(each.totals.updated for each in self._sent), "updated"),
         ):
             if number:
                 yield f"{counted(number, 'row')} {what}"
-        if differ := sum(each.stored_differently for each in totals):
+        if differ := sum(each.totals.stored_differently for each in self._sent):
             yield f"{differ:,} of them stored differently from what was sent"
 
     def _not_moved(self) -> Iterator[str]:
@@ -191,10 +192,9 @@ class Night:
         console.say(without_isolates(columns_in_words(totals)))
         say_counts(totals)
         console.say(without_isolates(summary.sentence))
-        for each in summary.reworked:
-            console.say(
-                f"Still open after this rework: {named_open_rows(self._reworked[each.run])}"
-            )
+        for rows in summary.reworked:
+            latest = self._reworked[rows.run]  # after all files of this night
+            console.say(f"Still open after this rework: {named_open_rows(latest)}")
         _say_places(summary)
 
     def _say_done(self) -> None:
@@ -226,6 +226,7 @@ def shares_a_reader() -> bool:
 
 
 def _say_without_run(what: str, summaries: Sequence[Summary]) -> None:
+    """Print the files that have no run for the reason ``what``, each with its sentence."""
     if not summaries:
         return
     verb = "" if what in {_UNUSABLE, _FAILED} else ("was " if len(summaries) == 1 else "were ")
@@ -236,6 +237,7 @@ def _say_without_run(what: str, summaries: Sequence[Summary]) -> None:
 
 
 def _say_places(summary: Summary) -> None:
+    """Print where the results, the rework, the delivery and the run of a file are."""
     console.say(f"Results: {summary.results or 'pruned'}")
     is_partly_corrected = summary.already_done and summary.still_open < summary.totals.to_fix
     if summary.rework and not is_partly_corrected:  # it still has old values of corrected rows

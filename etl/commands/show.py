@@ -130,6 +130,7 @@ class _Run:
             say_wrapped(f"{code.meaning}. {code.fix}", indent=2)
 
     def _say_what_is_open(self) -> None:
+        """Print what is still to be done about the rows of the run, and of those it corrects."""
         if self.outcome == RUNNING:
             say_wrapped("The run has not finished yet.")
         elif corrected := self.totals.to_fix - self.still_open.to_fix:
@@ -153,6 +154,7 @@ class _Run:
 
     @property
     def _stopped(self) -> str | None:
+        """Why the run stopped early, in a sentence, if it did."""
         if self.outcome == INTERRUPTED:
             return "The run was interrupted (no end recorded)."
         return stop_reason(self.manifest)

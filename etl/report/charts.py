@@ -215,10 +215,12 @@ def _bounds(scale: Sequence[float], shortest: int, longest: int) -> list[int]:
 
 
 def _length(ms: int) -> str:
+    """Return a duration as a label: milliseconds without a unit, or seconds such as 1.5s."""
     return str(ms) if ms < _SECOND else f"{ms / _SECOND:g}s"
 
 
 def _scale(top: float) -> list[Mark]:
+    """Return the labels of the vertical axis, at half its height and at its top."""
     return [
         Mark(_BOTTOM - (_BOTTOM - _TOP) * share, f"{brief(top * share)}/s") for share in (0.5, 1)
     ]

@@ -162,6 +162,7 @@ def _policy(style: str, script: str) -> str:
 
 
 def _hash(source: str) -> str:
+    """Return the hash of a style or script as a Content-Security-Policy has it."""
     return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
 
 

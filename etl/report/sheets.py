@@ -128,6 +128,7 @@ def _add_sheet(workbook: Workbook, sheet: Sheet, taken: str) -> Worksheet:
 
 
 def _write_sheet(sheet: Worksheet, table: ReportTable, look: Look) -> int:
+    """Write a table with its formats, widths and print settings, and return its number of rows."""
     columns = table.columns
     widths = Widths(table.header, columns)
     rows = _Rows(sheet, columns, look)
@@ -207,4 +208,5 @@ def _as_read(text: str) -> str:
 
 
 def _fitting(text: str) -> str:
+    """Return a text that Excel's limit for a cell allows, with a note if it was cut."""
     return text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - len(_CUT)] + _CUT

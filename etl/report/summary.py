@@ -145,14 +145,17 @@ class _Page:
         self._row += 1
 
     def _set_height(self, texts: Sequence[str], widths: Sequence[int]) -> None:
+        """Make the current line high enough for texts in columns of these widths."""
         lines = max(map(lines_of, texts, widths), default=1)
         self._sheet.set_row(self._row, LINE * lines)
 
     def _merged(self, first: int, text: str, style: Format) -> None:
+        """Write a text into the cells from column ``first`` to the last, merged into one."""
         self._sheet.merge_range(self._row, first, self._row, _LAST, "", style)
         self._put(first, text, style)  # as text: merge_range would write =1+1 as a formula
 
     def _put(self, column: int, text: str, style: Format) -> None:
+        """Write a cell; characters that UTF-8 cannot encode are written as escapes."""
         if text:
             writable = text[:_LONGEST].encode(errors="backslashreplace").decode()
             self._sheet.write_string(self._row, column, writable, style)
