@@ -75,7 +75,7 @@ def run(arguments: list[str] | None = None) -> int:
         console.complain(f"fatora-clients: {in_one_sentence(error)}")
         return ExitCode.INTERNAL
     finally:
-        console.let_go()
+        console.flush()
 
 
 def _in_words(error: click.ClickException) -> str:

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 SANDBOX_URL = "http://127.0.0.1/v1"  # the API address of runs that start their own sandbox
 _LONGEST_WAIT = 86_400  # seconds; longer than a day is a mistake
 _SLOWEST = 0.001  # requests a second
-# Encodings that decode bytes to something other than text, or to text that they cannot encode.
+# Codecs that can decode bytes to lone surrogates, which no journal or results file can hold.
 _NO_ENCODINGS = frozenset({"utf-7", "unicode-escape", "raw-unicode-escape"})
 _LONGEST_CELL = 32_767  # characters, Excel's limit for a cell
 _API_KEY = "FATORA_API_KEY"
@@ -106,6 +106,8 @@ Seconds = Annotated[float, Setting(gt=0, le=_LONGEST_WAIT, allow_inf_nan=False)]
 
 
 class _Section(BaseModel):
+    """A section of settings, which accepts neither unknown keys nor values of another type."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
@@ -213,12 +215,12 @@ class Settings(_Section):
         }
 
 
-def _flat(values: Mapping[str, Any], within: str = "") -> dict[str, Any]:
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return ``{"api": {"timeout": 30}}`` as ``{"api.timeout": 30}``."""
     flat: dict[str, Any] = {}
     for name, value in values.items():
-        inner = _flat(value, f"{within}{name}.") if isinstance(value, dict) else None
-        flat |= {f"{within}{name}": value} if inner is None else inner
+        key = f"{prefix}{name}"
+        flat |= _flat(value, f"{key}.") if isinstance(value, dict) else {key: value}
     return flat
 
 
@@ -237,7 +239,7 @@ class Credentials:
 
     @property
     def account(self) -> str:
-        """The account whose clients they update: the name in a bearer token, else the fingerprint.
+        """The account whose clients are updated: the name in a bearer token, or the fingerprint.
 
         Sources: RFC 7519, 4.1.2 (``sub``); ``unique_name`` is in the vendor's sample token.
         """
@@ -260,13 +262,12 @@ def load_settings(
     overrides: Mapping[str, Any] | None = None,
     names: Mapping[str, str] | None = None,
 ) -> Settings:
-    """Return the settings of a configuration file with ``overrides`` such as ``load.workers``.
+    """Read a configuration file and replace its values by ``overrides``, such as ``load.workers``.
 
-    ``names`` has what an override is called where it was given: an option such as ``--workers``, or
-    a variable of the environment.
+    ``names`` has the option or the environment variable that gave an override, for messages.
 
     Raises:
-        ConfigError: the file cannot be read, or keys or values are wrong: the message names all.
+        ConfigError: the file cannot be read, or keys or values are wrong. The message names all.
     """
     names, overrides = names or {}, overrides or {}
     values = _read_toml(file) if file else {}
@@ -280,18 +281,18 @@ def load_settings(
         settings = Settings.model_validate(values)
     except ValidationError as error:
         places = {key: names.get(key, key) for key in overrides}
-        problems = "; ".join(_problem(each, places, file) for each in error.errors())
+        problems = "; ".join(_problem(details, places, file) for details in error.errors())
         raise ConfigError(problems) from None
     settings._origins.update(origins)  # noqa: SLF001 - a private attribute is not a setting
     return settings
 
 
 def read_credentials(environment: Mapping[str, str]) -> Credentials:
-    """Return the credentials that the environment holds, or names files of.
+    """Return the credentials from environment variables, or from the file that one of them names.
 
     Raises:
         ConfigError: there are none, more than one, or they cannot be a key or token. The message
-            never holds any of them.
+            never quotes a secret.
     """
     secrets = {
         name: secret for name in _SECRETS if (secret := _secret(name, environment)) is not None
@@ -308,6 +309,7 @@ def read_credentials(environment: Mapping[str, str]) -> Credentials:
 
 
 def _secret(name: str, environment: Mapping[str, str]) -> SecretStr | None:
+    """Return the secret in a variable, or in the file that its ``…_FILE`` names; None if unset."""
     value, file = environment.get(name), environment.get(f"{name}_FILE")
     if value and file:
         raise ConfigError(f"both {name} and {name}_FILE are set: keep one")
@@ -343,23 +345,24 @@ def _read_toml(file: Path) -> dict[str, Any]:
 
 
 def _problem(error: ErrorDetails, places: Mapping[str, str], file: Path | None) -> str:
-    """Return what is wrong with a setting, after the place at which a person can change it."""
+    """Return what is wrong with a setting, after the place where a person can change it."""
     key = ".".join(map(str, error["loc"]))
     place = places.get(key, f"{key} in {file}" if file else key)
     return f"{place}: {_complaint(key, error)}"
 
 
 def _complaint(key: str, error: ErrorDetails) -> str:
+    """Return what is wrong with a setting, in plain words."""
     kind, details = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
-        return "unknown key" + "".join(f"; did you mean {each}?" for each in _keys_like(key))
+        return "unknown key" + "".join(f"; did you mean {name}?" for name in _keys_like(key))
     if kind in _COMPLAINTS:
         return _COMPLAINTS[kind].format(**details)
     return error["msg"].removeprefix("Value error, ")
 
 
 def _keys_like(key: str) -> list[str]:
-    """Return the key, or the section, that may have been meant, if there is one."""
+    """Return the known key or section that is spelt most like a wrong one, if any is similar."""
     depth = key.count(".") + 1
-    known = {".".join(each.split(".")[:depth]) for each in _flat(Settings().model_dump())}
+    known = {".".join(name.split(".")[:depth]) for name in _flat(Settings().model_dump())}
     return difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.8)

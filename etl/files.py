@@ -34,7 +34,7 @@ def create(path: Path) -> None:
     """Create an empty, private file.
 
     Raises:
-        FileExistsError: the name is taken, if only by a link.
+        FileExistsError: the name exists, even if it is only a symbolic link.
     """
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, PRIVATE_FILE))
 
@@ -50,19 +50,19 @@ def unfinished_in(folder: Path) -> list[Path]:
 
 
 def require_replaceable(path: Path) -> None:
-    """Check that `replacing` could write this path; the path itself is not changed.
+    """Check that `replacing` can write this path, without changing the path itself.
 
     Raises:
-        OSError: it could not, because of permissions or of the name.
+        OSError: the path cannot be written, because of permissions or its name.
     """
     _new_file(path).unlink()
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give the path of a new private file, which replaces ``path`` at the end.
+    """Yield the path of a new private file, which replaces ``path`` when the block ends.
 
-    After an error ``path`` is unchanged and the new file is removed.
+    If the block raises, ``path`` is unchanged and the new file is removed.
     """
     new = _new_file(path)
     try:
@@ -77,6 +77,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _new_file(path: Path) -> Path:
+    """Create the private file that will replace ``path``, beside it and empty."""
     new = path.with_name(unfinished_name(path.name))
     new.unlink(missing_ok=True)
     create(new)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
-# The least byte of SQLite's codes: https://www.sqlite.org/rescode.html
+# Primary result codes: the lowest byte of an extended one. Source: sqlite.org/rescode.html.
 _DISK_ERRORS_IN_SQLITE = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
 
 
@@ -34,14 +34,14 @@ class StopRequest:
         self._wake()
 
     def on_ask(self, wake: Callable[[], None]) -> None:
-        """Have ``wake`` called when the run is asked to stop; it must be safe in a handler."""
+        """Call ``wake`` when the run is asked to stop; it must be safe in a signal handler."""
         self._wake = wake
 
     def check(self) -> None:
-        """Do nothing unless the run was asked to stop, before anything was sent.
+        """Stop here if the run was asked to stop; only for use before anything is sent.
 
         Raises:
-            StoppedError: it was.
+            StoppedError: the run was asked to stop.
         """
         if self.reason is not None:
             raise StoppedError(f"{self.reason} Nothing was sent. Run the command again.")
@@ -49,7 +49,7 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Give the request that SIGTERM, SIGINT and SIGHUP make; a second one ends the program at once.
+    """Yield a request that SIGTERM, SIGINT or SIGHUP makes; a second signal ends the program.
 
     A signal that was already ignored when the program started, as with nohup, stays ignored.
     """
@@ -60,12 +60,12 @@ def stop_on_signals() -> Iterator[StopRequest]:
             os._exit(ExitCode.STOPPED)  # what was done is in the journal
         request.ask(_reason(signal.Signals(number)))
 
-    handled = [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, handle) for number in handled}
+    handled = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, handle) for number in handled}
     try:
         yield request
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)
 
 
@@ -84,10 +84,10 @@ def is_disk_full(error: BaseException) -> bool:
 
 @contextmanager
 def stop_on_full_disk() -> Iterator[None]:
-    """Have a full disk stop the run; the journal has what was done before.
+    """Turn the error of a full or failing disk into one that stops the run, to be resumed later.
 
     Raises:
-        StoppedError: something could not be written.
+        StoppedError: something could not be written; the journal has what was done before.
     """
     try:
         yield

@@ -16,13 +16,13 @@ _AWKWARD = (
 FOREIGN = st.text(st.sampled_from(_AWKWARD), max_size=70) | st.text(max_size=70)
 
 _ISOLATED = re.compile("\u2068[^\u2068\u2069]*\u2069")
-_OUR_WORDS = re.compile("[0-9, ]*[A-Za-z]")
+_ENGLISH = re.compile("[0-9, ]*[A-Za-z]")
 
 
 def is_readable(sentence: str) -> bool:
-    """Whether a sentence begins with our words, and only isolated text runs from right to left."""
-    ours = _ISOLATED.sub("", sentence)
-    return _OUR_WORDS.match(sentence) is not None and not any(
+    """Whether a sentence begins with English words and has right-to-left text only in isolates."""
+    english = _ISOLATED.sub("", sentence)
+    return _ENGLISH.match(sentence) is not None and not any(
         unicodedata.bidirectional(char) in {"R", "AL", "AN"} or unicodedata.category(char) == "Cf"
-        for char in ours
+        for char in english
     )

@@ -111,7 +111,7 @@ def report_of(
 
 
 def totals_of(left: Sequence[ReportRow] = (), updated: int = 0, **changes: Any) -> Totals:  # noqa: ANN401
-    """Return the totals of that run."""
+    """Return the totals of a run with these rows that were not updated, and some that were."""
     counts = dict.fromkeys(Status, 0) | Counter(row.status for row in left)
     counts[Status.SUCCESS] = updated
     sent = {field: NAMES[index] for field, index in COLUMNS.items()}
@@ -121,7 +121,7 @@ def totals_of(left: Sequence[ReportRow] = (), updated: int = 0, **changes: Any) 
 
 @dataclass
 class Page(HTMLParser):
-    """What a browser makes of a page: its elements with their attributes, and its text.
+    """A parsed page: its elements with their attributes, and its text.
 
     ``sources`` are the texts of the style, the script, and the rows that the script shows.
     """

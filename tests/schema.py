@@ -29,26 +29,26 @@ class _Schema(GenerateJsonSchema):
 
 def schema() -> str:
     """Return the JSON Schema of the manifest; the docstrings of its entries describe them."""
-    found = manifest.ADAPTER.json_schema(schema_generator=_Schema, mode="serialization")
-    for name, definition in {**found["$defs"], "Manifest": found}.items():
+    document = manifest.ADAPTER.json_schema(schema_generator=_Schema, mode="serialization")
+    for name, definition in {**document["$defs"], "Manifest": document}.items():
         for entry, text in _docstrings(getattr(manifest, name)).items():
             if entry in definition.get("properties", ()):
                 definition["properties"][entry]["description"] = text
-    found["properties"]["sha256"] = {
+    document["properties"]["sha256"] = {
         "description": "The SHA-256 of this document without this entry:"
         " keys sorted, no white space, ASCII.",
         "pattern": "^[0-9a-f]{64}$",
         "type": "string",
     }
-    found["required"].append("sha256")
-    whole = {"$schema": GenerateJsonSchema.schema_dialect, **found}
-    return json.dumps(whole, indent=2, ensure_ascii=False) + "\n"
+    document["required"].append("sha256")
+    document = {"$schema": GenerateJsonSchema.schema_dialect, **document}
+    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def _docstrings(cls: type[Any]) -> dict[str, str]:
-    """Return the docstring below each attribute of a class that has one.
+    """Return the docstring below each attribute of a class, by the attribute's name.
 
-    Pydantic's ``use_attribute_docstrings`` would read them at each start of the program.
+    Pydantic's ``use_attribute_docstrings`` would parse the source at each start of the program.
     """
     (defined,) = ast.parse(inspect.getsource(cls)).body
     assert isinstance(defined, ast.ClassDef)

@@ -21,21 +21,21 @@ SUCCESS = b'{"status": "SUCCESS", "client": {"id": 1024}}'
 
 
 def reply(body: bytes = SUCCESS, *headers: bytes, status: bytes = b"200 OK") -> bytes:
-    """A whole answer with its length."""
+    """Return a complete answer with its Content-Length."""
     lines = [b"HTTP/1.1 " + status, b"Content-Length: %d" % len(body), *headers]
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
 def dripping(data: bytes, pause: float) -> Iterator[bytes | float]:
-    """The bytes one by one, with a pause after each."""
-    for each in data:
-        yield bytes([each])
+    """Yield the bytes one by one, with a pause of so many seconds after each."""
+    for byte in data:
+        yield bytes([byte])
         yield pause
 
 
 @dataclass(frozen=True)
 class Request:
-    """A request as it came: on which connection, counted from 0, its head and its body."""
+    """A request: the number of its connection, counted from 0, its head and its body."""
 
     connection: int
     head: bytes
@@ -68,7 +68,7 @@ class ScriptedServer:
         self._ended = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(0.01)
-        if reset:  # what it accepts inherits that
+        if reset:  # accepted connections inherit this option
             linger = struct.pack("ii", 1, 0)
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self._threads = [threading.Thread(target=self._accept)]
@@ -117,14 +117,14 @@ class ScriptedServer:
             return context.wrap_socket(accepted, server_side=True)
 
     def _follow(self, script: Script, connection: socket.socket) -> None:
-        for each in script:
-            if isinstance(each, bytes):
-                connection.sendall(each)
-            elif self._ended.wait(each):
+        for step in script:
+            if isinstance(step, bytes):
+                connection.sendall(step)
+            elif self._ended.wait(step):
                 return
 
     def _read(self, connection: socket.socket, number: int) -> Request | None:
-        """The next request, or None if there are no more."""
+        """Return the next request, or None if there are no more."""
         data = b""
         while not self._ended.is_set():
             head, end, body = data.partition(b"\r\n\r\n")

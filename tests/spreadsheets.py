@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def write_csv(path: Path, rows: Iterable[Sequence[str]]) -> Path:
-    """Write a spreadsheet of these cells, and return its path."""
+    """Write a CSV of these cells, and return its path."""
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows(rows)
     return path
@@ -33,13 +33,13 @@ def write_xlsx(path: Path, rows: Iterable[Sequence[str]], *, right_to_left: bool
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
-    """Read a file that the program wrote, a dictionary a row."""
+    """Read a CSV that the program wrote, as a dictionary per row."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file, strict=True))
 
 
 def read_xlsx(path: Path) -> list[dict[str, object]]:
-    """Read the first sheet of a workbook that the program wrote, a dictionary a row."""
+    """Read the first sheet of a workbook that the program wrote, as a dictionary per row."""
     header, *rows = openpyxl.load_workbook(path).worksheets[0].values
     return [dict(zip(map(str, header), row, strict=True)) for row in rows]
 

@@ -34,7 +34,7 @@ def test_a_run_that_is_resumed_with_another_option_still_verifies(
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """A run may be resumed after another run was sealed after it."""
+    """A run still verifies if it is resumed with another option after a later run was sealed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("FATORA_API_KEY", sandbox.api_key)
     (tmp_path / "job.toml").write_text("[load]\nstop_after = 7\n", encoding="utf-8")
@@ -52,7 +52,7 @@ def test_a_run_that_is_resumed_with_another_option_still_verifies(
 
 
 def sealed(run: str, previous: Seal | None, *earlier: Version) -> Manifest:
-    """A manifest that was sealed after another."""
+    """Return a manifest that was sealed after ``previous``."""
     facts = InputFacts("clients.csv", 10, "ab" * 32)
     return Manifest(run, "https://api.example.com/v1", facts, 1, 0, 0, earlier=earlier).seal(
         previous, {}
@@ -60,12 +60,12 @@ def sealed(run: str, previous: Seal | None, *earlier: Version) -> Manifest:
 
 
 def seal_of(manifest: Manifest) -> Seal:
-    """The seal of a manifest."""
+    """Return the seal of a manifest."""
     return Seal(manifest.run, manifest.sha256)
 
 
 def line_of(*runs: str) -> list[Manifest]:
-    """Manifests of these runs, sealed one after the other."""
+    """Return the manifests of these runs, sealed one after the other."""
     made: list[Manifest] = []
     for each in runs:
         made.append(sealed(each, seal_of(made[-1]) if made else None))
@@ -73,7 +73,7 @@ def line_of(*runs: str) -> list[Manifest]:
 
 
 def test_the_order_of_sealing_counts_and_not_that_of_the_ids() -> None:
-    """A clock may be set back, and a run resumed after a later one."""
+    """The newest seal is the last one, even if the id of its run is not the latest."""
     made = line_of("3", "1", "2")
     assert breaks(made) == {}
     assert newest(made) == seal_of(made[-1])

@@ -84,7 +84,7 @@ class EveryClient(Api):
 
 
 class NoNetwork(Access):
-    """Gives access to that API without a network."""
+    """Gives access to `EveryClient` without a network or a token."""
 
     def api(self) -> Api:
         """Return the API."""
@@ -255,15 +255,15 @@ class Chain(RuleBasedStateMachine):
         self.killed = self._manifests().keys() - set(self.sealed())
         problems, newest = self._verify()
         if self.is_broken:
-            assert problems, "what was found is found no more"
+            assert problems, "a problem that was found before is not found any more"
             return
         assert not problems
-        found = [seal for manifest in self._manifests().values() for seal in _seals(manifest)]
-        assert set(self.line) <= set(found), "a seal was not kept"
-        for seal in set(found) - set(self.line):
+        seals = [seal for manifest in self._manifests().values() for seal in _seals(manifest)]
+        assert set(self.line) <= set(seals), "a seal was not kept"
+        for seal in set(seals) - set(self.line):
             self.line.append(seal)
             shutil.copytree(self.runs.path / seal.run, self._copy(seal))
-        assert len(self.line) == len(found)
+        assert len(self.line) == len(seals)
         assert newest == (self.line[-1] if self.line else None)
 
     @contextmanager
@@ -274,9 +274,9 @@ class Chain(RuleBasedStateMachine):
         must_be_found: bool = False,
         is_lasting: bool = False,
     ) -> Iterator[None]:
-        """Check that a change is found, if that is possible, and undo it unless it is to last.
+        """Check that the block's change is found, and undo it unless it ``is_lasting``.
 
-        Lost seals are found if a later seal still exists.
+        The loss of seals is found only if a later seal still exists.
         """
         backup = self.folder / "backup"
         shutil.copytree(self.runs.path, backup)
@@ -301,8 +301,8 @@ class Chain(RuleBasedStateMachine):
         except ConfigError:  # there are no runs
             return set(), None
         problems = set(verified.problems)
-        interrupted = {each for each in problems if "interrupted" in each.problem}
-        assert {each.run for each in interrupted} <= self.killed
+        interrupted = {problem for problem in problems if "interrupted" in problem.problem}
+        assert {problem.run for problem in interrupted} <= self.killed
         return problems - interrupted, verified.newest_seal
 
     def _manifests(self) -> Manifests:
@@ -322,7 +322,7 @@ class Chain(RuleBasedStateMachine):
 
     @contextmanager
     def _clock(self) -> Iterator[None]:
-        """Give the program our time, and validate each file only once, to save time."""
+        """Set the program's clock, and validate each file only once, since that is slow."""
         time = self.now
 
         class Still(datetime):
@@ -339,7 +339,7 @@ class Chain(RuleBasedStateMachine):
 
     @contextmanager
     def _killed(self, killed_at: int | None) -> Iterator[None]:
-        """Keep only what was on the disk at one of the flushes."""
+        """Restore, after the block, the files as they were at one of its flushes to the disk."""
         flushes, left = itertools.count(1), self.folder / "left"
 
         def flush(_descriptor: int) -> None:
@@ -373,7 +373,7 @@ def _pick(several: Sequence[Some], which: int) -> Some:
 def _seals(manifest: dict[str, Any]) -> list[Seal]:
     hashes = [version["sha256"] for version in manifest["earlier"]]
     hashes += [manifest["sha256"]] if manifest["sealed"] else []
-    return [Seal(manifest["run"], each) for each in hashes]
+    return [Seal(manifest["run"], sha256) for sha256 in hashes]
 
 
 def _rewrite(path: Path, **changes: object) -> None:
@@ -384,7 +384,7 @@ def _rewrite(path: Path, **changes: object) -> None:
     path.write_text(json.dumps(facts, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
-# Shrinking takes minutes; the steps of a failure are few enough to be read as they are.
+# Without shrinking, which takes minutes: a failure has few enough steps to be read unshrunk.
 Chain.TestCase.settings = settings(
     max_examples=30,
     stateful_step_count=12,

@@ -37,7 +37,7 @@ def test_parts_of_the_bar_fill_it_in_the_order_of_the_statuses() -> None:
     ]
 
 
-def test_one_row_of_a_million_is_seen() -> None:
+def test_one_row_of_a_million_is_visible() -> None:
     """The smallest share can be seen, and the bar keeps its length."""
     shapes = outcome_bar({Status.SUCCESS: 999_999, Status.REJECTED: 1})
     assert shapes[1].width > 1
@@ -59,7 +59,7 @@ def test_bar_of_no_rows_is_empty() -> None:
         ([100, 0.001], 1_000, [119, 1]),
     ],
 )
-def test_time_is_divided_into_columns_alike(
+def test_time_is_divided_into_equal_columns(
     seconds: list[float], attempts: int, columns: list[int]
 ) -> None:
     """The number of columns depends on the screen and on the number of attempts."""
@@ -117,8 +117,8 @@ def test_every_attempt_is_in_one_bar(durations: list[tuple[int, int]]) -> None:
     assert all(shape.y >= TOP and shape.y + shape.height == BOTTOM for shape in chart.shapes)
 
 
-def test_bar_holds_what_took_no_longer_than_it_says() -> None:
-    """The bound itself belongs to its bar; a second and more are written in seconds."""
+def test_bar_includes_its_bound() -> None:
+    """A bar includes its bound, and bounds of a second or more are written in seconds."""
     chart = durations_chart([(100, 1), (101, 2), (1_200, 4)])
     labels = [shape.label for shape in chart.shapes]
     assert (labels[0], labels[1], labels[-1]) == ("100: 1", "120: 2", "1.2s: 4")
@@ -133,7 +133,7 @@ def test_rows_with_very_many_attempts_share_a_bar() -> None:
 
 
 def test_percentile_is_the_time_in_which_that_share_ended() -> None:
-    """Of four attempts, two ended within the median."""
+    """The median of four attempts is the time within which two of them ended."""
     durations = [(10, 1), (20, 2), (900, 1)]
     assert [percentile(durations, share) for share in (0.25, 0.5, 0.95, 1)] == [10, 20, 900, 900]
 

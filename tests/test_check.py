@@ -43,7 +43,7 @@ def test_every_problem_is_printed_with_row_column_value_and_fix(
 
 
 def test_good_file_ends_with_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A file without faults has nothing to fix."""
+    """A file without faults has nothing to fix, and ends with 0."""
     assert run(["check", str(write_csv(tmp_path / "c.csv", ROWS[:2]))]) == 0
     assert "1 row; nothing to fix" in capsys.readouterr().out
 
@@ -55,8 +55,8 @@ def test_check_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [source]
 
 
-def test_results_of_a_check_tell_what_would_be_sent(tmp_path: Path) -> None:
-    """With --results good rows are NOT_SENT, and the others INVALID with a reason."""
+def test_results_of_a_check_show_what_would_be_sent(tmp_path: Path) -> None:
+    """--results writes good rows as NOT_SENT, and the others as INVALID with a reason."""
     source = write_csv(tmp_path / "c.csv", ROWS)
     run(["check", str(source), "--results", "out.csv"])
     results = read_csv(tmp_path / "out.csv")

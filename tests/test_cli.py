@@ -159,7 +159,7 @@ def test_the_bare_program_shows_its_commands(capsys: pytest.CaptureFixture[str])
         (["--vresion"], "--version"),
     ],
 )
-def test_what_was_meant_is_suggested(
+def test_a_misspelt_command_gets_a_suggestion(
     arguments: list[str], meant: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A misspelt command or option gets a suggestion."""
@@ -189,7 +189,7 @@ NEED_RUNS = [["show", "latest"], ["verify", "--all"], ["prune", "--older-than", 
 
 @pytest.mark.parametrize("arguments", [["history"], ["history", "--client", "7"], *NEED_RUNS])
 @pytest.mark.parametrize("name", ["none", "file"])
-def test_a_runs_folder_that_is_not_there_is_named(
+def test_a_missing_runs_folder_is_named(
     tmp_path: Path, arguments: list[str], name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A misspelt runs folder is an error, not an empty history."""
@@ -213,7 +213,7 @@ def test_before_the_first_run_the_history_is_empty(
 def test_unforeseen_error_ends_with_70_and_shows_no_values(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """An internal error is a code and a sentence; its message could hold a client's data."""
+    """An internal error prints one sentence without its message, which could hold personal data."""
 
     def fail(_context: click.Context) -> None:
         raise KeyError("sara@example.com")
@@ -226,7 +226,7 @@ def test_unforeseen_error_ends_with_70_and_shows_no_values(
 
 
 def test_sandbox_command_serves_until_it_is_asked_to_end(program: Program) -> None:
-    """The sandbox says where it is and how to use it, and ends at SIGTERM with 0."""
+    """The sandbox prints its address and how to use it, and ends at SIGTERM with 0."""
     process = program.start("sandbox", "--port", 0)
     assert process.stdout is not None
     printed = process.stdout.readline() + process.stdout.readline()

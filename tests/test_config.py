@@ -19,27 +19,27 @@ KEY, TOKEN = "FATORA_API_KEY", "FATORA_BEARER_TOKEN"
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """The path for a configuration or a secret."""
+    """Return the path for a configuration or a secret."""
     return tmp_path / "job.toml"
 
 
 def settings_from(path: Path, text: str, **overrides: object) -> Settings:
-    """The settings of a configuration with this text."""
+    """Return the settings of a configuration with this text."""
     path.write_text(text, encoding="utf-8")
     return load_settings(path, {key.replace("__", "."): value for key, value in overrides.items()})
 
 
 def complaint(path: Path, text: str, **overrides: object) -> str:
-    """The complaint about a wrong configuration."""
+    """Return the error message about a wrong configuration."""
     with pytest.raises(ConfigError) as raised:
         settings_from(path, text, **overrides)
     return str(raised.value)
 
 
-# Where a value comes from
+# Sources of a value
 
 
-def test_without_a_file_all_is_at_its_default() -> None:
+def test_without_a_file_every_setting_has_its_default() -> None:
     """Without a file, every setting has its documented default."""
     api, load = load_settings(None, {}).api, load_settings(None, {}).load
     assert (api.url, api.timeout, api.attempts) == ("https://api.fatora.io/v1", 30, 5)
@@ -59,7 +59,7 @@ def test_without_a_file_spreadsheets_are_read_as_agreed() -> None:
 
 
 def test_the_shipped_configuration_has_every_key_at_its_default() -> None:
-    """It documents the defaults, so it must not differ from them."""
+    """The shipped configuration documents every key with its default."""
     shipped = load_settings(SHIPPED, {})
     assert shipped.model_dump() == Settings().model_dump()
     stated = tomllib.loads(SHIPPED.read_text(encoding="utf-8"))
@@ -79,7 +79,7 @@ def test_a_value_of_the_file_replaces_the_default(path: Path) -> None:
 
 
 def test_an_override_replaces_the_value_of_the_file(path: Path) -> None:
-    """Key by key: the rest of the section is still the file's."""
+    """An override replaces a single key, and keeps the rest of the file's section."""
     settings = settings_from(path, "[api]\ntimeout = 7\nattempts = 2\n", api__timeout=9.5)
     assert (settings.api.timeout, settings.api.attempts) == (9.5, 2)
 
@@ -107,7 +107,7 @@ def test_a_url_is_taken_without_the_slash_at_its_end(path: Path, value: str) -> 
     assert settings_from(path, f'[api]\nurl = "{value}"\n').api.url == "https://api.example.com/v1"
 
 
-# What is wrong
+# Errors
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ WRONG: list[tuple[str, Any]] = [
 
 
 def toml_of(value: object) -> str:
-    """A value as TOML writes it."""
+    """Return a value as TOML writes it."""
     match value:
         case bool():
             return str(value).lower()
@@ -178,11 +178,11 @@ def toml_of(value: object) -> str:
 def test_a_wrong_value_is_named(path: Path, key: str, value: object) -> None:
     """Values of the wrong type, out of range or of the wrong form are named."""
     section, _, name = key.rpartition(".")
-    said = complaint(path, f"[{section}]\n{name} = {toml_of(value)}\n")
-    assert said.startswith(key)
-    assert f" in {path}: " in said
-    assert "Input" not in said, "a sentence of pydantic's"
-    assert said.isprintable()
+    message = complaint(path, f"[{section}]\n{name} = {toml_of(value)}\n")
+    assert message.startswith(key)
+    assert f" in {path}: " in message
+    assert "Input" not in message, "a sentence of pydantic's"
+    assert message.isprintable()
 
 
 @pytest.mark.parametrize(
@@ -260,7 +260,7 @@ def test_an_alias_that_would_find_the_wrong_column_is_named(
     assert complaint(path, text) == f"columns in {path}: {why}"
 
 
-def test_an_alias_may_be_one_that_ships(path: Path) -> None:
+def test_an_alias_may_be_a_built_in_one(path: Path) -> None:
     """A built-in alias may be listed again."""
     settings = settings_from(path, '[columns.id]\naliases = ["Client ID", "Konto"]\n')
     assert settings.columns.aliases == {Field.ID: ("Client ID", "Konto")}
@@ -274,8 +274,8 @@ def test_a_cell_may_be_limited_to_one_character(path: Path) -> None:
 
 def test_everything_that_is_wrong_is_named_at_once(path: Path) -> None:
     """All errors are reported together."""
-    said = complaint(path, "[api]\ntimeout = 0\nx = 1\n[load]\nworkers = 0\n", load__rate=-1.0)
-    assert all(key in said for key in ("api.timeout", "api.x", "load.workers", "load.rate"))
+    message = complaint(path, "[api]\ntimeout = 0\nx = 1\n[load]\nworkers = 0\n", load__rate=-1.0)
+    assert all(key in message for key in ("api.timeout", "api.x", "load.workers", "load.rate"))
 
 
 @pytest.mark.parametrize("text", ["load = 3", 'load = "x"', "load = [1]", "[[load]]\nworkers = 3"])
@@ -342,8 +342,8 @@ def test_invisible_characters_around_a_credential_are_removed(path: Path, edge: 
     """Invisible characters around a copied credential are removed."""
     assert read_credentials({KEY: f"{edge}{SECRET}{edge}"}).secret.get_secret_value() == SECRET
     path.write_bytes(f"{edge}{SECRET}{edge}\n".encode())
-    found = read_credentials({f"{TOKEN}_FILE": str(path)})
-    assert found.secret.get_secret_value() == SECRET
+    credentials = read_credentials({f"{TOKEN}_FILE": str(path)})
+    assert credentials.secret.get_secret_value() == SECRET
 
 
 @pytest.mark.parametrize(
@@ -426,7 +426,7 @@ def test_an_empty_file_of_a_credential_is_refused(path: Path, content: bytes) ->
 def test_a_file_of_a_credential_that_cannot_be_read_is_refused(
     path: Path, content: bytes | None
 ) -> None:
-    """Because it is not there, or not text; the message names the variable."""
+    """A credential file that is missing or not text is refused, and its variable is named."""
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ConfigError, match=f"the file that {TOKEN}_FILE names cannot be read"):
@@ -434,6 +434,6 @@ def test_a_file_of_a_credential_that_cannot_be_read_is_refused(
 
 
 def test_a_credential_is_never_shown() -> None:
-    """Not in a repr, a message, or a format."""
+    """A credential is not shown by repr, by str or in a format."""
     credentials: Credentials = read_credentials({KEY: SECRET})
     assert SECRET not in f"{credentials} {credentials!r} {credentials.secret}"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def standard_output(descriptor: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Have something else be the standard output, and give its number."""
+    """Make a copy of a descriptor the standard output, and yield its number."""
     with os.fdopen(os.dup(descriptor), "w", encoding="utf-8") as stream:
         monkeypatch.setattr(sys, "stdout", stream)
         yield stream.fileno()
@@ -33,7 +33,7 @@ def standard_output(descriptor: int, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 @pytest.fixture
 def pipe() -> Iterator[tuple[int, int]]:
-    """A pipe's ends: to read, to write."""
+    """Yield the reading end and the writing end of a pipe."""
     reader, writer = os.pipe()
     yield reader, writer
     for end in (reader, writer):
@@ -42,11 +42,11 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 def test_a_line_is_printed_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line that is longer than a pipe's buffer is printed completely."""
-    said = "سارة " * 50_000
+    text = "سارة " * 50_000
     with (tmp_path / "out").open("w") as file, standard_output(file.fileno(), monkeypatch):
-        console.say(said)
+        console.say(text)
         console.say()
-    assert (tmp_path / "out").read_text(encoding="utf-8") == f"{said}\n\n"
+    assert (tmp_path / "out").read_text(encoding="utf-8") == f"{text}\n\n"
 
 
 def test_what_the_encoding_lacks_is_a_question_mark(
@@ -84,10 +84,10 @@ def test_a_reader_that_stops_reading_is_waited_for_once(
     monkeypatch.setattr(console, "_PATIENCE", 0.2)
     reader, writer = pipe
     with standard_output(writer, monkeypatch):
-        begun = time.monotonic()
+        start = time.monotonic()
         for _ in range(100):
             console.say("x" * 4_000)
-        assert 0.2 < time.monotonic() - begun < 2
+        assert 0.2 < time.monotonic() - start < 2
     assert os.read(reader, 4_001) == b"x" * 4_000 + b"\n"
 
 
@@ -109,7 +109,7 @@ def test_a_slow_reader_gets_everything(
             console.say("x" * 4_000)
     os.close(writer)
     _, status = os.waitpid(child, 0)
-    os.dup2(reader, writer)  # so that the fixture has both to close
+    os.dup2(reader, writer)  # so that the fixture can close both
     assert os.waitstatus_to_exitcode(status) == 1
 
 
@@ -121,24 +121,25 @@ def test_a_closed_pipe_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
         os.close(writer)
         console.say("to nobody")
         console.say("to nobody")
-        console.let_go()
+        console.flush()
 
 
 @contextmanager
 def terminal_as_error(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Have a terminal be standard error, and give the end at which one sees what it shows."""
+    """Make a terminal the standard error, and yield the end that reads what it shows."""
     monkeypatch.setenv("TERM", "xterm")
     shown, descriptor = pty.openpty()
     os.set_blocking(shown, False)
     with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
         monkeypatch.setattr(sys, "stderr", stream)
         yield shown
-        with contextlib.suppress(OSError):  # before the other end, which would wait for a reader
+        # This end first: closing the other one waits until its output is read.
+        with contextlib.suppress(OSError):
             os.close(shown)
 
 
 def shown_until(terminal: int, text: str) -> str:
-    """What a terminal shows, which it passes on some time after it got it."""
+    """Return what a terminal shows until ``text`` arrives, for at most 5 s."""
     shown, until = "", time.monotonic() + 5
     while text not in shown and time.monotonic() < until:
         with contextlib.suppress(BlockingIOError):
@@ -147,14 +148,14 @@ def shown_until(terminal: int, text: str) -> str:
 
 
 def ended(status: Status) -> RowResult:
-    """A row that ended so."""
+    """Return the result of a row that ended with this status."""
     return RowResult(2, 7, status, 1, "", 20)
 
 
 def test_a_terminal_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bar shows the number of rows sent, the total, and the statuses."""
     with terminal_as_error(monkeypatch) as terminal:
-        with progress(wanted=True) as bar:
+        with progress(enabled=True) as bar:
             bar.sending({Status.INVALID: 1_000}, 3_000)
             bar.sent([ended(Status.SUCCESS)])
         shown = shown_until(terminal, "\x1b[?25h")
@@ -166,7 +167,7 @@ def test_the_bar_of_a_run_that_stopped_stays(monkeypatch: pytest.MonkeyPatch) ->
     stays = {}
     for pending in (0, 1, 2):
         with terminal_as_error(monkeypatch) as terminal:
-            with progress(wanted=True) as bar:
+            with progress(enabled=True) as bar:
                 bar.staging(5)
                 if pending:
                     bar.sending({}, pending)
@@ -175,7 +176,7 @@ def test_the_bar_of_a_run_that_stopped_stays(monkeypatch: pytest.MonkeyPatch) ->
     assert stays == {0: False, 1: False, 2: True}
 
 
-@pytest.mark.parametrize("wanted", [True, False])
+@pytest.mark.parametrize("enabled", [True, False])
 @pytest.mark.parametrize(
     ("under_way", "words"),
     [
@@ -184,14 +185,14 @@ def test_the_bar_of_a_run_that_stopped_stays(monkeypatch: pytest.MonkeyPatch) ->
         (0, "Stopping. Press Ctrl-C again to stop at once."),
     ],
 )
-def test_a_terminal_shows_what_is_waited_for(
+def test_a_terminal_shows_what_the_run_waits_for(
     monkeypatch: pytest.MonkeyPatch,
     under_way: int,
     words: str,
-    wanted: bool,  # noqa: FBT001
+    enabled: bool,  # noqa: FBT001
 ) -> None:
     """After Ctrl-C the terminal says at once what the run waits for."""
-    with terminal_as_error(monkeypatch) as terminal, progress(wanted=wanted) as bar:
+    with terminal_as_error(monkeypatch) as terminal, progress(enabled=enabled) as bar:
         bar.stopping(under_way)
         assert words in shown_until(terminal, "at once.")
 
@@ -204,17 +205,17 @@ def test_a_paused_terminal_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) ->
             while True:
                 os.write(sys.stderr.fileno(), b"x" * 1_000)
         os.set_blocking(sys.stderr.fileno(), True)
-        begun = time.monotonic()
-        with progress(wanted=True) as bar:
+        start = time.monotonic()
+        with progress(enabled=True) as bar:
             assert isinstance(bar, Bar)
             bar.staging(1_000)
-        assert time.monotonic() - begun < 5
-        assert os.read(terminal, 1) == b"x"  # which it got long ago
+        assert time.monotonic() - start < 5
+        assert os.read(terminal, 1) == b"x"  # it arrived long ago
 
 
 def test_a_closed_terminal_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """A terminal that was closed during the run is not an error."""
-    with terminal_as_error(monkeypatch) as terminal, progress(wanted=True) as bar:
+    with terminal_as_error(monkeypatch) as terminal, progress(enabled=True) as bar:
         assert isinstance(bar, Bar)
         os.close(terminal)
         bar.staging(1_000)
@@ -223,17 +224,17 @@ def test_a_closed_terminal_is_not_an_error(monkeypatch: pytest.MonkeyPatch) -> N
 def test_without_a_terminal_there_is_no_bar(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is no bar without a terminal, or if none is wanted."""
+    """There is no bar without a terminal, or if it is not enabled."""
     with (tmp_path / "err").open("w") as file:
         monkeypatch.setattr(sys, "stderr", file)
-        for wanted in (True, False):
-            with progress(wanted=wanted) as bar:
+        for enabled in (True, False):
+            with progress(enabled=enabled) as bar:
                 bar.staging(1_000)
                 bar.stopping(8)
     assert (tmp_path / "err").read_bytes() == b""
 
 
-def test_what_is_logged_can_be_printed(capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_log_can_be_printed(capfd: pytest.CaptureFixture[str]) -> None:
     """The log can be printed to standard error."""
     handler = console.ToConsole()
     handler.emit(logging.LogRecord("etl", logging.INFO, "", 0, "held", None, None))

@@ -32,7 +32,7 @@ GOOD, BAD = ("1024", "sara@example.com"), ("1025", "no address")
 
 @pytest.fixture
 def inbox(tmp_path: Path) -> Path:
-    """The folder in which operations put their files."""
+    """Return the folder in which operations put their files."""
     folder = tmp_path / "inbox"
     folder.mkdir()
     return folder
@@ -40,7 +40,7 @@ def inbox(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def outbox(tmp_path: Path) -> Path:
-    """The folder in which operations look for results."""
+    """Return the folder in which operations look for results."""
     folder = tmp_path / "outbox"
     folder.mkdir()
     return folder
@@ -83,12 +83,12 @@ def test_a_resumed_run_is_delivered_again(sandbox: Sandbox, inbox: Path, outbox:
     """After a resume, operations get the newest results."""
     write_csv(inbox / "clients.csv", [HEADER, GOOD, ("1026", "omar@example.com")])
     night = nightly(sandbox, inbox, deliver__dir=outbox)
-    found = []
+    delivered = []
     for limit in (1, None):
         run(replace(night, limit=limit), inbox)
         (place,) = outbox.iterdir()
-        found.append(statuses(read_csv(place / "results.csv")))
-    assert found == [["SUCCESS", "NOT_SENT"], ["SUCCESS", "SUCCESS"]]
+        delivered.append(statuses(read_csv(place / "results.csv")))
+    assert delivered == [["SUCCESS", "NOT_SENT"], ["SUCCESS", "SUCCESS"]]
 
 
 def test_a_file_that_a_run_no_longer_has_is_not_left_behind(tmp_path: Path, outbox: Path) -> None:
@@ -130,7 +130,7 @@ def test_a_failed_delivery_is_repeated(sandbox: Sandbox, inbox: Path, outbox: Pa
 
 
 def test_a_file_whose_delivery_failed_stays(sandbox: Sandbox, inbox: Path, outbox: Path) -> None:
-    """In done/ no next session would find it."""
+    """A file whose delivery failed stays where the next session finds it."""
     write_csv(inbox / "clients.csv", [HEADER, GOOD])
     night = nightly(sandbox, inbox, deliver__dir=outbox, input__done="move")
     run(replace(night, progress=_Blocking(outbox)), inbox)
@@ -153,7 +153,7 @@ class _Blocking(Progress):
 def test_a_place_that_cannot_be_written_is_found_before_anything_is_sent(
     sandbox: Sandbox, inbox: Path, missing: str
 ) -> None:
-    """Exit 2, and the sentence names the folder and the setting."""
+    """A delivery folder that cannot be written ends with 2, and is named with its setting."""
     (inbox.parent / "file").touch()
     write_csv(inbox / "clients.csv", [HEADER, GOOD])
     night = nightly(sandbox, inbox, deliver__dir=inbox.parent / missing)
@@ -171,14 +171,14 @@ def test_finished_files_are_moved(sandbox: Sandbox, inbox: Path) -> None:
 
 
 def test_finished_files_stay_unless_they_are_to_be_moved(sandbox: Sandbox, inbox: Path) -> None:
-    """The default leaves the folder as it is."""
+    """By default, finished files stay in their folder."""
     write_csv(inbox / "clients.csv", [HEADER, GOOD])
     run(nightly(sandbox, inbox), inbox)
     assert names_in(inbox) == ["clients.csv"]
 
 
 def test_files_that_only_the_sandbox_has_seen_stay(sandbox: Sandbox, inbox: Path) -> None:
-    """Whoever tries the job out must not keep the night from sending them."""
+    """A file that only the sandbox received stays, so that the next night sends it to Fatora."""
     write_csv(inbox / "clients.csv", [HEADER, GOOD])
     write_csv(inbox / "unusable.csv", [("Nom",), ("Sara",)])
     run(sent_to(nightly(sandbox, inbox, input__done="move"), sandbox=True), inbox)
@@ -201,7 +201,7 @@ def test_a_file_with_rows_left_stays(sandbox: Sandbox, inbox: Path) -> None:
 
 
 def test_a_file_whose_run_ended_with_rows_to_send_stays(inbox: Path) -> None:
-    """It ended with 1 and did not stop, but the next session has rows to send."""
+    """A file stays if its run ended with 1 and left rows that the next session can send."""
     write_csv(inbox / "clients.csv", [HEADER, GOOD, ("1026", "omar@example.com")])
     with Sandbox(behaviour=Behaviour(fail_share=0.5)) as flaky:
         (summary,) = run(nightly(flaky, inbox, input__done="move", api__attempts=1), inbox)
@@ -212,7 +212,7 @@ def test_a_file_whose_run_ended_with_rows_to_send_stays(inbox: Path) -> None:
 def test_nothing_of_a_sandbox_run_is_delivered_or_moved(
     sandbox: Sandbox, inbox: Path, outbox: Path
 ) -> None:
-    """Operations would take its results for real ones, and the job would never send the file."""
+    """A sandbox run delivers nothing, since operations would take its results for real ones."""
     write_csv(inbox / "clients.csv", [HEADER, GOOD])
     night = nightly(sandbox, inbox, deliver__dir=outbox, input__done="move")
     (summary,) = run(sent_to(night, sandbox=True), inbox)
@@ -221,7 +221,7 @@ def test_nothing_of_a_sandbox_run_is_delivered_or_moved(
 
 
 def test_an_unusable_file_is_moved_with_its_sentence(sandbox: Sandbox, inbox: Path) -> None:
-    """Operations read beside the file what is wrong with it, in a text that Notepad shows."""
+    """An unusable file is moved with a text beside it, for Notepad, that says what is wrong."""
     write_csv(inbox / "clients.csv", [("Nom", "Ville"), ("Sara", "Doha")])
     (summary,) = run(nightly(sandbox, inbox, input__done="move"), inbox)
     assert names_in(inbox / "refused") == ["clients.csv", "clients.csv.txt"]
@@ -230,7 +230,7 @@ def test_an_unusable_file_is_moved_with_its_sentence(sandbox: Sandbox, inbox: Pa
 
 
 def test_a_file_that_cannot_be_moved_says_so(sandbox: Sandbox, inbox: Path) -> None:
-    """The run is what it was, and the file is still there."""
+    """A file that cannot be moved is reported and stays, and its run is unchanged."""
     write_csv(inbox / "clients.csv", [HEADER, GOOD])
     (inbox / "done").touch()
     night = nightly(sandbox, inbox, input__done="move")
@@ -242,7 +242,7 @@ def test_a_file_that_cannot_be_moved_says_so(sandbox: Sandbox, inbox: Path) -> N
 
 @pytest.mark.parametrize("name", ["x" * 251 + ".csv", "clients.csv"])
 def test_a_file_is_moved_where_its_sentence_has_no_place(inbox: Path, name: str) -> None:
-    """Its name leaves no room for one, or an input has that name already and is kept."""
+    """A file is moved even if the name of its sentence's file is too long, or is taken."""
     (inbox / name).touch()
     (inbox / "refused").mkdir()
     (inbox / "refused" / "clients.csv.txt").write_text("an input", encoding="utf-8")
@@ -252,7 +252,7 @@ def test_a_file_is_moved_where_its_sentence_has_no_place(inbox: Path, name: str)
 
 
 def test_a_file_of_the_same_name_is_not_overwritten(inbox: Path) -> None:
-    """Operations use one name every day."""
+    """A second file of the same name gets another name, since operations reuse names."""
     for content in ("monday", "tuesday", "wednesday"):
         file = inbox / "clients.csv"
         file.write_text(content, encoding="utf-8")

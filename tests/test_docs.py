@@ -58,7 +58,7 @@ VARIABLES = ["FATORA_API_URL", "FATORA_RUNS_DIR", "FATORA_CONFIG"] + [
 ]
 JSON_KEYS = {field.name for field in chain(fields(Summary), fields(Totals))} - {"totals", "skipped"}
 
-# Words and turns that people who read English as a second language stumble over.
+# Words and phrases that are hard for people who read English as a second language.
 HARD_ENGLISH = re.compile(
     r"\b(stands? in|stand-in|told any more|all told|mend(s|ed)?|(?<!there )is no|begun"
     r"|as it was written|what became of)\b",
@@ -219,12 +219,12 @@ def test_reference_names_every_key_of_the_json_summary_and_no_other() -> None:
 def test_reference_names_every_key_of_the_other_json(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Whoever reads what another command prints by a program finds each of its keys, too."""
+    """The reference has every key of the JSON that the other commands print."""
     monkeypatch.chdir(tmp_path)
     sample, unusable = str(ROOT / "data" / "clients.csv"), str(ROOT / "Makefile")
     run(["update", sample, unusable, "--sandbox", "--quiet"])
     of_manifest = {field.name for field in fields(Manifest)}
-    found: set[str] = set()
+    keys_printed: set[str] = set()
     for arguments in (
         ["check", sample],
         ["verify", "--all"],
@@ -237,9 +237,9 @@ def test_reference_names_every_key_of_the_other_json(
         printed = json.loads(capfd.readouterr().out)
         if arguments[0] == "show":
             printed = {key: value for key, value in printed.items() if key not in of_manifest}
-        found |= set(json_keys(printed))
+        keys_printed |= set(json_keys(printed))
     named = re.findall(r"`([a-z_0-9]+)`", table("JSON"))
-    assert found - {*Field, *Status} <= set(named)
+    assert keys_printed - {*Field, *Status} <= set(named)
 
 
 def test_reference_explains_every_result_in_the_history() -> None:

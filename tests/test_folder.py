@@ -25,23 +25,23 @@ FACTS = InputFacts("clients.csv", 10, "ab" * 32)
 
 @pytest.fixture
 def runs(tmp_path: Path) -> RunsFolder:
-    """The folder of all runs, ready."""
+    """Return the folder of all runs, ready for use."""
     folder = RunsFolder(tmp_path / "data" / "runs")
     folder.prepare()
     return folder
 
 
 def publish(
-    runs: RunsFolder, begun: datetime = NOON, facts: InputFacts = FACTS, api: str = API
+    runs: RunsFolder, started: datetime = NOON, facts: InputFacts = FACTS, api: str = API
 ) -> RunFolder:
-    """A run that was staged and published."""
-    with runs.staging(begun) as staged:
+    """Stage and publish a run, and return its folder."""
+    with runs.staging(started) as staged:
         Manifest(staged.run, api, facts, 1, 0, 0, ACCOUNT).write(staged.manifest)
         return runs.publish(staged)
 
 
 def mode_of(path: Path) -> int:
-    """A file's permissions."""
+    """Return a file's permissions."""
     return path.stat().st_mode & 0o777
 
 
@@ -82,7 +82,7 @@ def test_a_missing_runs_folder_has_no_runs(tmp_path: Path, name: str) -> None:
 def test_runs_are_listed_the_newest_first(runs: RunsFolder) -> None:
     """The newest run comes first, also across a month's end and within a second."""
     times = [NOON + timedelta(milliseconds=n) for n in (0, 1, 999, 1_000, 31 * 86_400_000)]
-    made = [publish(runs, begun).run for begun in times]
+    made = [publish(runs, started).run for started in times]
     assert [each.run for each in runs.all()] == made[::-1] == sorted(made, reverse=True)
 
 
@@ -207,10 +207,10 @@ def test_the_latest_run_of_the_same_bytes_is_found(runs: RunsFolder) -> None:
     publish(runs, NOON)
     latest = publish(runs, NOON + timedelta(days=1))
     publish(runs, NOON + timedelta(days=2), InputFacts("clients.csv", 10, "cd" * 32))
-    found = next(runs.of_same(InputFacts("renamed.csv", 10, FACTS.sha256), API, ACCOUNT), None)
-    assert found is not None
-    assert found[0] == latest
-    assert found[1].run == latest.run
+    match = next(runs.of_same(InputFacts("renamed.csv", 10, FACTS.sha256), API, ACCOUNT), None)
+    assert match is not None
+    assert match[0] == latest
+    assert match[1].run == latest.run
 
 
 def test_another_sheet_of_the_same_bytes_is_another_input(runs: RunsFolder) -> None:
@@ -237,7 +237,7 @@ def test_a_sandbox_run_does_not_count_for_the_api(runs: RunsFolder, made: str, a
     assert list(runs.of_same(FACTS, made, ACCOUNT)) != []
 
 
-def test_a_run_against_another_api_is_not_taken_for_one_against_this(runs: RunsFolder) -> None:
+def test_a_run_against_another_api_does_not_count(runs: RunsFolder) -> None:
     """Runs against another API do not count, but all ports of this machine are one API."""
     publish(runs, api="https://staging.example.com/v1")
     assert list(runs.of_same(FACTS, API, ACCOUNT)) == []
@@ -248,7 +248,7 @@ def test_a_run_against_another_api_is_not_taken_for_one_against_this(runs: RunsF
 @pytest.mark.parametrize(
     ("content", "raises"), [(b"1", True), (b"2", False)], ids=["same", "other"]
 )
-def test_a_damaged_manifest_does_not_have_its_file_sent_again(
+def test_a_damaged_manifest_is_an_error_for_its_own_file(
     runs: RunsFolder,
     tmp_path: Path,
     content: bytes,
@@ -265,15 +265,15 @@ def test_a_damaged_manifest_does_not_have_its_file_sent_again(
         assert list(runs.of_same(facts, API, ACCOUNT)) == []
 
 
-# The folder of one run
-
-
-def test_a_damaged_manifest_without_an_input_is_passed_over(runs: RunsFolder) -> None:
-    """The run was pruned, or the folder is another program's."""
+def test_a_damaged_manifest_without_an_input_is_skipped(runs: RunsFolder) -> None:
+    """A damaged manifest without an input, as after pruning, does not stop the search."""
     with runs.staging(NOON) as staged:
         staged.manifest.write_text("{", encoding="utf-8")
         runs.publish(staged)
     assert list(runs.of_same(FACTS, API, ACCOUNT)) == []
+
+
+# The folder of one run
 
 
 @pytest.mark.parametrize("name", ["clients.csv", "CLIENTS.XLSX", "عملاء 2026.xlsm", "a.b.tsv"])

@@ -49,7 +49,7 @@ def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:  # noqa
 def test_history_lists_the_newest_run_first(
     two_runs: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Each run is there with its file, rows, counts, outcome and API."""
+    """History lists each run with its file, rows, counts, outcome and API."""
     newest, oldest = printed(capsys, "history")
     assert [newest["run"], oldest["run"]] == two_runs[::-1]
     assert (oldest["file"], oldest["rows"], oldest["REJECTED"]) == ("0.csv", 2, 1)
@@ -60,8 +60,8 @@ def test_history_of_a_client_spans_all_runs(
     two_runs: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """--client shows one client's result in every run."""
-    found = printed(capsys, "history", "--client", "4711")
-    assert [(each["run"], each["status"]) for each in found] == [
+    rows = printed(capsys, "history", "--client", "4711")
+    assert [(row["run"], row["status"]) for row in rows] == [
         (two_runs[1], "INVALID"),
         (two_runs[0], "SUCCESS"),
     ]
@@ -85,11 +85,11 @@ def test_history_of_a_client_says_what_the_api_answered(
 ) -> None:
     """The auditor reads status, code and error of each row, the newest first."""
     run(["history", "--client", "12"])
-    said = capsys.readouterr().out
-    assert said.startswith("Client 12: this client's history across all runs\n")
-    assert "  0.csv    3  REJECTED  SANDBOX  " in said
-    assert "    API_REJECTED: " in said
-    assert "422" in said
+    output = capsys.readouterr().out
+    assert output.startswith("Client 12: this client's history across all runs\n")
+    assert "  0.csv    3  REJECTED  SANDBOX  " in output
+    assert "    API_REJECTED: " in output
+    assert "422" in output
     run(["history", "--client", "4711"])
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[4] for line in lines[3:] if two_runs[0][:8] in line] == [
@@ -98,7 +98,7 @@ def test_history_of_a_client_says_what_the_api_answered(
     ]
 
 
-def test_history_is_in_the_order_of_the_times_that_it_shows(
+def test_history_is_sorted_by_the_times_that_it_shows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Runs and unusable files are sorted by the times that are shown."""
@@ -169,17 +169,17 @@ def test_a_damaged_line_hides_no_other_refused_input(
 def test_a_time_without_its_offset_hides_no_other_refused_input(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Somebody may have edited the file; the times are still compared."""
+    """A time without an offset, as after an edit, is still compared with the others."""
     refuse(tmp_path, 2)
     refused = tmp_path / "refused.jsonl"
     refused.write_text(refused.read_text("utf-8").replace("+00:00", "", 1), encoding="utf-8")
     assert len(printed(capsys, "history", "--runs-dir", str(tmp_path))) == 2
 
 
-def test_what_a_power_cut_left_of_a_line_does_not_hide_the_next(
+def test_a_line_cut_by_a_power_cut_does_not_hide_the_next(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The next refused input begins a line of its own."""
+    """The next refused input begins a new line, even if a power cut left part of one."""
     refused = tmp_path / "refused.jsonl"
     refused.write_text('{"when": "2026-11', encoding="utf-8")
     refuse(tmp_path, 1)
@@ -210,7 +210,7 @@ def test_running_and_killed_runs_are_distinguished(tmp_path: Path) -> None:
 
 
 def outcome(program: Program) -> str:
-    """The outcome of the only run, on which `history` and `show` must agree."""
+    """Return the outcome of the only run, on which `history` and `show` must agree."""
     (history,) = json.loads(program.run("history", "--json").stdout)
     shown = json.loads(program.run("show", "latest", "--json").stdout)
     assert history["outcome"] == shown["outcome"]
@@ -235,14 +235,14 @@ def test_tables_fit_the_terminal(tmp_path: Path, width: int) -> None:
 
 
 def at_a_terminal(program: Program, command: list[str], width: int) -> list[str]:
-    """Return the lines that a command prints at a terminal of that width."""
+    """Return the lines that a command prints at a terminal of this width."""
     controller, terminal = os.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
     with os.fdopen(controller, "rb") as screen:
         process = program.start(*command, stdout=terminal)
         os.close(terminal)
         printed = b""
-        with suppress(OSError):  # that the program has closed the terminal
+        with suppress(OSError):  # raised once the program has closed the terminal
             while data := screen.read1():
                 printed += data
         assert process.wait(timeout=20) == 0
@@ -278,14 +278,14 @@ def test_a_damaged_journal_hides_no_other_run(
     """A damaged journal is reported, and the other runs are shown."""
     (tmp_path / "runs" / two_runs[1] / "journal.sqlite3").write_bytes(b"x" * 9_000)
     code = run(command)
-    said = capsys.readouterr()
-    assert f"the journal of run {two_runs[1]} is damaged" in said.err
-    assert (two_runs[0][:20] in said.out) is (command[0] == "history")
+    output = capsys.readouterr()
+    assert f"the journal of run {two_runs[1]} is damaged" in output.err
+    assert (two_runs[0][:20] in output.out) is (command[0] == "history")
     assert code == (0 if command[0] == "history" else 4)
 
 
 @pytest.mark.parametrize(
-    ("found", "rubbish"),
+    ("original", "rubbish"),
     [
         ('"exit_code": 1', '"exit_code": 75'),
         ('"exit_code": 1', '"exit_code": 99'),
@@ -297,19 +297,19 @@ def test_a_damaged_journal_hides_no_other_run(
 def test_a_modified_manifest_hides_no_other_run(
     two_runs: list[str],
     tmp_path: Path,
-    found: str,
+    original: str,
     rubbish: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """It is named, whatever was written into it."""
+    """A modified manifest is named, and the other runs are shown."""
     manifest = tmp_path / "runs" / two_runs[1] / "manifest.json"
     text = manifest.read_text(encoding="utf-8")
-    assert found in text
-    manifest.write_text(text.replace(found, rubbish), encoding="utf-8")
+    assert original in text
+    manifest.write_text(text.replace(original, rubbish), encoding="utf-8")
     assert run(["history"]) == 0
-    said = capsys.readouterr()
-    assert f"the manifest of run {two_runs[1]} is damaged" in said.err
-    assert two_runs[0][:20] in said.out
+    output = capsys.readouterr()
+    assert f"the manifest of run {two_runs[1]} is damaged" in output.err
+    assert two_runs[0][:20] in output.out
 
 
 def test_history_without_any_run_says_so(
@@ -336,15 +336,15 @@ def test_a_runs_folder_that_cannot_be_read_ends_with_2(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The sentence names the folder; whoever runs the tests may be allowed to read anything."""
+    """A runs folder that cannot be read is named; simulated, since root may read anything."""
 
     def refuse_it(_: Path) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "scandir", refuse_it)
     assert run([*command, "--runs-dir", str(tmp_path)]) == 2
-    said = capsys.readouterr().err
-    assert f"the runs folder {tmp_path} cannot be read: Permission denied" in said
+    output = capsys.readouterr().err
+    assert f"the runs folder {tmp_path} cannot be read: Permission denied" in output
 
 
 def test_show_says_what_the_api_answered(
@@ -361,20 +361,20 @@ def test_show_says_what_the_api_answered(
     assert (row["id"], row["http_status"], row["attempts"]) == ("12", 422, 1)
 
 
-def test_show_has_what_the_auditor_asks(
+def test_show_has_the_facts_that_an_auditor_needs(
     two_runs: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It prints the API, the user, the columns, the results and the files."""
+    """Show prints the API, the user, the columns, the results and the files."""
     run(["show", two_runs[0]])
-    said = capsys.readouterr().out
-    assert f"{two_runs[0]}: action needed\n" in said
-    assert "SANDBOX: nothing was sent to Fatora." in said
-    assert "Sent: id ← “id”, email ← “email”." in said
-    assert f" s, by {getpass.getuser()} on {socket.gethostname()}." in said
-    assert "        1  REJECTED  Fatora refused the update\n" in said
-    assert f"runs/{two_runs[0]}\n" in said
-    assert "results.csv, rework.csv, run.log" in said
-    assert "Fix the row in rework.csv" in said
+    output = capsys.readouterr().out
+    assert f"{two_runs[0]}: action needed\n" in output
+    assert "SANDBOX: nothing was sent to Fatora." in output
+    assert "Sent: id ← “id”, email ← “email”." in output
+    assert f" s, by {getpass.getuser()} on {socket.gethostname()}." in output
+    assert "        1  REJECTED  Fatora refused the update\n" in output
+    assert f"runs/{two_runs[0]}\n" in output
+    assert "results.csv, rework.csv, run.log" in output
+    assert "Fix the row in rework.csv" in output
 
 
 def test_show_quotes_an_id_that_cannot_be_used(
@@ -397,9 +397,9 @@ def test_show_prints_the_first_50_rows(
     source = write_csv(tmp_path / "clients.csv", [HEADER, *[("x", "sara@example.com")] * 53])
     run(["update", str(source), "--sandbox", "--quiet"])
     run(["show", "latest"])
-    said = capsys.readouterr().out
-    assert said.count("  ID_NOT_INTEGER\n") == 50
-    assert said.endswith("… and 3 more in results.csv; --all shows all\n")
+    output = capsys.readouterr().out
+    assert output.count("  ID_NOT_INTEGER\n") == 50
+    assert output.endswith("… and 3 more in results.csv; --all shows all\n")
     run(["show", "latest", "--all"])
     assert capsys.readouterr().out.count("  ID_NOT_INTEGER\n") == 53
     assert len(printed(capsys, "show", "latest")["not_updated"]) == 53
@@ -409,7 +409,7 @@ def test_show_prints_the_first_50_rows(
 def test_show_takes_latest_and_a_beginning(
     two_runs: list[str], name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It accepts 'latest' and a unique beginning of an id."""
+    """Show accepts 'latest' and a unique beginning of an id."""
     code = run(["show", name, "--json"])
     out = capsys.readouterr().out
     assert code == (0 if name == "latest" else 2)

@@ -66,14 +66,14 @@ def hostile_row(text: str) -> ReportRow:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """The path for a page."""
+    """Return the path for a page."""
     return tmp_path / "report.html"
 
 
 def plain_elements(path: Path) -> list[tuple[str, list[str]]]:
     """Return the elements of a page about a harmless row, each with the names of its attributes."""
     page = page_of(path, report_of([hostile_row("harmless")], names=("harmless",) * len(NAMES)))
-    return [(tag, sorted(attributes)) for tag, attributes in page.elements]
+    return [(tag, sorted(attrs)) for tag, attrs in page.elements]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -100,7 +100,7 @@ def test_hostile_text_is_text(path: Path, text: str) -> None:
     assert page.entries[0]["cells"] == [text] * len(NAMES)
     written = {tag for tag, _ in page.elements}
     assert written <= {tag for tag, _ in plain_elements(path)}
-    assert [name for _, found in page.elements for name in found if name.startswith("on")] == []
+    assert [name for _, attrs in page.elements for name in attrs if name.startswith("on")] == []
 
 
 def source(name: str) -> str:
@@ -114,7 +114,7 @@ def test_hostile_rows_have_the_elements_of_harmless_ones(path: Path) -> None:
     expected = plain_elements(path)
     for text in HOSTILE:
         page = page_of(path, report_of([hostile_row(text)], names=(text,) * len(NAMES)))
-        assert [(tag, sorted(found)) for tag, found in page.elements] == expected
+        assert [(tag, sorted(attrs)) for tag, attrs in page.elements] == expected
 
 
 def test_unseen_characters_are_written_out(path: Path) -> None:
@@ -146,18 +146,18 @@ def test_long_text_is_cut_and_many_columns_are_counted(path: Path) -> None:
 def test_page_refers_to_nothing_outside_itself(path: Path) -> None:
     """No address is loaded or linked; every link leads to a place in the page that is there."""
     page = page_of(path, report_of([INVALID, REJECTED], updated=3))
-    places = {found["id"] for _, found in page.elements if "id" in found}
-    links = [found["href"] or "" for _, found in page.elements if "href" in found]
+    places = {attrs["id"] for _, attrs in page.elements if "id" in attrs}
+    links = [attrs["href"] or "" for _, attrs in page.elements if "href" in attrs]
     assert links
     assert [link for link in links if link[0] != "#" or link[1:] not in places] == []
     for name in ("src", "srcset", "action", "data", "poster", "background", "style", "xlink:href"):
-        assert [tag for tag, found in page.elements if name in found] == []
+        assert [tag for tag, attrs in page.elements if name in attrs] == []
     assert not {"link", "iframe", "object", "img", "form", "base"} & {t for t, _ in page.elements}
     assert not re.search(r"@import|url\((?!#)", source("style.css"))
 
 
-def test_policy_lets_only_the_own_style_and_script_in(path: Path) -> None:
-    """The hashes are those of the style and script in the page, and nothing else is allowed."""
+def test_policy_allows_only_the_style_and_script_of_the_page(path: Path) -> None:
+    """The policy allows only the style and script of the page, by their hashes."""
     page = page_of(path, report_of([INVALID]))
     (policy,) = (m["content"] or "" for m in page.tags("meta") if "http-equiv" in m)
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
@@ -186,7 +186,7 @@ def test_headings_are_in_order_and_only_one_is_the_first(path: Path) -> None:
 def test_ids_are_unique(path: Path) -> None:
     """No two elements share an id: labels and links lead to one place."""
     page = page_of(path, report_of([INVALID, REJECTED], updated=1))
-    ids = [found["id"] for _, found in page.elements if "id" in found]
+    ids = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
     assert len(ids) == len(set(ids))
 
 
@@ -196,7 +196,7 @@ def test_every_picture_is_described_in_words(path: Path) -> None:
     pictures = [each for each in page.tags("svg") if each.get("role") == "img"]
     assert len(pictures) == 4
     ids = {
-        found["id"] for tag, found in page.elements if tag in {"title", "desc"} and "id" in found
+        attrs["id"] for tag, attrs in page.elements if tag in {"title", "desc"} and "id" in attrs
     }
     for each in pictures:
         assert set((each["aria-labelledby"] or "").split()) <= ids
@@ -274,7 +274,7 @@ def test_header_has_the_date_and_the_verdict(path: Path, exit_code: ExitCode, ve
 
 
 def test_a_run_whose_rows_later_runs_corrected_asks_for_nothing(path: Path) -> None:
-    """Whoever looks at the page of a resumed run must not correct its rows once more."""
+    """The page of a resumed run does not ask to fix rows that later runs have corrected."""
     totals = totals_of([INVALID], corrected=1)
     page = page_of(path, report_of([INVALID], totals=totals, rework=None))
     assert "OK" in page.texts
@@ -288,7 +288,7 @@ def test_every_exit_code_has_words(path: Path, exit_code: ExitCode) -> None:
     assert any(text.startswith(f"{exit_code.value} (") for text in texts)
 
 
-def test_only_our_sandbox_is_called_one(path: Path) -> None:
+def test_only_our_sandbox_gets_the_banner(path: Path) -> None:
     """Only sandbox runs get the banner; another local address may be a tunnel to Fatora."""
     banner = ["SANDBOX", ": nothing was sent to Fatora."]
     texts = page_of(path, report_of(totals=totals_of(updated=1, sandbox=True))).texts
@@ -329,14 +329,14 @@ def test_what_is_still_open_of_reworked_files_is_there(path: Path) -> None:
 def test_rows_come_before_charts_and_technical_details_are_folded(path: Path) -> None:
     """Rows come before the charts, which are folded under the technical details."""
     page = page_of(path, report_of([INVALID], updated=1))
-    ids = [found.get("id") or "" for _, found in page.elements]
+    ids = [attrs.get("id") or "" for _, attrs in page.elements]
     assert [each for each in ids if each in {"results", "rows", "technical", "pace-t"}] == [
         "results",
         "rows",
         "technical",
         "pace-t",
     ]
-    folded = next(found for tag, found in page.elements if found.get("class") == "technical")
+    folded = next(attrs for tag, attrs in page.elements if attrs.get("class") == "technical")
     assert "open" not in folded
     places = [page.texts.index(each) for each in ("Sessions", "Requests per second", "Settings")]
     assert min(places) > page.texts.index("Technical details", page.texts.index("Results") + 3)
@@ -346,15 +346,15 @@ def test_short_run_has_no_chart_of_its_pace(path: Path) -> None:
     """A run under ten seconds has no chart of requests per second."""
     for seconds, pictures in ((9.9, 0), (10, 1)):
         page = page_of(path, report_of(updated=1, seconds=seconds))
-        assert [found.get("id") for found in page.tags("title")].count("pace-t") == pictures
+        assert [attrs.get("id") for attrs in page.tags("title")].count("pace-t") == pictures
         assert page.texts.count("Requests per second") == 2 * pictures
 
 
-def test_time_in_which_the_program_did_not_run_is_hatched(path: Path) -> None:
+def test_time_between_two_sessions_is_hatched(path: Path) -> None:
     """The chart has a hatched band between two sessions, which its key explains."""
     stretches = (Stretch(BEGUN, ENDED, 10.0, [{Status.SUCCESS: 4}]),) * 2
     page = page_of(path, report_of(updated=1, stretches=stretches))
-    shapes = [found.get("class") for found in page.tags("rect")]
+    shapes = [attrs.get("class") for attrs in page.tags("rect")]
     assert shapes.count("pause") == 2
     assert "Not running" in page.texts
 
@@ -373,7 +373,7 @@ def test_workbook_s_results_are_in_a_workbook(path: Path) -> None:
     assert "results.csv" not in texts
 
 
-def test_what_a_sentence_quotes_cannot_turn_it_around(path: Path) -> None:
+def test_quoted_text_cannot_reorder_a_sentence(path: Path) -> None:
     """Our sentences run from left to right; each Arabic value in them has its own direction."""
     header, value = quoted_together("البريد", "<sara@")
     text = f"The e-mail address is not valid (column {header}: {value})."
@@ -390,7 +390,7 @@ def test_what_a_sentence_quotes_cannot_turn_it_around(path: Path) -> None:
     assert "".join(page.entries[0]["error"]) == without_isolates(text)
 
 
-def test_row_shows_whose_it_is_and_what_to_do(path: Path) -> None:
+def test_row_shows_its_client_and_what_to_do(path: Path) -> None:
     """Each row has its number, status, code, error, fix and the client's main cells."""
     page = page_of(path, report_of([INVALID]))
     for text in (
@@ -431,7 +431,7 @@ def test_run_that_updated_everything(path: Path) -> None:
     assert page.tags("table") == page.tags("script") == []
 
 
-def test_more_rows_than_fit_say_where_the_rest_is(path: Path) -> None:
+def test_page_with_too_many_rows_says_where_the_rest_is(path: Path) -> None:
     """The page has the first 20,000 rows, and the search says that there are more."""
     rows = (replace(REJECTED, row=number) for number in itertools.count(2))
     totals = totals_of(rows=1_234_567, counts={**totals_of().counts, Status.REJECTED: 1_234_567})
@@ -441,7 +441,7 @@ def test_more_rows_than_fit_say_where_the_rest_is(path: Path) -> None:
     assert next(rows).row == 2 + MOST_SHOWN
     place = page.texts.index("Searches the first 20,000 of 1,234,567 rows; the others are in")
     assert page.texts[place + 1] == "results.csv"
-    (search,) = (found for found in page.tags("input"))
+    (search,) = (attrs for attrs in page.tags("input"))
     assert search["aria-describedby"] == "reach"
 
 
@@ -453,7 +453,7 @@ def test_rows_that_all_fit_are_searched_without_a_reservation(path: Path) -> Non
 
 
 def test_page_is_written_row_by_row(path: Path) -> None:
-    """Memory does not grow with the number of rows."""
+    """The memory to write a page does not grow with the number of rows."""
     few, many = (memory_of_a_page(path, rows) for rows in (500, 4_000))
     assert path.stat().st_size > 1_500_000
     assert many < few + 100_000
@@ -480,7 +480,7 @@ def memory_of_a_page(path: Path, rows: int) -> int:
         (1, 3, "33.3%"),
     ],
 )
-def test_share_is_all_or_nothing_only_where_that_is_so(
+def test_share_is_0_or_100_percent_only_if_that_is_exact(
     path: Path, count: int, rows: int, share: str
 ) -> None:
     """0% and 100% are shown only if they are exact."""
@@ -513,7 +513,7 @@ def counts_of(page: Page) -> dict[Status, int]:
     return {status: int(page.texts[place + 2]) for status, place in places.items()}
 
 
-def test_page_of_a_run_says_what_its_journal_says(program: Program) -> None:
+def test_page_of_a_run_agrees_with_its_journal(program: Program) -> None:
     """After a real run, the page has the counts, reasons and rows of the journal."""
     rows = [("id", "email", "name"), ("1", "a@example.com", "سارة"), ("2", "b+409@example.com", "")]
     bad = [("3.5", "c@example.com", ""), ("4", "", ""), ("5", "d+422@example.com", "")]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
     from pathlib import Path
 
-BEGUN, ENDED = "2026-01-01T00:00:00.000+00:00", "2026-01-01T00:05:00.000+00:00"
+STARTED, ENDED = "2026-01-01T00:00:00.000+00:00", "2026-01-01T00:05:00.000+00:00"
 API = "https://api.example.com/v1"
 INVOCATION = Invocation("fatora-clients update clients.csv", "API key 0123456789abcdef")
 MANIFEST = Manifest(
@@ -46,7 +46,9 @@ MANIFEST = Manifest(
     counts={Status.SUCCESS: 2, Status.INVALID: 1},
     exit_code=1,
     sessions=(
-        Session(BEGUN, BEGUN, "somebody", "host", INVOCATION, ENDED, 300.0, "stopped by SIGTERM"),
+        Session(
+            STARTED, STARTED, "somebody", "host", INVOCATION, ENDED, 300.0, "stopped by SIGTERM"
+        ),
     ),
     files={"results.csv": "cd" * 32},
 )
@@ -54,7 +56,7 @@ MANIFEST = Manifest(
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """The path for a manifest."""
+    """Return the path for a manifest."""
     return tmp_path / "manifest.json"
 
 
@@ -66,7 +68,7 @@ def path(tmp_path: Path) -> Path:
         replace(MANIFEST, input=replace(MANIFEST.input, sheet=None)),
         replace(MANIFEST, input=replace(MANIFEST.input, name="caf\udce9.csv")),
     ],
-    ids=["whole", "begun", "no sheet", "name that is no UTF-8"],
+    ids=["finished", "started", "no sheet", "name that is no UTF-8"],
 )
 def test_a_manifest_reads_back_as_it_was_written(path: Path, manifest: Manifest) -> None:
     """A manifest reads back unchanged, with any name of the input."""
@@ -126,8 +128,8 @@ def test_a_session_begins_with_who_and_where(path: Path, monkeypatch: pytest.Mon
     assert earlier == MANIFEST.sessions[0]
     assert (latest.user, latest.invocation) == ("operations", INVOCATION)
     assert latest.host
-    begun, local = map(datetime.fromisoformat, (latest.begun, latest.begun_local))
-    assert abs((begun - local).total_seconds()) < 2
+    utc, local = map(datetime.fromisoformat, (latest.begun, latest.begun_local))
+    assert abs((utc - local).total_seconds()) < 2
     assert (latest.ended, latest.stopped) == (None, None)
     assert (resumed.counts, resumed.exit_code) == ({}, None)
     resumed.write(path)
@@ -161,7 +163,7 @@ def test_only_the_latest_session_ends(stopped: str | None) -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> RunFolder:
-    """The folder of the run, with a journal and a log."""
+    """Return the folder of the run, with a journal and a log."""
     made = RunFolder(tmp_path)
     made.journal.write_bytes(b"journal")
     made.log.write_bytes(b"log")
@@ -242,9 +244,9 @@ def test_a_file_that_was_modified_before_a_resume_is_recorded(name: str, folder:
     assert version.modified == (name,)
 
 
-def test_a_session_lasts_no_less_than_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A session never lasts less than zero seconds."""
-    begun = MANIFEST.begin_session(INVOCATION, API, {})
+def test_a_session_never_lasts_less_than_zero_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session lasts at least zero seconds, even if the clock was set back."""
+    manifest = MANIFEST.begin_session(INVOCATION, API, {})
 
     class Earlier(datetime):
         @classmethod
@@ -252,7 +254,7 @@ def test_a_session_lasts_no_less_than_nothing(monkeypatch: pytest.MonkeyPatch) -
             return datetime(2026, 1, 1, tzinfo=tz)
 
     monkeypatch.setattr("etl.manifest.datetime", Earlier)
-    assert begun.end_session(None, Totals(), ExitCode.DONE).sessions[-1].seconds == 0
+    assert manifest.end_session(None, Totals(), ExitCode.DONE).sessions[-1].seconds == 0
 
 
 @pytest.mark.parametrize(

@@ -21,20 +21,20 @@ ENDED = datetime(2026, 11, 28, 2, 15).astimezone()
 
 
 def sent(code: ExitCode = ExitCode.DONE, **counts: int) -> Summary:
-    """A file with this many rows of each status."""
-    found = {status: counts.get(status, 0) for status in Status}
-    totals = Totals(sum(found.values()), counts=found)
+    """Return a file with this many rows of each status."""
+    all_counts = {status: counts.get(status, 0) for status in Status}
+    totals = Totals(sum(all_counts.values()), counts=all_counts)
     return Summary(Path("sent.csv"), code, "Sent.", run="run", totals=totals)
 
 
 def corrected(rows: int) -> Summary:
-    """A file that was resumed after so many of its rows had been corrected, which are all."""
+    """Return a resumed file with this many rows to fix, all of which later runs had corrected."""
     summary = sent(ExitCode.NOT_ALL_UPDATED, INVALID=rows, SUCCESS=2)
     return replace(summary, totals=replace(summary.totals, corrected=rows))
 
 
 def processed_before(still_open: int = 0, run: str = "before") -> Summary:
-    """A file that was processed in an earlier night."""
+    """Return a file that was processed in an earlier night."""
     return Summary(
         Path("before.csv"),
         ExitCode.DONE,
@@ -46,7 +46,7 @@ def processed_before(still_open: int = 0, run: str = "before") -> Summary:
 
 
 def reworked(original: str, to_fix: int) -> Summary:
-    """A file that corrects another, which then has this many rows to fix."""
+    """Return a file that corrects another, which then has this many rows to fix."""
     return Summary(
         Path("rework.csv"),
         ExitCode.DONE,
@@ -63,7 +63,7 @@ BROKEN = Summary(Path("odd.csv"), ExitCode.INTERNAL, "internal error")
 
 
 def night(summaries: Sequence[Summary], *, sandbox: bool = False) -> Night:
-    """The night with these files."""
+    """Return the night with these files."""
     made = [replace(each, totals=replace(each.totals, sandbox=sandbox)) for each in summaries]
     return Night([each.input for each in summaries], made, ENDED)
 
@@ -158,15 +158,17 @@ def test_a_file_that_could_not_be_moved_away_is_named(
     quiet: bool,  # noqa: FBT001
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Even one that was processed before and needs nothing: somebody must correct the folder."""
-    found = night([replace(processed_before(), not_moved="Permission denied"), UNUSABLE])
-    (found.complain(quiet=True) if quiet else found.say())
-    said = capsys.readouterr()
-    assert "before.csv could not be moved away (Permission denied)." in said.out + said.err
-    assert ("1 not moved away" in said.out) is not quiet
+    """A file that could not be moved away is named, even if it needs no other action."""
+    summary = night([replace(processed_before(), not_moved="Permission denied"), UNUSABLE])
+    (summary.complain(quiet=True) if quiet else summary.say())
+    output = capsys.readouterr()
+    assert "before.csv could not be moved away (Permission denied)." in output.out + output.err
+    assert ("1 not moved away" in output.out) is not quiet
 
 
-def test_one_file_is_named_even_where_it_needs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_single_file_is_named_even_if_it_needs_nothing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """A single file that was already processed is named with its run."""
     night([processed_before()]).say()
     assert "before.csv: Already processed.\n" in capsys.readouterr().out

@@ -87,7 +87,7 @@ WAIT = reply(b"", b"Retry-After: 1", status=b"429 Too Many Requests")
     [([WAIT, TOKEN, DONE, DONE], [0, 0]), ([TOKEN, WAIT, DONE], [1, 0])],
     ids=["signing in", "a file before"],
 )
-def test_what_the_api_asks_to_wait_holds_whatever_comes_next(
+def test_a_wait_that_the_api_asks_for_holds_for_the_next_file(
     tmp_path: Path, answers: list[bytes], codes: list[int]
 ) -> None:
     """A wait that the API asks for applies to the next file too."""

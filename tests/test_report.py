@@ -96,23 +96,23 @@ FORMULAS = ["=1+1", "@SUM(A1)", "-1", "+974 33", "\t=1", "\uff1d1", "'=1"]
 
 
 def columns(table: ReportTable) -> list[dict[str, str]]:
-    """Returns the rows of a table by header."""
+    """Return the rows of a table by header."""
     return [dict(zip(table.header, row, strict=True)) for row in table.rows]
 
 
 def table_of(header: Sequence[str], *rows: list[str]) -> ReportTable:
-    """Returns a table of columns that are not fields."""
+    """Return a table of columns that are not fields."""
     return ReportTable(header, [None] * len(header), map(Line, rows))
 
 
 def written(path: Path, header: Sequence[str], *rows: list[str]) -> Path:
-    """Writes a table in the format of its path's ending."""
+    """Write a table in the format of its path's ending."""
     assert write_table(path, table_of(header, *rows), path.suffix) == len(rows)
     return path
 
 
 def styled(path: Path, *rows: ReportRow, right_to_left: bool = False) -> Worksheet:
-    """Writes results like a run, and returns their sheet."""
+    """Write results like a run, and return their sheet."""
     table = results_table(NAMES, iter(rows), "run", FIELDS)
     write_table(path, table, ".xlsx", Sheet("Results", right_to_left=right_to_left), FACTS)
     sheet: Worksheet = openpyxl.load_workbook(path)["Results"]
@@ -120,23 +120,23 @@ def styled(path: Path, *rows: ReportRow, right_to_left: bool = False) -> Workshe
 
 
 def column_of(sheet: Worksheet, name: str) -> str:
-    """Returns the letter of the column that has this header."""
+    """Return the letter of the column that has this header."""
     return next(cell.column_letter for cell in sheet[1] if cell.value == name)
 
 
 def dimension(sheet: Worksheet, index: int) -> ColumnDimension:
-    """Returns the dimension of a column; equal neighbours share one."""
+    """Return the dimension of a column; equal neighbours share one."""
     dimensions = sheet.column_dimensions.values()
     return next(each for each in dimensions if (each.min or 0) <= index <= (each.max or 0))
 
 
 def colours(cell: Cell | MergedCell) -> tuple[str, str]:
-    """Returns the fill and the text colour of a cell."""
+    """Return the fill and the text colour of a cell."""
     return f"#{cell.fill.fgColor.rgb[2:]}", f"#{cell.font.color.rgb[2:]}"
 
 
 def luminance(colour: str) -> float:
-    """Returns how bright a colour is (WCAG 2.2, relative luminance)."""
+    """Return how bright a colour is (WCAG 2.2, relative luminance)."""
     parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
     red, green, blue = [
         part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
@@ -194,12 +194,12 @@ def test_rework_has_the_columns_of_the_input_and_what_to_correct() -> None:
 
 
 def test_rows_are_made_as_they_are_needed() -> None:
-    """A report of any length is never held in memory."""
+    """Rows are made one by one, so that a report of any length fits in memory."""
     assert next(results_table(NAMES, itertools.repeat(UPDATED), "run").rows)[0] == "1024"
 
 
 def test_csv_is_what_excel_opens_without_questions(tmp_path: Path) -> None:
-    """UTF-8 with a byte order mark, every cell quoted, lines that end as RFC 4180 says."""
+    """A CSV is UTF-8 with a byte order mark, with every cell quoted and RFC 4180's line ends."""
     path = written(tmp_path / "a.csv", ["الاسم", "b"], ['s"ara', ""], ["a\rb", "c\nd"])
     expected = '\ufeff"الاسم","b"\r\n"s""ara",""\r\n"a\rb","c\nd"\r\n'
     assert path.read_bytes() == expected.encode()
@@ -214,7 +214,7 @@ def test_csv_holds_no_formula(tmp_path: Path) -> None:
     assert phones == ["+97433123456"] * len(FORMULAS)
 
 
-def test_workbook_holds_text_alone(tmp_path: Path) -> None:
+def test_workbook_has_only_text(tmp_path: Path) -> None:
     """No cell is a formula, a number, a link or an error, whatever its text looks like."""
     row = [*FORMULAS[:-1], "1024", "https://example.com", "#N/A", "TRUE", "{=1}", "+97433123456"]
     path = written(tmp_path / "a.xlsx", row, row)
@@ -302,7 +302,7 @@ def test_columns_are_as_wide_as_what_they_hold(tmp_path: Path) -> None:
     assert [round(width) for width in widths] == [11, 19, 61, 51, 33, 12]
 
 
-def test_sentences_take_no_room_where_there_are_none(tmp_path: Path) -> None:
+def test_empty_columns_of_sentences_are_narrow(tmp_path: Path) -> None:
     """Columns of sentences are narrow if they are empty."""
     sheet = styled(tmp_path / "a.xlsx", *[UPDATED] * 3)
     assert sheet.column_dimensions[column_of(sheet, "update_error")].width < 20
@@ -339,7 +339,7 @@ def test_workbook_reads_in_the_direction_of_its_input(tmp_path: Path, right_to_l
 
 
 def lines_of(path: Path) -> list[list[object]]:
-    """Returns what each line of the summary holds."""
+    """Return what each line of the summary holds."""
     sheet = openpyxl.load_workbook(path)["Summary"]
     return [[cell for cell in line if cell] for line in sheet.iter_rows(values_only=True)]
 
@@ -401,7 +401,7 @@ def test_counts_of_the_summary_are_numbers(tmp_path: Path) -> None:
 
 
 def on_paper(sheet: Worksheet) -> str:
-    """Returns the header of each printed page."""
+    """Return the header of each printed page."""
     return str(sheet.oddHeader and sheet.oddHeader.center.text)
 
 
@@ -426,7 +426,7 @@ def test_every_sheet_of_a_sandbox_run_says_so(tmp_path: Path) -> None:
     ("name", "used"),
     [("عملاء", "عملاء"), ("summary", "Results"), ("a" * 32, "Results"), ("a/b", "Results")],
 )
-def test_sheet_has_the_name_that_it_is_to_have(tmp_path: Path, name: str, used: str) -> None:
+def test_sheet_keeps_its_name_if_excel_allows_it(tmp_path: Path, name: str, used: str) -> None:
     """A sheet keeps its name, or gets another if Excel does not allow it."""
     path = tmp_path / "a.xlsx"
     write_table(path, table_of(["id"], ["7"]), ".xlsx", Sheet(name), FACTS)
@@ -457,7 +457,7 @@ def test_summary_of_what_went_well_has_no_reasons(tmp_path: Path) -> None:
     assert not {"Reason", "Run", "Started", "Still open after this rework"} & {*labels}
 
 
-def test_result_is_beside_the_id_in_a_workbook_alone(tmp_path: Path) -> None:
+def test_result_is_beside_the_id_only_in_a_workbook(tmp_path: Path) -> None:
     """A workbook has the result beside the id; the order of a CSV is unchanged."""
     names = ["Branch", "id", "email", "Note"]
     row = replace(UPDATED, cells=["Doha", "1024", "sara@example.com", ""])
@@ -467,12 +467,12 @@ def test_result_is_beside_the_id_in_a_workbook_alone(tmp_path: Path) -> None:
         table = results_table(names, iter([row]), "run", fields)
         write_table(tmp_path / f"a{ending}", table, ending)
     assert list(read_csv(tmp_path / "a.csv")[0]) == [*names, *own]
-    (found,) = read_xlsx(tmp_path / "a.xlsx")
+    (cells,) = read_xlsx(tmp_path / "a.xlsx")
     first = ["update_status", "update_error", "update_fix"]
-    assert list(found)[:7] == ["Branch", "id", *first, "email", "Note"]
-    assert list(found)[7:10] == ["update_code", "update_warning", "update_row"]
-    assert sorted(found) == sorted([*names, *own])
-    assert (found["Branch"], found["update_status"], found["update_run"]) == (
+    assert list(cells)[:7] == ["Branch", "id", *first, "email", "Note"]
+    assert list(cells)[7:10] == ["update_code", "update_warning", "update_row"]
+    assert sorted(cells) == sorted([*names, *own])
+    assert (cells["Branch"], cells["update_status"], cells["update_run"]) == (
         "Doha",
         "SUCCESS",
         "run",

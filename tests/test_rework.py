@@ -33,7 +33,7 @@ REFUSED = ("4", "omar+409@example.com", "")
 
 @pytest.fixture
 def night(sandbox: Sandbox, tmp_path: Path) -> Context:
-    """The job, against the sandbox."""
+    """Return the job, against the sandbox."""
     return job(sandbox.url, tmp_path / "runs", sandbox.api_key)
 
 
@@ -55,7 +55,7 @@ def open_rows(night: Context, summary: Summary) -> int:
 
 
 def test_rework_holds_only_rows_that_must_be_fixed(tmp_path: Path) -> None:
-    """After an outage the rows that were not sent stay out: the original file sends them."""
+    """Rework leaves out rows that were not sent, which the original file sends later."""
     rows = [(str(number), f"c{number}@example.com", "") for number in range(10, 40)]
     source = write_xlsx(tmp_path / "clients.xlsx", [HEADER, BAD, REFUSED, *rows])
     with Sandbox(behaviour=Behaviour(fail_share=1)) as broken:
@@ -108,7 +108,7 @@ def test_what_is_open_shrinks_with_each_rework(night: Context, tmp_path: Path) -
 def test_deleting_all_but_one_of_a_client_s_rows_closes_them_all(
     night: Context, tmp_path: Path
 ) -> None:
-    """That is what update_fix asks for, so that nothing is open once it is done."""
+    """Nothing is open once one of several duplicates was updated and the others were deleted."""
     rows = [("7", "one@example.com", ""), ("7", "two@example.com", "")]
     first = update_file(write_csv(tmp_path / "clients.csv", [HEADER, *rows]), night)
     second = update_file(corrected(tmp_path / "r1.csv", first, {}), night)
@@ -124,7 +124,7 @@ def test_deleting_all_but_one_of_a_client_s_rows_closes_them_all(
 def test_a_duplicate_that_was_kept_stays_open_until_it_is_updated(
     night: Context, tmp_path: Path
 ) -> None:
-    """Its number was the wrong one, so that it is another client's row."""
+    """A duplicate that a rework keeps is another client's row, and open until it is updated."""
     rows = [("7", "one@example.com", ""), ("7", "two@example.com", "")]
     first = update_file(write_csv(tmp_path / "clients.csv", [HEADER, *rows]), night)
     refused = {'"7","two@example.com"': '"8","two+409@example.com"'}
@@ -135,7 +135,7 @@ def test_a_duplicate_that_was_kept_stays_open_until_it_is_updated(
 def test_rows_corrected_between_two_sessions_are_not_to_be_fixed_again(
     night: Context, tmp_path: Path
 ) -> None:
-    """Whoever obeyed a second time would send those clients twice, perhaps with old values."""
+    """A resumed run leaves out corrected rows, which a second rework would send with old values."""
     source = write_csv(tmp_path / "clients.csv", [HEADER, GOOD, BAD, WORSE])
     first = update_file(source, replace(night, limit=0))
     update_file(corrected(tmp_path / "r.csv", first, {"no address": "a@example.com"}), night)
@@ -151,7 +151,7 @@ def test_rows_corrected_between_two_sessions_are_not_to_be_fixed_again(
 def test_a_resumed_run_whose_rework_was_all_updated_asks_for_nothing(
     night: Context, tmp_path: Path
 ) -> None:
-    """There is no rework any more, and the first line of the mail says OK."""
+    """A resumed run whose rework was all updated has no rework file, and its mail says OK."""
     source = write_csv(tmp_path / "clients.csv", [HEADER, GOOD, BAD])
     first = update_file(source, replace(night, limit=0))
     update_file(corrected(tmp_path / "r.csv", first, {"no address": "a@example.com"}), night)
@@ -164,7 +164,7 @@ def test_a_resumed_run_whose_rework_was_all_updated_asks_for_nothing(
 def test_rows_sent_from_corrected_results_are_not_left_to_send(
     night: Context, tmp_path: Path
 ) -> None:
-    """Whoever ran the first file again would put its old values over the corrected ones."""
+    """Rows sent from corrected results do not count as left: the first file has old values."""
     first = update_file(
         write_csv(tmp_path / "clients.csv", [HEADER, GOOD, BAD]), replace(night, limit=0)
     )
@@ -179,7 +179,7 @@ def test_rows_sent_from_corrected_results_are_not_left_to_send(
 def test_a_processed_file_says_how_many_rows_still_need_fixing(
     night: Context, tmp_path: Path
 ) -> None:
-    """Corrected rows no longer count as open."""
+    """The sentence about a processed file counts only the rows that were not corrected yet."""
     source = write_csv(tmp_path / "clients.csv", [HEADER, GOOD, BAD, WORSE])
     first = update_file(source, night)
     assert "2 rows still need fixing. Use --again" in update_file(source, night).sentence
@@ -222,9 +222,7 @@ def test_columns_of_an_earlier_run_are_neither_sent_nor_kept(
         ("20200101T000000.000Z-abcdef", "99999999999999999999"),
     ],
 )
-def test_an_origin_that_nobody_knows_does_no_harm(
-    night: Context, tmp_path: Path, run: str, row: str
-) -> None:
+def test_an_unknown_origin_is_harmless(night: Context, tmp_path: Path, run: str, row: str) -> None:
     """Any content of the origin columns is harmless."""
     header = (*HEADER, "update_run", "update_row")
     source = write_csv(tmp_path / "clients.csv", [header, (*GOOD, run, row)])

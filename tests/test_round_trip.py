@@ -23,9 +23,9 @@ from etl.validate.checking import ColumnRules, check_records
 
 UNHURRIED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
-# A spreadsheet that was read holds neither: a NUL in a CSV is refused, a half of a pair is no text.
+# No read cell has a NUL, which a CSV may not contain, or half of a surrogate pair.
 CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
-# What formats of spreadsheets give a meaning: quotes, delimiters, line ends, formulas, escapes.
+# Characters with a meaning in a spreadsheet: quotes, delimiters, line ends, formulas, escapes.
 TRICKY = st.text(st.sampled_from("'\"=+-@\t\r\n\x1a,;| _x000D<&>\uff1d\ufeff\u200b\u2028٩7aس"))
 TEXTS = st.text(CHARACTERS, max_size=12) | TRICKY
 OWN = {header_key(column.header) for column in ResultColumn}
@@ -51,7 +51,7 @@ FAULTY_MARKS = st.sampled_from([(column, None) for column in BAD])
 
 @st.composite
 def tables(draw: st.DrawFn) -> tuple[list[str], list[list[str]]]:
-    """Headers, including the required ones, and rows with a cell for each."""
+    """Draw headers, including the required ones, and rows with a cell for each."""
     header = ["id", *draw(st.lists(UNSENT, max_size=4)), "email"]
     row = st.lists(TEXTS, min_size=len(header), max_size=len(header))
     return header, draw(st.lists(row, max_size=6))
@@ -59,7 +59,7 @@ def tables(draw: st.DrawFn) -> tuple[list[str], list[list[str]]]:
 
 @st.composite
 def records(draw: st.DrawFn) -> tuple[Record, set[int]]:
-    """A record, and its columns that were made invalid."""
+    """Draw a record, and the columns in it that were made invalid."""
     cells = [*GOOD[:4], draw(TEXTS)]
     marks = {}
     bad = draw(st.lists(FAULTY_CELLS | FAULTY_MARKS, max_size=3, unique_by=lambda each: each[0]))
@@ -72,7 +72,7 @@ def records(draw: st.DrawFn) -> tuple[Record, set[int]]:
 
 
 def numbered(drawn: list[tuple[Record, set[int]]]) -> list[Record]:
-    """Returns the records with row numbers as a file has them."""
+    """Return the records with row numbers as a file has them."""
     return [
         Record(row, record.cells, record.marks) for row, (record, _) in enumerate(drawn, start=2)
     ]
@@ -81,7 +81,7 @@ def numbered(drawn: list[tuple[Record, set[int]]]) -> list[Record]:
 @given(TEXTS)
 @example("'=1")
 @example("''+974")
-def test_guard_comes_off_again(text: str) -> None:
+def test_reading_removes_the_guard(text: str) -> None:
     """Text that is written as a CSV cell is read as the same text."""
     assert unguard_formula(guard_formula(text)) == text
 
@@ -100,9 +100,9 @@ def test_table_that_is_written_is_read_as_the_same_cells(
         written = ReportTable(header, [None] * len(header), map(Line, rows))
         assert write_table(path, written, ending) == len(rows)
         with open_table(path) as read:
-            found = {record.row: list(record.cells) for record in read.records}
+            cells = {record.row: list(record.cells) for record in read.records}
     assert list(read.names) == header
-    assert found == {
+    assert cells == {
         number: row for number, row in enumerate(rows, 2) if not all(map(is_blank, row))
     }
 
@@ -130,9 +130,9 @@ def test_table_in_any_dialect_is_read_as_the_same_cells(
             )
             writer.writerows(guarded)
         with open_table(path) as read:
-            found = {record.row: list(record.cells) for record in read.records}
+            cells = {record.row: list(record.cells) for record in read.records}
     assert list(read.names) == header
-    assert found == {
+    assert cells == {
         number: row for number, row in enumerate(rows, 2) if not all(map(is_blank, row))
     }
 
@@ -171,7 +171,7 @@ def test_accepted_id_is_the_number_in_its_cell(ids: list[str]) -> None:
 
 @settings(UNHURRIED, max_examples=25)
 @given(names=st.lists(TEXTS, max_size=20))
-def test_accepted_name_is_sent_as_it_stands(names: list[str]) -> None:
+def test_accepted_name_is_sent_unchanged(names: list[str]) -> None:
     """No character of a name is lost, converted or composed on its way to the API."""
     rows = [Record(row, (*GOOD[:2], text, *GOOD[3:])) for row, text in enumerate(names, 2)]
     for checked, text in zip(check_records(rows, RULES), names, strict=True):

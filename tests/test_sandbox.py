@@ -51,38 +51,38 @@ class Caller:
         self.session.headers["Authorization"] = f"Bearer {self.authorize().json()['bearer_token']}"
 
     def authorize(self, api_key: str = API_KEY) -> requests.Response:
-        """Asks for a token."""
+        """Ask for a token."""
         url = f"{self.sandbox.url}/Authorization/Authorize"
         return self.session.get(url, headers={"api_key": api_key}, timeout=5)
 
     def get(self, client_id: object = None) -> requests.Response:
-        """Reads a client."""
+        """Read a client."""
         url = f"{self.sandbox.url}/clients/{client_id or self.client_id}"
         return self.session.get(url, timeout=5)
 
     def put(self, body: object, content_type: str = "application/json") -> requests.Response:
-        """Updates the client, with bytes as they are and anything else as JSON."""
+        """Update the client; a body other than bytes is sent as JSON."""
         data = body if isinstance(body, bytes) else json.dumps(body)
         url = f"{self.sandbox.url}/clients/{self.client_id}"
         return self.session.put(url, data=data, headers={"Content-Type": content_type}, timeout=5)
 
     def find(self, **query: str | int) -> requests.Response:
-        """Reads a page of clients."""
+        """Read a page of clients."""
         return self.session.get(f"{self.sandbox.url}/clients", params=query, timeout=5)
 
-    def found(self, **query: str | int) -> list[int]:
-        """The ids of the clients on a page."""
+    def listed_ids(self, **query: str | int) -> list[int]:
+        """Return the ids of the clients on a page."""
         return [client["id"] for client in self.find(**query).json()["clients"]]
 
     def stored(self) -> dict[str, str]:
-        """The client's current texts, read directly from the store."""
+        """Return the client's current texts, read directly from the store."""
         client = self.sandbox.store.get(self.client_id)
         return {field: getattr(client, field) for field in HESSA}
 
 
 @contextlib.contextmanager
 def calling(sandbox: Sandbox) -> Iterator[Caller]:
-    """A caller of this sandbox, which ignores proxies and credentials of the environment."""
+    """Yield a caller of this sandbox that ignores the environment's proxies and credentials."""
     with requests.Session() as session:
         session.trust_env = False
         yield Caller(sandbox, session)
@@ -90,13 +90,13 @@ def calling(sandbox: Sandbox) -> Iterator[Caller]:
 
 @contextlib.contextmanager
 def misbehaving(behaviour: Behaviour) -> Iterator[Caller]:
-    """A caller of a sandbox that behaves like this."""
+    """Yield a caller of a sandbox that behaves like this."""
     with Sandbox(behaviour=behaviour) as sandbox, calling(sandbox) as caller:
         yield caller
 
 
 def output_of(program: str) -> str:
-    """The output of a separate program, which must succeed."""
+    """Return the output of a separate program, which must succeed."""
     ended = subprocess.run(
         [sys.executable, "-c", program],
         cwd=Path(__file__).parents[1],
@@ -111,7 +111,7 @@ def output_of(program: str) -> str:
 
 
 def port_of(sandbox: Sandbox) -> int:
-    """The port of a sandbox, also after it ended."""
+    """Return the port of a sandbox, also after it ended."""
     return urlsplit(sandbox.url).port or 0
 
 
@@ -133,7 +133,7 @@ def caller(faultless: Sandbox) -> Iterator[Caller]:
 
 
 def test_an_update_answers_with_note_though_it_took_notes(caller: Caller) -> None:
-    """The published contradiction: PUT takes ``notes`` and answers with ``note``."""
+    """PUT takes ``notes`` but answers with ``note``, as the vendor's pages show."""
     answer = caller.put(HESSA)
     texts = {**HESSA, "note": HESSA["notes"]}
     del texts["notes"]
@@ -142,7 +142,7 @@ def test_an_update_answers_with_note_though_it_took_notes(caller: Caller) -> Non
 
 
 def test_reading_answers_with_notes(caller: Caller) -> None:
-    """The other half of the contradiction: GET says ``notes``."""
+    """GET answers with ``notes``, unlike PUT."""
     caller.put(HESSA)
     client = {"id": caller.client_id, **HESSA}
     assert caller.get().json() == {"status": "SUCCESS", "client": client}
@@ -170,11 +170,11 @@ def test_an_update_ignores_keys_that_are_not_texts_of_a_client(caller: Caller) -
 
 
 def test_a_content_type_may_have_parameters(caller: Caller) -> None:
-    """RFC 9110, 8.3.1: case does not count, and a charset may follow."""
+    """A content type may be in any case and have a charset (RFC 9110, 8.3.1)."""
     assert caller.put(HESSA, "Application/JSON; charset=utf-8").status_code == 200
 
 
-# What is refused
+# Refusals
 
 
 @pytest.mark.parametrize("client_id", ["0", "1000000", "abc", "1.5", "-1", "+7", "1_0", "٣", "%20"])
@@ -265,7 +265,7 @@ def test_a_magic_address_is_answered_with_its_status(caller: Caller, status: int
 
 
 def test_the_magic_401_has_a_string_as_its_error(caller: Caller) -> None:
-    """As on the authentication page, unlike all other errors."""
+    """The error of the magic 401 is a string, as on the authentication page, unlike all others."""
     answer = caller.put({"email": "hessa+401@example.com"})
     assert (answer.status_code, answer.json()["error"]) == (401, "Invalid bearer token")
 
@@ -312,8 +312,10 @@ def test_a_call_without_a_good_token_is_401(caller: Caller, path: str, header: s
 
 
 @pytest.mark.parametrize(("scheme", "status"), [("bearer", 200), ("BEARER", 200), ("Basic", 401)])
-def test_a_token_is_good_as_a_bearer_token_only(caller: Caller, scheme: str, status: int) -> None:
-    """RFC 9110, 11.1: the scheme says what follows, and its case does not count."""
+def test_a_token_is_accepted_only_as_a_bearer_token(
+    caller: Caller, scheme: str, status: int
+) -> None:
+    """A token is accepted only under the scheme Bearer, in any case (RFC 9110, 11.1)."""
     token = caller.authorize().json()["bearer_token"]
     caller.session.headers["Authorization"] = f"{scheme} {token}"
     assert caller.get().status_code == status
@@ -360,8 +362,8 @@ def test_a_token_may_live_for_less_than_a_second() -> None:
 
 def test_a_list_has_twenty_clients_of_the_first_page_by_default(caller: Caller) -> None:
     """A list has the published defaults, and a blank filter matches every client."""
-    assert caller.found() == list(range(1, 21))
-    assert caller.found(keyword="", email="", page=2) == list(range(21, 41))
+    assert caller.listed_ids() == list(range(1, 21))
+    assert caller.listed_ids(keyword="", email="", page=2) == list(range(21, 41))
 
 
 def test_a_listed_client_has_notes(caller: Caller) -> None:
@@ -373,12 +375,12 @@ def test_a_listed_client_has_notes(caller: Caller) -> None:
 def test_a_page_beyond_the_last_is_empty() -> None:
     """A page beyond the last is empty."""
     with Sandbox([7, 9]) as sandbox, calling(sandbox) as caller:
-        assert [caller.found(page=page, page_size=2) for page in (1, 2)] == [[7, 9], []]
+        assert [caller.listed_ids(page=page, page_size=2) for page in (1, 2)] == [[7, 9], []]
 
 
 @pytest.mark.parametrize("query", [{"page": "0"}, {"page_size": "-1"}, {"page": "two"}])
-def test_a_page_that_cannot_be_is_400(caller: Caller, query: dict[str, str]) -> None:
-    """The error object names the key, as for an update."""
+def test_an_impossible_page_is_400(caller: Caller, query: dict[str, str]) -> None:
+    """An impossible page is a 400 whose error object names the key, as for an update."""
     answer = caller.find(**query)
     assert answer.status_code == 400
     assert answer.json()["error"]["field"] == next(iter(query))
@@ -388,10 +390,10 @@ def test_a_list_can_be_searched() -> None:
     """A keyword may be part of any text; an address must match completely."""
     with Sandbox([7, 77, 9]) as sandbox, calling(sandbox) as caller:
         sandbox.store.update(9, {**HESSA, "email": "Hessa@example.com"})
-        assert caller.found(keyword="wakrah") == caller.found(keyword="حصة") == [9]
-        assert caller.found(email="client-7@example.com") == [7]
-        assert caller.found(email="hessa@EXAMPLE.com") == [9]
-        assert caller.found(email="client-7@example.com", keyword="vip") == []
+        assert caller.listed_ids(keyword="wakrah") == caller.listed_ids(keyword="حصة") == [9]
+        assert caller.listed_ids(email="client-7@example.com") == [7]
+        assert caller.listed_ids(email="hessa@EXAMPLE.com") == [9]
+        assert caller.listed_ids(email="client-7@example.com", keyword="vip") == []
 
 
 @given(ids=st.sets(st.integers(1, 2**63 - 1), max_size=30), size=st.integers(1, 12))
@@ -406,7 +408,7 @@ def test_pages_show_every_client_once_and_in_order(ids: set[int], size: int) -> 
 
 
 def test_latency_delays_an_answer_about_clients() -> None:
-    """A slow API is slow for clients; a token comes at once, so that tests need not wait twice."""
+    """Latency delays answers about clients but not tokens, so that tests need not wait twice."""
     with misbehaving(Behaviour(latency=0.3)) as caller:
         authorizing = caller.authorize().elapsed.total_seconds()
         reading = caller.get().elapsed.total_seconds()
@@ -423,7 +425,7 @@ def test_a_request_above_the_throttle_is_429() -> None:
 
 
 @given(limit=st.integers(1, 5), gaps=st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0]), max_size=40))
-def test_a_request_passes_just_if_the_second_before_it_is_not_full(
+def test_a_request_passes_only_if_the_second_before_it_is_not_full(
     limit: int, gaps: list[float]
 ) -> None:
     """The throttle accepts exactly its limit in any one second."""
@@ -439,7 +441,7 @@ def test_a_request_passes_just_if_the_second_before_it_is_not_full(
 
 
 def test_a_share_of_the_requests_fails() -> None:
-    """Three of ten, exactly, and each is a 503 with an error object."""
+    """A share of 0.3 fails exactly three of ten requests, with 503 and an error object."""
     with misbehaving(Behaviour(fail_share=0.3)) as caller:
         answers = [caller.put(HESSA) for _ in range(10)]
     failed = [answer for answer in answers if answer.status_code != 200]
@@ -499,13 +501,13 @@ def test_a_kept_connection_is_answered_at_once(caller: Caller) -> None:
 
 
 def test_a_port_in_use_is_an_os_error(faultless: Sandbox) -> None:
-    """The error comes at once and in the caller's thread."""
+    """A port in use is an error at once, in the caller's thread."""
     with pytest.raises(OSError, match="in use"):
         Sandbox(port=port_of(faultless))
 
 
 def test_a_port_is_free_again_after_the_sandbox() -> None:
-    """Ending it closes the socket and leaves no thread behind."""
+    """Ending the sandbox closes its socket and leaves no thread behind."""
     threads = set(threading.enumerate())
     with Sandbox() as sandbox:
         pass
@@ -532,7 +534,7 @@ def test_ending_does_not_wait_for_a_slow_answer() -> None:
 
 
 def test_the_sandbox_leaves_signals_alone() -> None:
-    """Ctrl+C belongs to the program around it."""
+    """The sandbox leaves Ctrl+C to the program that starts it."""
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     with Sandbox():
         assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
@@ -555,7 +557,7 @@ with Sandbox() as sandbox:
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_signal_ends_serving_cleanly(name: str) -> None:
-    """What follows ``serve_forever`` still runs, and the signal has its old meaning again."""
+    """A signal ends ``serve_forever``: the code after it runs, with the old signal handlers."""
     program = f"""
 import signal, threading
 from etl.sandbox.server import Sandbox

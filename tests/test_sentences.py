@@ -17,12 +17,12 @@ WHY = "The run was interrupted (Ctrl-C)."
 
 
 def counts(**rows: int) -> dict[Status, int]:
-    """Returns the number of rows of every status."""
+    """Return the number of rows of every status."""
     return {status: rows.get(status, 0) for status in Status}
 
 
 def totals(stored_differently: int = 0, **rows: int) -> Totals:
-    """Returns the totals of a run with so many rows of each status."""
+    """Return the totals of a run with this many rows of each status."""
     return Totals(sum(rows.values()), counts=counts(**rows), stored_differently=stored_differently)
 
 
@@ -115,7 +115,7 @@ def test_rows_are_counted_in_words(totals: Totals, words: str) -> None:
 
 
 def test_columns_are_named_in_order_in_any_script() -> None:
-    """Every header is isolated if one of them is Arabic."""
+    """Columns are named in the file's order, and all are isolated if one of them is Arabic."""
     sent = {Field.ID: "رقم العميل", Field.EMAIL: "Email"}
     assert columns_in_words(Totals(sent=sent, not_sent=["Branch"])) == (
         "Sent: id ← “\u2068رقم العميل\u2069”, email ← “\u2068Email\u2069”."

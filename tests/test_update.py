@@ -46,7 +46,7 @@ def many(count: int) -> list[tuple[str, ...]]:
     return [("id", "email"), *((str(i), f"c{i}@example.com") for i in range(1, count + 1))]
 
 
-def test_results_of_a_csv_hold_every_row_as_it_was(program: Program) -> None:
+def test_results_of_a_csv_hold_every_row_unchanged(program: Program) -> None:
     """Each row of the input is in the results once, in order, with its cells untouched."""
     source = write_csv(program.folder / "clients.csv", MIXED)
     assert program.run("update", source).returncode == 1
@@ -70,8 +70,8 @@ def test_results_of_a_workbook_are_a_workbook_too(program: Program) -> None:
     assert statuses(read_xlsx(run / "rework.xlsx")) == OUTCOMES[1:]
 
 
-def test_only_valid_rows_reach_the_api_as_they_stand(program: Program, sandbox: Sandbox) -> None:
-    """What the API stored is what the cells say, and an invalid row changed nobody."""
+def test_only_valid_rows_reach_the_api_unchanged(program: Program, sandbox: Sandbox) -> None:
+    """The API stores the cells of valid rows unchanged, and an invalid row changes no client."""
     program.run("update", write_csv(program.folder / "clients.csv", MIXED))
     stored = sandbox.store.get(1024)
     assert (stored.email, stored.name, stored.phone, stored.notes) == GOOD[1:5]
@@ -97,7 +97,7 @@ def test_file_without_faults_ends_with_0_and_no_rework(program: Program) -> None
     assert not list(program.only_run().glob("rework.*"))
 
 
-def test_file_with_a_header_alone_is_done(program: Program) -> None:
+def test_file_with_only_a_header_is_done(program: Program) -> None:
     """A file without rows ends with 0 and sends nothing."""
     done = program.run("update", write_csv(program.folder / "clients.csv", many(0)))
     assert done.returncode == 0
@@ -207,10 +207,10 @@ def test_sigterm_ends_with_a_complete_report(tmp_path: Path) -> None:
         out, _ = process.communicate(timeout=30)
         assert process.returncode == 4
         assert " STOPPED EARLY (SANDBOX): 1 file, " in out.splitlines()[0]
-        found = statuses(read_csv(program.only_run() / "results.csv"))
-        assert found == sorted(found, key=str, reverse=True)
-        assert set(found) == {"SUCCESS", "NOT_SENT"}
-        assert found.count("SUCCESS") == sandbox.requests_seen - 1
+        ended = statuses(read_csv(program.only_run() / "results.csv"))
+        assert ended == sorted(ended, key=str, reverse=True)
+        assert set(ended) == {"SUCCESS", "NOT_SENT"}
+        assert ended.count("SUCCESS") == sandbox.requests_seen - 1
         assert program.run("update", source, "--workers", 32).returncode == 0
 
 
@@ -240,7 +240,7 @@ def test_second_signal_ends_at_once_and_the_next_run_resumes(
     assert [row["update_attempts"] for row in results] == ["2", "1", "1"]
 
 
-def test_killed_run_is_taken_up_where_it_was(tmp_path: Path) -> None:
+def test_killed_run_is_resumed(tmp_path: Path) -> None:
     """After kill -9 the same command finishes the run in its folder, and all rows are updated."""
     with Sandbox(behaviour=Behaviour(latency=0.05)) as sandbox:
         environment = {"FATORA_API_KEY": sandbox.api_key, "FATORA_API_URL": sandbox.url}
@@ -269,7 +269,7 @@ def test_refused_key_ends_with_2_before_any_row(program: Program, sandbox: Sandb
 
 
 def test_refused_token_stops_the_run(program: Program, sandbox: Sandbox) -> None:
-    """A bearer token cannot be renewed: the first 401 ends the run."""
+    """The first 401 stops a run with a bearer token, which cannot be renewed."""
     program.environment["FATORA_BEARER_TOKEN"] = "a-worn-out-invented-token"
     del program.environment["FATORA_API_KEY"]
     stopped = program.run(
@@ -293,7 +293,7 @@ def test_expired_token_is_reported_before_any_row(program: Program, sandbox: San
     assert statuses(results) == ["NOT_SENT"] * 9
 
 
-def test_token_that_only_seems_to_be_over_is_used(program: Program) -> None:
+def test_token_that_only_seems_expired_is_used(program: Program) -> None:
     """A token that only seems expired is used if the API accepts it."""
     update, listing = (
         reply(b'{"status": "SUCCESS"}'),
@@ -310,7 +310,7 @@ def test_token_that_only_seems_to_be_over_is_used(program: Program) -> None:
 
 
 def token_until(end: float) -> str:
-    """A bearer token with this expiry and no account."""
+    """Return a bearer token with this expiry and no account."""
     return jwt.encode({"exp": end}, "an invented secret of enough bytes", algorithm="HS256")
 
 
@@ -328,7 +328,7 @@ def test_token_that_runs_out_is_renewed_for_all_workers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("environment", "said"),
+    ("environment", "message"),
     [
         ({"FATORA_API_KEY": ""}, "no credentials"),
         (
@@ -340,17 +340,17 @@ def test_token_that_runs_out_is_renewed_for_all_workers(tmp_path: Path) -> None:
     ],
 )
 def test_wrong_environment_ends_with_2(
-    program: Program, environment: dict[str, str], said: str
+    program: Program, environment: dict[str, str], message: str
 ) -> None:
     """Wrong credentials or settings are named, and no run is made."""
     program.environment.update(environment)
     wrong = program.run("update", write_csv(program.folder / "clients.csv", many(1)))
     assert (wrong.returncode, program.runs()) == (2, [])
-    assert said in wrong.stderr
+    assert message in wrong.stderr
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("clients.csv", b"id,name\n1,Sara\n", "no column for email"),
         ("clients.csv", b'id,email\n1,"a@example.com\n', "line 2"),
@@ -360,18 +360,18 @@ def test_wrong_environment_ends_with_2(
     ],
 )
 def test_unusable_input_ends_with_3_and_no_run(
-    program: Program, name: str, content: bytes, said: str
+    program: Program, name: str, content: bytes, message: str
 ) -> None:
-    """One sentence says what is wrong with the file; nothing is sent and no folder is left."""
+    """An unusable file gets one sentence; nothing of it is sent, and no folder is left."""
     (program.folder / name).write_bytes(content)
     unusable = program.run("update", name)
     assert (unusable.returncode, program.runs()) == (3, [])
-    assert said in unusable.stderr
+    assert message in unusable.stderr
     assert len(unusable.stderr.splitlines()) == 1
 
 
 def test_a_pipe_ends_with_3(program: Program) -> None:
-    """Its bytes are not waited for, not even for a record of what was refused."""
+    """A pipe is refused without waiting for its bytes, which might never come."""
     os.mkfifo(program.folder / "clients.csv")
     refused = program.run("update", "clients.csv")
     assert refused.returncode == 3
@@ -379,14 +379,14 @@ def test_a_pipe_ends_with_3(program: Program) -> None:
 
 
 def test_an_unusable_input_that_cannot_be_recorded_ends_with_2(program: Program) -> None:
-    """The sentence names the input and the record."""
+    """An unusable input that cannot be recorded ends with 2, and is named with the record."""
     (program.folder / "runs" / "refused.jsonl").mkdir(parents=True)
     refused = program.run("update", write_csv(program.folder / "clients.csv", [("a",), ("b",)]))
     assert refused.returncode == 2
     assert "refused input clients.csv cannot be recorded in runs/refused.jsonl" in refused.stderr
 
 
-def test_a_token_of_an_account_called_sandbox_is_not_of_ours(tmp_path: Path) -> None:
+def test_a_token_of_an_account_called_sandbox_is_not_the_sandbox(tmp_path: Path) -> None:
     """Only the sandbox's own key makes a run one against the sandbox."""
     token = jwt.encode({"unique_name": "sandbox"}, "an-invented-secret-of-some-length")
     source = write_csv(tmp_path / "clients.csv", [("id", "email"), ("1024", "sara@example.com")])
@@ -418,7 +418,7 @@ def test_held_runs_folder_ends_with_75(program: Program, sandbox: Sandbox) -> No
     assert program.run("update", source).returncode == 0
 
 
-def test_folder_is_taken_file_by_file(program: Program) -> None:
+def test_each_file_of_a_folder_is_a_run(program: Program) -> None:
     """Every spreadsheet of a folder is a run, and an unusable one does not stop the others."""
     folder = program.folder / "in"
     folder.mkdir()
@@ -470,7 +470,7 @@ def test_key_that_is_refused_after_the_first_file_stops_the_others(tmp_path: Pat
     assert f"2.csv: Not started. {cause}" in done.stderr
 
 
-def test_fault_of_the_program_with_one_file_does_not_keep_the_next(
+def test_a_bug_with_one_file_does_not_stop_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A bug with one file is reported without values and ends with 70; the other file is sent."""
@@ -491,7 +491,7 @@ def test_fault_of_the_program_with_one_file_does_not_keep_the_next(
 
 
 def test_json_summary_is_the_only_thing_on_stdout(program: Program) -> None:
-    """--json prints one object with what the contract names."""
+    """--json prints one object with the documented keys, and nothing else."""
     done = program.run("update", write_csv(program.folder / "clients.csv", MIXED), "--json")
     printed = json.loads(done.stdout)
     assert printed["run"] == program.only_run().name
@@ -549,7 +549,7 @@ def test_results_that_cannot_be_written_are_found_before_anything_is_sent(
     assert len(read_csv(program.folder / "clients.csv")) == 3
 
 
-def test_unreadable_input_does_not_keep_the_next_from_being_sent(program: Program) -> None:
+def test_unreadable_input_does_not_stop_the_next(program: Program) -> None:
     """An unreadable input does not stop the next one."""
     source = write_csv(program.folder / "clients.csv", many(2))
     done = program.run("update", "a" * 300 + ".csv", source, "--json")
@@ -568,7 +568,7 @@ def test_extra_copy_of_the_results_goes_where_it_is_asked_for(program: Program) 
     ).read_bytes()
 
 
-def test_the_first_line_of_a_good_night_is_all_there_is_to_read(program: Program) -> None:
+def test_the_first_line_of_a_good_night_says_everything(program: Program) -> None:
     """The first line of a good night has the time, OK and the numbers."""
     done = program.run("update", write_csv(program.folder / "clients.csv", many(3)))
     first, *rest = done.stdout.splitlines()
@@ -577,7 +577,7 @@ def test_the_first_line_of_a_good_night_is_all_there_is_to_read(program: Program
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_mail_of_a_folder_names_what_needs_somebody(program: Program) -> None:
+def test_the_mail_of_a_folder_names_the_files_that_need_action(program: Program) -> None:
     """The mail names unusable files and rows to fix, and only counts files without problems."""
     folder = program.folder / "in"
     folder.mkdir()
@@ -602,7 +602,7 @@ def test_the_mail_of_a_folder_names_what_needs_somebody(program: Program) -> Non
     assert "fine-1.csv" not in later
 
 
-def test_a_mail_with_both_outputs_says_each_thing_once(program: Program) -> None:
+def test_a_mail_with_both_outputs_repeats_nothing(program: Program) -> None:
     """Cron's mail, with both outputs, begins with the verdict and repeats nothing."""
     write_csv(program.folder / "clients.csv", [("name",), ("Sara",)])
     process = program.start("update", "clients.csv", stderr=subprocess.STDOUT)
@@ -641,7 +641,7 @@ def test_values_that_the_api_stored_differently_are_in_the_first_line(tmp_path: 
 
 
 def summary_of(path: Path) -> list[str]:
-    """Returns the lines of the summary sheet."""
+    """Return the lines of the summary sheet."""
     lines = openpyxl.load_workbook(path)["Summary"].values
     return [" | ".join(str(cell) for cell in line if cell) for line in lines]
 
@@ -651,24 +651,24 @@ def test_summary_sheet_says_what_to_do(program: Program) -> None:
     source = write_csv(program.folder / "clients.csv", MIXED[:4])
     arguments = "update", source, "--results", "out.xlsx"
     program.run(*arguments, "--limit", "1")
-    said = summary_of(program.folder / "out.xlsx")
-    assert {"File | clients.csv", f"Run | {program.only_run().name}", "Rows | 3 rows"} < set(said)
-    assert f"INVALID | 1 | {Status.INVALID.meaning}" in said
-    assert f"NOT_SENT | 1 | {Status.NOT_SENT.meaning}" in said
+    lines = summary_of(program.folder / "out.xlsx")
+    assert {"File | clients.csv", f"Run | {program.only_run().name}", "Rows | 3 rows"} < set(lines)
+    assert f"INVALID | 1 | {Status.INVALID.meaning}" in lines
+    assert f"NOT_SENT | 1 | {Status.NOT_SENT.meaning}" in lines
     code = Code.RUN_STOPPED
-    assert f"{code.name} | 1 | {code.meaning} | {code.fix}" in said
-    place = said.index("What to do | Run the same file again to send the remaining row.")
+    assert f"{code.name} | 1 | {code.meaning} | {code.fix}" in lines
+    place = lines.index("What to do | Run the same file again to send the remaining row.")
     fix = "Fix the row in rework.csv (see the update_fix column), then submit that file."
-    assert said[place + 1] == fix
+    assert lines[place + 1] == fix
 
 
 def test_summary_sheet_says_when_there_is_nothing_to_do(program: Program) -> None:
     """The summary sheet of a run without faults has no reasons and no advice."""
     source = write_xlsx(program.folder / "clients.xlsx", MIXED[:2])
     program.run("update", source)
-    said = summary_of(program.only_run() / "results.xlsx")
-    assert "What to do | Nothing." in said
-    assert said[-1] == "Total | 1"
+    lines = summary_of(program.only_run() / "results.xlsx")
+    assert "What to do | Nothing." in lines
+    assert lines[-1] == "Total | 1"
 
 
 def test_summary_sheet_of_a_stopped_run_says_why(program: Program) -> None:
@@ -676,18 +676,18 @@ def test_summary_sheet_of_a_stopped_run_says_why(program: Program) -> None:
     program.environment["FATORA_API_KEY"] = "an-invented-wrong-key"
     source = write_xlsx(program.folder / "clients.xlsx", MIXED[:2])
     assert program.run("update", source).returncode == 2
-    said = summary_of(program.only_run() / "results.xlsx")
-    assert any("When this is resolved, run the same file again" in line for line in said)
+    lines = summary_of(program.only_run() / "results.xlsx")
+    assert any("When this is resolved, run the same file again" in line for line in lines)
 
 
 def test_summary_sheet_of_a_check_says_that_nothing_was_sent(program: Program) -> None:
     """The summary sheet of a check says that nothing was sent."""
     source = write_xlsx(program.folder / "clients.xlsx", MIXED)
     program.run("check", source, "--results", "out.xlsx")
-    said = summary_of(program.folder / "out.xlsx")
-    assert not any(line.startswith("Run |") for line in said)
-    assert "Result | 1 row to fix. This was only a check: nothing was sent." in said
-    assert any("Fix the row in " in line for line in said)
+    lines = summary_of(program.folder / "out.xlsx")
+    assert not any(line.startswith("Run |") for line in lines)
+    assert "Result | 1 row to fix. This was only a check: nothing was sent." in lines
+    assert any("Fix the row in " in line for line in lines)
 
 
 def test_run_folder_is_private(program: Program) -> None:

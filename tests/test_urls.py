@@ -27,7 +27,7 @@ from etl.urls import checked_url, is_loopback, is_proxy
     ],
 )
 def test_address_over_tls_or_on_this_machine_is_allowed(url: str) -> None:
-    """A slash at the end of the address is removed."""
+    """An address over TLS or on this machine is kept, without a slash at its end."""
     assert checked_url(url) == checked_url(f"{url}/") == url
 
 
@@ -46,7 +46,7 @@ def test_address_over_tls_or_on_this_machine_is_allowed(url: str) -> None:
     ],
 )
 def test_plain_http_is_refused_for_other_machines(url: str) -> None:
-    """Others in the network could read the token."""
+    """Plain HTTP is allowed only on this machine: others in a network could read the token."""
     with pytest.raises(ValueError, match="http:// is allowed only for this machine"):
         checked_url(url)
 
@@ -96,7 +96,7 @@ def test_plain_http_is_refused_for_other_machines(url: str) -> None:
     ids=repr,
 )
 def test_address_that_parsers_could_read_differently_is_refused(url: str) -> None:
-    """Otherwise the parser would decide who gets the token. The message quotes nothing of it."""
+    """An address that parsers could read differently is refused, and the message quotes nothing."""
     with pytest.raises(ValueError, match="must look like https://") as raised:
         checked_url(url)
     assert "invented" not in str(raised.value)
@@ -123,7 +123,7 @@ def test_allowed_address_has_the_same_host_for_every_parser(url: str) -> None:
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.255.255.254", "[::1]"])
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_this_machine_is_recognised(scheme: str, host: str) -> None:
-    """A loopback address may have a port."""
+    """A loopback address is recognised, with or without a port."""
     assert is_loopback(f"{scheme}://{host}:8080/v1")
     assert is_loopback(f"{scheme}://{host}")
 
@@ -147,7 +147,7 @@ def test_other_machines_are_not_this_one(url: str) -> None:
     ],
 )
 def test_address_of_a_proxy_may_contain_a_password(url: str) -> None:
-    """The connection to a proxy needs no TLS, because the requests through it have their own."""
+    """A proxy may have a password, and needs no TLS, since requests through it have their own."""
     assert is_proxy(url)
 
 
@@ -171,5 +171,5 @@ def test_address_of_a_proxy_may_contain_a_password(url: str) -> None:
     ids=repr,
 )
 def test_anything_else_is_not_a_proxy(url: str) -> None:
-    """A wrong proxy is refused at the start, not once for each row."""
+    """Text that is not a proxy's address is refused at the start, not once for each row."""
     assert not is_proxy(url)

@@ -62,13 +62,13 @@ def runs(made: Path, tmp_path: Path) -> RunsFolder:
 
 
 def problems(runs: RunsFolder) -> list[str]:
-    """All problems that are found."""
+    """Return the problems of all runs."""
     return [str(problem) for problem in verify_all(runs).problems]
 
 
-def said(folder: RunFolder) -> list[str]:
-    """The problems of one run, without its id."""
-    return [f"{each.file}: {each.problem}" for each in problems_of(folder)]
+def problems_in(folder: RunFolder) -> list[str]:
+    """Return the problems of one run, without its id."""
+    return [f"{problem.file}: {problem.problem}" for problem in problems_of(folder)]
 
 
 def forged(folder: RunFolder, change: Callable[[Manifest], Manifest]) -> None:
@@ -79,21 +79,21 @@ def forged(folder: RunFolder, change: Callable[[Manifest], Manifest]) -> None:
 
 
 def resume(folder: RunFolder) -> None:
-    """Do only the first step of a session, as if it was killed."""
+    """Do only the first step of a session, as if the program was killed then."""
     manifest = Manifest.read(folder.manifest)
     invocation = manifest.sessions[0].invocation
     resumed = manifest.reopened(folder.continued).begin_session(invocation, manifest.api, {})
     resumed.write(folder.manifest)
 
 
-def test_runs_that_nobody_touched_hold(runs: RunsFolder) -> None:
+def test_intact_runs_verify(runs: RunsFolder) -> None:
     """Intact runs verify, also if one was resumed after a later one."""
     assert problems(runs) == []
     assert run(["verify", "--all", "--runs-dir", str(runs.path)]) == 0
     assert run(["verify", "latest", "--runs-dir", str(runs.path)]) == 0
 
 
-def test_a_run_that_was_resumed_with_other_settings_holds(tmp_path: Path) -> None:
+def test_a_run_that_was_resumed_with_other_settings_verifies(tmp_path: Path) -> None:
     """A run that was resumed with other settings verifies."""
     source, config = tmp_path / "clients.csv", tmp_path / "job.toml"
     source.write_bytes(
@@ -113,8 +113,8 @@ NAMES = ["input.xlsx", "results.csv", "results.xlsx", "rework.xlsx", "report.htm
 NAMES += ["journal.sqlite3", "manifest.json"]
 
 
-def test_every_file_of_a_run_is_tried(runs: RunsFolder) -> None:
-    """The following tests cover every file of a run."""
+def test_every_file_of_a_run_is_covered(runs: RunsFolder) -> None:
+    """NAMES, which other tests are run for, has every file of a run."""
     oldest = runs.all()[-1]
     assert sorted(file.name for file in oldest.path.iterdir()) == sorted(NAMES)
 
@@ -129,9 +129,9 @@ def test_a_flipped_bit_is_found_wherever_it_is(runs: RunsFolder, name: str) -> N
         changed = bytearray(whole)
         changed[place] ^= 1
         path.write_bytes(changed)
-        found = list(problems_of(folder))
-        assert found, f"byte {place} of {name} was changed and nobody noticed"
-        assert (found[0].run, found[0].file) == (folder.run, name)
+        reported = list(problems_of(folder))
+        assert reported, f"byte {place} of {name} was changed and nobody noticed"
+        assert (reported[0].run, reported[0].file) == (folder.run, name)
     path.write_bytes(whole)
     assert problems(runs) == []
 
@@ -142,9 +142,9 @@ def test_a_file_that_is_gone_is_named(runs: RunsFolder, name: str) -> None:
     folder = runs.all()[-1]
     path = folder.path / name
     path.write_bytes(path.read_bytes()[:-1])
-    assert said(folder) == [f"{name}: modified since the run"]
+    assert problems_in(folder) == [f"{name}: modified since the run"]
     path.unlink()
-    assert said(folder) == [f"{name}: missing"]
+    assert problems_in(folder) == [f"{name}: missing"]
 
 
 def test_a_file_that_was_added_is_named(runs: RunsFolder) -> None:
@@ -152,23 +152,23 @@ def test_a_file_that_was_added_is_named(runs: RunsFolder) -> None:
     folder = runs.all()[-1]
     (folder.path / "results (corrected).csv").touch()
     (folder.path / "more").mkdir()
-    assert said(folder) == [
+    assert problems_in(folder) == [
         "more: not written by the run",
         "results (corrected).csv: not written by the run",
     ]
 
 
-def test_results_in_another_order_are_found_though_the_hashes_are_right(runs: RunsFolder) -> None:
+def test_reordered_results_are_found_even_with_correct_hashes(runs: RunsFolder) -> None:
     """Reordered results are found even if all hashes were corrected."""
     folder = runs.all()[-1]
     path = folder.results(".csv")
     header, first, second, *rest = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join([header, second, first, *rest]))
     forged(folder, lambda manifest: manifest)
-    assert said(folder) == ["results.csv: rows differ from journal.sqlite3"]
+    assert problems_in(folder) == ["results.csv: rows differ from journal.sqlite3"]
 
 
-def test_an_input_that_was_exchanged_is_found_though_the_hashes_are_right(
+def test_a_replaced_input_is_found_even_with_correct_hashes(
     runs: RunsFolder, tmp_path: Path
 ) -> None:
     """A replaced input is found even if all hashes were corrected."""
@@ -176,35 +176,35 @@ def test_an_input_that_was_exchanged_is_found_though_the_hashes_are_right(
     other = write_xlsx(tmp_path / "other.xlsx", [TABLE[0], ("1", "eve@example.com"), *TABLE[2:]])
     folder.input.write_bytes(other.read_bytes())
     forged(folder, lambda manifest: manifest)
-    assert said(folder) == [
+    assert problems_in(folder) == [
         "input.xlsx: not the file that was submitted",
         "journal.sqlite3: rows differ from the input",
     ]
 
 
 @pytest.mark.parametrize(
-    ("statement", "found"),
+    ("statement", "problem"),
     [
         ("UPDATE rows SET status = 'SUCCESS' WHERE row = 3", "counts differ"),
         ("DELETE FROM attempts", "attempts are missing"),
         ("UPDATE rows SET cells = json_set(cells, '$[2]', 'Eve') WHERE row = 2", "rows differ"),
     ],
 )
-def test_a_journal_that_was_written_to_is_found_though_the_hashes_are_right(
-    runs: RunsFolder, statement: str, found: str
+def test_a_modified_journal_is_found_even_with_correct_hashes(
+    runs: RunsFolder, statement: str, problem: str
 ) -> None:
     """A modified journal is found even if all hashes were corrected."""
     folder = runs.all()[-1]
     with contextlib.closing(sqlite3.connect(folder.journal)) as db, db:
         db.execute(statement)
     forged(folder, lambda manifest: manifest)
-    assert any(found in problem for problem in said(folder))
+    assert any(problem in reported for reported in problems_in(folder))
 
 
 @pytest.mark.parametrize(
     "changes", [{"settings": {}}, {"settings": []}, {"counts": 3}, {"input": {}}, {"rows": "many"}]
 )
-def test_a_manifest_that_says_something_else_is_found_though_its_hash_is_right(
+def test_a_modified_manifest_is_found_even_with_a_correct_hash(
     runs: RunsFolder, changes: dict[str, object]
 ) -> None:
     """A manifest with any other content is reported, and verifying continues."""
@@ -223,7 +223,7 @@ def test_a_forged_manifest_breaks_the_chain(runs: RunsFolder, which: int) -> Non
     """A forged manifest in the middle breaks the chain."""
     folder = runs.all()[which]
     forged(folder, lambda manifest: replace(manifest, program="another"))
-    assert said(folder) == []
+    assert problems_in(folder) == []
     assert bool(problems(runs)) == (which != 1)
 
 
@@ -236,11 +236,11 @@ def test_a_run_that_is_gone_is_named(runs: RunsFolder, which: int) -> None:
     assert problem.startswith(f"{folder.run}: manifest.json: missing, but run ")
 
 
-def test_a_run_without_an_end_does_not_hold(runs: RunsFolder) -> None:
+def test_a_run_without_an_end_does_not_verify(runs: RunsFolder) -> None:
     """A run without an end does not verify."""
     folder = runs.all()[0]
     resume(folder)
-    assert said(folder) == [
+    assert problems_in(folder) == [
         "manifest.json: the run has not finished; if it was interrupted, run its file again"
     ]
     assert run(["verify", folder.run, "--runs-dir", str(runs.path)]) == 1
@@ -269,7 +269,7 @@ def test_the_seal_to_keep_elsewhere_is_printed(
     assert last == f"Newest seal: run {resumed.run}, SHA-256 {printed}"
 
 
-def test_what_is_found_can_be_read_by_a_program(
+def test_problems_can_be_printed_as_json(
     runs: RunsFolder, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The findings are printed as one JSON object."""
@@ -290,7 +290,7 @@ def test_what_is_found_can_be_read_by_a_program(
 
 @pytest.mark.parametrize("option", ["--all", "latest"])
 @pytest.mark.parametrize("name", ["missing", "empty", "file"])
-def test_where_there_are_no_runs_nothing_is_intact(
+def test_verifying_a_folder_without_runs_is_an_error(
     tmp_path: Path, name: str, option: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """A runs folder without runs is an error."""
@@ -324,10 +324,10 @@ def test_a_folder_that_was_renamed_or_copied_is_named(
     folder = runs.all()[0]
     other = runs.path / f"{folder.run}-copy"
     shutil.copytree(folder.path, other)
-    found = f"{other.name}: manifest.json: belongs to run {folder.run}, not to this folder"
-    assert problems(runs) == [found]
+    expected = f"{other.name}: manifest.json: belongs to run {folder.run}, not to this folder"
+    assert problems(runs) == [expected]
     shutil.rmtree(folder.path)
-    assert problems(runs) == [found]
+    assert problems(runs) == [expected]
 
 
 def test_a_damaged_manifest_is_one_problem(runs: RunsFolder) -> None:
@@ -343,7 +343,7 @@ def test_an_unfinished_manifest_beside_the_sealed_one_is_fine(runs: RunsFolder) 
     assert problems(runs) == []
 
 
-def test_what_was_modified_before_a_resume_is_still_found(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_modification_before_a_resume_is_still_found(tmp_path: Path, sandbox: Sandbox) -> None:
     """A modification before a resume is still found after it."""
     one = job(sandbox.url, tmp_path / "runs", sandbox.api_key)
     source = write_xlsx(tmp_path / "1.xlsx", [*TABLE, ("3", "later@example.com")])
@@ -352,7 +352,7 @@ def test_what_was_modified_before_a_resume_is_still_found(tmp_path: Path, sandbo
     folder.log.write_text("forged\n", encoding="utf-8")
     (folder.path / "more").mkdir()
     update_file(source, one)
-    assert said(folder) == [
+    assert problems_in(folder) == [
         "run.log: modified before the run was resumed or pruned",
         "more: not written by the run",
     ]
@@ -386,7 +386,7 @@ def test_pruned_runs_hold_nothing_personal_and_still_verify(
 
 
 def later(days: int) -> type[datetime]:
-    """A clock that is so many days ahead."""
+    """Return a clock that is this many days ahead."""
 
     class Later(datetime):
         @classmethod
@@ -425,7 +425,7 @@ def test_a_damaged_run_does_not_hide_the_others(
     assert f"the manifest of run {damaged.run} is damaged" in err
 
 
-def test_what_was_modified_before_the_pruning_is_still_found(
+def test_a_modification_before_the_pruning_is_still_found(
     runs: RunsFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A modification before the pruning is still found, and added files are removed."""
@@ -529,9 +529,7 @@ def test_an_invalid_age_is_refused(runs: RunsFolder, age: str) -> None:
     assert run(["prune", "--older-than", age, "--yes", "--runs-dir", str(runs.path)]) == 2
 
 
-def test_manifests_are_what_the_schema_says(
-    runs: RunsFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_manifests_match_the_schema(runs: RunsFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Manifests of finished, pruned and open runs match the schema."""
     schema = json.loads(files("etl").joinpath("manifest.schema.json").read_text("utf-8"))
     jsonschema.Draft202012Validator.check_schema(schema)

@@ -34,14 +34,14 @@ MIXED = [("id", "email"), ("1", "a@example.com"), ("2", "b@"), ("3", "c@example.
 
 
 def always(program: Program) -> Path:
-    """Returns a configuration that asks for workbooks."""
+    """Return a configuration that asks for workbooks."""
     path = program.folder / "job.toml"
     path.write_text('[runs]\nworkbooks = "always"\n', encoding="utf-8")
     return path
 
 
 def red_cells(path: Path) -> set[str]:
-    """Returns which cells of the rows are marked as faulty, each with a note."""
+    """Return which cells of the rows are marked as faulty, each with a note."""
     sheet = openpyxl.load_workbook(path).worksheets[0]
     cells = [cell for row in sheet.iter_rows(min_row=2) for cell in row]
     red = {cell.coordinate for cell in cells if cell.fill.fgColor.rgb == f"FF{FAULTY[0][1:]}"}
@@ -50,7 +50,7 @@ def red_cells(path: Path) -> set[str]:
 
 
 def summary_of(path: Path) -> dict[str, object]:
-    """Returns what the Summary says, by its labels."""
+    """Return the texts of the Summary, by their labels."""
     lines = openpyxl.load_workbook(path)["Summary"].iter_rows(max_col=2, values_only=True)
     return {str(label): text for label, text in lines if label}
 
@@ -65,8 +65,8 @@ def test_csv_gets_workbooks_where_they_are_asked_for(program: Program) -> None:
     assert read_xlsx(run / "results.xlsx")[1]["update_status"] == "INVALID"
     assert [row["id"] for row in read_xlsx(run / "rework.xlsx")] == ["2"]
     assert "rework.xlsx" in str(summary_of(run / "results.xlsx")["What to do"])
-    told = json.loads(done.stdout)
-    assert [told["results"], told["rework"]] == [
+    summary = json.loads(done.stdout)
+    assert [summary["results"], summary["rework"]] == [
         f"runs/{run.name}/{name}.xlsx" for name in ("results", "rework")
     ]
     assert program.run("verify", "latest").returncode == 0
@@ -92,7 +92,7 @@ def test_workbook_that_is_out_of_date_is_removed(program: Program) -> None:
     assert program.run("verify", "latest").returncode == 0
 
 
-def test_too_many_rows_for_a_workbook_fail_no_run(
+def test_too_many_rows_for_a_workbook_do_not_fail_the_run(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Too many rows for a workbook do not fail the run, and its sentence says why there is none."""
@@ -107,7 +107,7 @@ def test_too_many_rows_for_a_workbook_fail_no_run(
     assert len(read_csv(summary.results)) == 3
 
 
-def test_what_is_wrong_with_a_cell_is_shown_at_the_cell(program: Program) -> None:
+def test_faulty_cells_are_marked(program: Program) -> None:
     """Faulty cells are marked in the results and in the rework, duplicates included."""
     source = write_xlsx(program.folder / "clients.xlsx", [HEADER, *ROWS], right_to_left=True)
     assert program.run("update", source).returncode == 1
@@ -127,7 +127,7 @@ def test_check_marks_faulty_cells_too(program: Program) -> None:
 
 
 @pytest.mark.parametrize("name", ["results.xlsx", "rework.xlsx"])
-def test_workbook_that_is_fed_back_holds_nothing_of_ours(
+def test_workbook_that_is_fed_back_has_none_of_our_isolates(
     program: Program, sandbox: Sandbox, name: str
 ) -> None:
     """A workbook that is sent again contains no isolates of ours."""
@@ -182,7 +182,7 @@ def test_summary_of_a_run_names_date_columns_and_what_to_do(program: Program) ->
 def test_rows_that_fatora_stored_differently_ask_for_a_look(
     program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Although everything was updated, the Summary does not say that there is nothing to do."""
+    """The Summary asks to look at rows that Fatora stored differently, even if all were updated."""
     store = Store.update
     monkeypatch.setattr(
         Store, "update", lambda self, client, sent: store(self, client, {**sent, "name": "SARA"})

@@ -45,22 +45,22 @@ class WarmProgram:
     def start(self, *arguments: object, largest_file: int = -1) -> int:
         """Start a command and return its process id; ``largest_file`` limits its files, in bytes.
 
-        Its output is in ``said.txt`` of its folder.
+        The command prints into ``output.txt`` of its folder.
         """
-        wanted = {
+        request = {
             "arguments": list(map(str, arguments)),
             "environment": self.environment,
             "folder": str(self.folder),
             "largest_file": largest_file,
         }
         assert self._server.stdin is not None
-        self._server.stdin.write(json.dumps(wanted) + "\n")
+        self._server.stdin.write(json.dumps(request) + "\n")
         self._server.stdin.flush()
-        return self._told()
+        return self._answer()
 
     def wait(self) -> int:
         """Return the exit code of the started command, or minus the signal that ended it."""
-        return self._told()
+        return self._answer()
 
     def run(self, *arguments: object, largest_file: int = -1) -> int:
         """Run a command to its end and return its exit code."""
@@ -69,9 +69,9 @@ class WarmProgram:
 
     def said(self) -> str:
         """Return what the latest command printed."""
-        return (self.folder / "said.txt").read_text(encoding="utf-8")
+        return (self.folder / "output.txt").read_text(encoding="utf-8")
 
-    def _told(self) -> int:
+    def _answer(self) -> int:
         assert self._server.stdout is not None
         return int(self._server.stdout.readline())
 
@@ -79,7 +79,7 @@ class WarmProgram:
 def _serve() -> None:
     for module in _IMPORTED:
         __import__(module)
-    _check_something()
+    _warm_up()
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
@@ -89,8 +89,8 @@ def _serve() -> None:
         print(os.waitstatus_to_exitcode(status), flush=True)  # noqa: T201 - the same
 
 
-def _check_something() -> None:
-    """Make the libraries do their one-time work."""
+def _warm_up() -> None:
+    """Check a small file, so that the libraries do their one-time work before the first fork."""
     from etl.cli import run  # noqa: PLC0415 - users of the class do not need the program
 
     with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nowhere:
@@ -107,9 +107,9 @@ def _become_the_program(
 
     os.chdir(folder)
     os.environ.update(environment)
-    said: Any = os.open("said.txt", os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-    os.dup2(said, 1)
-    os.dup2(said, 2)
+    output: Any = os.open("output.txt", os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
     resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, resource.RLIM_INFINITY))
     os._exit(run(arguments))
 

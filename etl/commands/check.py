@@ -56,12 +56,12 @@ def command(
       2  wrong usage or configuration
       3  a file could not be used
     """  # noqa: D301 - click keeps the lines behind this mark
-    # Not for --help, which would wait for pandas.
+    # Imported here, so that --help does not wait for pandas.
     from etl.jobs.check import check_each  # noqa: PLC0415
 
     settings = settings_of(config, input__sheet=sheet, input__encoding=encoding)
     files, objects, skipped = [], [], []
-    with stop_on_signals() as stop, progress(wanted=not as_json) as bar:
+    with stop_on_signals() as stop, progress(enabled=not as_json) as bar:
         for check in check_each(inputs, settings, stop=stop, progress=bar, results=results):
             bar.hide()
             files.append(replace(check, problems=()))
@@ -97,7 +97,7 @@ def _print_check(check: Check) -> None:
 
 
 def _json_object(check: Check) -> dict[str, Any]:
-    """Return what is printed as JSON for a file, under the same names as `update` prints it."""
+    """Return a file's JSON, whose keys are those that `update` prints too."""
     numbers = {name: value for name, value in asdict(check.totals).items() if name in _TOTALS}
     return {
         "input": str(check.input),
@@ -118,11 +118,11 @@ def _json_object(check: Check) -> dict[str, Any]:
 
 def _row_numbers(rows: Sequence[int]) -> str:
     """Return row numbers as people write them: row 3, or rows 3, 7-9."""
-    runs: list[list[int]] = []
+    ranges: list[list[int]] = []
     for row in rows:
-        if runs and row == runs[-1][1] + 1:
-            runs[-1][1] = row
+        if ranges and row == ranges[-1][1] + 1:
+            ranges[-1][1] = row
         else:
-            runs.append([row, row])
-    named = ", ".join(f"{first}-{last}" if last > first else f"{first}" for first, last in runs)
-    return f"row {named}" if named.isdigit() else f"rows {named}"
+            ranges.append([row, row])
+    numbers = ", ".join(f"{first}-{last}" if last > first else f"{first}" for first, last in ranges)
+    return f"row {numbers}" if numbers.isdigit() else f"rows {numbers}"

@@ -14,7 +14,7 @@ from typing import TextIO
 
 from etl.text import visible, without_isolates
 
-_PATIENCE = 10.0  # seconds that a reader of the output may take for 4 KiB
+_PATIENCE = 10.0  # seconds that a reader of the output may take for 4 KiB (PIPE_BUF on Linux)
 
 
 def say(text: str = "") -> None:
@@ -51,7 +51,7 @@ def _print(text: str, stream: TextIO) -> None:
 def _write(descriptor: int, line: bytes) -> None:
     """Write at the reader's pace, but give up on a reader that has stopped reading.
 
-    A terminal is waited for, since a person may have paused its output.
+    A terminal has no time limit, since a person may have paused its output.
     """
     ready = select.poll()
     ready.register(descriptor, select.POLLOUT)
@@ -79,8 +79,11 @@ def open_missing() -> None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
 
 
-def let_go() -> None:
-    """Flush the standard streams; what cannot be written is discarded, not retried at the exit."""
+def flush() -> None:
+    """Flush the standard streams, and discard what cannot be written.
+
+    Otherwise Python would try again at the exit, and end with 120 and a message.
+    """
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from etl.jobs.history import ClientRow, History, PastRun
 
 _NEWEST = 50
-_COLUMNS_FOR_API = 100  # a narrower table has no room for it; SANDBOX is then below the run
+_COLUMNS_FOR_API = 100  # a narrower table leaves the API out, and has SANDBOX below the run
 
 Facts = dict[str, Any]  # what --json prints of a run, a refused input, or a client's row
 
@@ -46,14 +46,14 @@ def command(
     """
     settings = settings_of(config, runs__dir=runs_dir)
     most = None if every or as_json else _NEWEST
-    found: History[Any]
+    history: History[Any]
     if client is None:
-        found = etl.history(settings, newest=most)
-        facts = [_facts(entry) for entry in found.entries]
+        history = etl.history(settings, newest=most)
+        facts = [_facts(entry) for entry in history.entries]
     else:
-        found = etl.client_history(settings, client, newest=most)
-        facts = [_client_facts(entry) for entry in found.entries]
-    for sentence in found.damaged:
+        history = etl.client_history(settings, client, newest=most)
+        facts = [_client_facts(entry) for entry in history.entries]
+    for sentence in history.damaged:
         console.complain(f"fatora-clients: {sentence}")
     if as_json:
         console.say_json(facts)
@@ -63,11 +63,12 @@ def command(
         _say_runs(facts)
     else:
         _say_client(client, facts)
-    if found.more:
-        console.say(f"… and {found.more:,} more; --all shows all")
+    if history.more:
+        console.say(f"… and {history.more:,} more; --all shows all")
 
 
 def _facts(past: PastRun | Refused) -> Facts:
+    """Return what --json prints of a run, or of an input that could not be used."""
     if isinstance(past, Refused):
         return {
             "run": None,
@@ -96,8 +97,9 @@ def _facts(past: PastRun | Refused) -> Facts:
     }
 
 
-def _client_facts(found: ClientRow) -> Facts:
-    manifest, row = found.manifest, found.row
+def _client_facts(entry: ClientRow) -> Facts:
+    """Return what --json prints of a client's row in a run."""
+    manifest, row = entry.manifest, entry.row
     return {
         "run": manifest.run,
         "file": manifest.input.name,
@@ -107,28 +109,30 @@ def _client_facts(found: ClientRow) -> Facts:
         "error": without_isolates(row.error),
         "warning": without_isolates(row.warning),
         "fix": row.fix,
-        "time": found.when,
+        "time": entry.when,
         "attempts": row.attempts,
         "api": api_of(manifest),
         "sandbox": manifest.sandbox,
     }
 
 
-def _say_runs(found: Sequence[Facts]) -> None:
+def _say_runs(runs: Sequence[Facts]) -> None:
     with_api = columns() >= _COLUMNS_FOR_API
     api = ["API"] if with_api else []
     entries = [
         _run_entry(facts, with_api=with_api) if facts["run"] else _refused_entry(facts, len(api))
-        for facts in found
+        for facts in runs
     ]
     say_entries(["WHEN (UTC)", "FILE", "ROWS", "RESULT", *api, "RUN"], entries, cut="FILE")
 
 
 def _run_entry(facts: Facts, *, with_api: bool) -> Entry:
+    """Return the line of a run, with what is open in it and why it stopped below."""
     api = [facts["api"]] if with_api else []
     cells = [_minute(facts), facts["file"], f"{facts['rows']:,}", facts["outcome"], *api]
     notes = [] if with_api or not facts["sandbox"] else ["SANDBOX"]
-    notes.append(rows_in_short(sum(facts[status] for status in TO_FIX), rows_left(_counts(facts))))
+    counts = {status: facts[status] for status in Status}
+    notes.append(rows_in_short(sum(counts[status] for status in TO_FIX), rows_left(counts)))
     if facts["stored_differently"]:
         notes.append(f"{facts['stored_differently']:,} stored differently")
     if facts["reworked"]:
@@ -145,11 +149,7 @@ def _refused_entry(facts: Facts, blank_cells: int) -> Entry:
     return Entry([_minute(facts), facts["file"], *blank], facts["outcome"])
 
 
-def _counts(facts: Facts) -> dict[Status, int]:
-    return {status: facts[status] for status in Status}
-
-
-def _say_client(client: int, found: Sequence[Facts]) -> None:
+def _say_client(client: int, rows: Sequence[Facts]) -> None:
     console.say(f"Client {client}: this client's history across all runs")
     console.say()
     say_entries(
@@ -166,7 +166,7 @@ def _say_client(client: int, found: Sequence[Facts]) -> None:
                 ],
                 ": ".join(filter(None, (facts["code"], facts["error"] or facts["warning"]))),
             )
-            for facts in found
+            for facts in rows
         ],
         cut="FILE",
     )

@@ -37,9 +37,9 @@ def columns() -> int:
 
 
 def say_wrapped(text: str, label: str = "", indent: int = 0) -> None:
-    """Print sentences on as many lines as they need, each indented by ``indent`` characters.
+    """Print sentences on as many lines as they need, all indented by ``indent`` characters.
 
-    The label is printed in the indentation of the first line.
+    The label fills the indentation of the first line.
     """
     lines = textwrap.wrap(
         visible(without_isolates(text)),
@@ -53,9 +53,9 @@ def say_wrapped(text: str, label: str = "", indent: int = 0) -> None:
 
 
 def say_entries(header: Sequence[str], entries: Iterable[Entry], *, cut: str) -> None:
-    """Print a table; if it is too wide, the cells of the column ``cut`` are shortened.
+    """Print a table, with numbers aligned to the right and the details of an entry below it.
 
-    Numbers are aligned to the right.
+    If the table is too wide, the cells of the column ``cut`` are shortened.
     """
     rows = [Entry([visible(cell) for cell in cells], details) for cells, details in entries]
     table = [header, *(row.cells for row in rows)]
@@ -92,7 +92,7 @@ def _is_number(text: str) -> bool:
 
 
 def _shortened(text: str, width: int) -> str:
-    """Return a text without its middle, since the ends of file names distinguish them."""
+    """Return a text that fits, without its middle: file names often differ only at the end."""
     if len(text) <= width:
         return text
     tail = (width - 1) // 2

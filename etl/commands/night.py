@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from etl.jobs.summary import Summary
     from etl.rows import OpenRows
 
-# Of a file that a full disk stopped, some rows may have been sent.
+# A full disk leaves a file “not finished” rather than “failed”: some rows may have been sent.
 _UNUSABLE, _FAILED, _NOT_FINISHED = "could not be used", "failed", "not finished"
 _WITHOUT_RUN = {ExitCode.INPUT_UNUSABLE: _UNUSABLE, ExitCode.STOPPED: _NOT_FINISHED}
 _PATHS = ("folder", "input", "results", "rework", "delivered")
@@ -45,8 +45,8 @@ class Night:
 
     @cached_property
     def summaries(self) -> list[Summary]:
-        """The results of all files but those that were skipped for now."""
-        return [each for each in self.results if not each.skipped]
+        """The summaries of all files except those that were skipped for now."""
+        return [summary for summary in self.results if not summary.skipped]
 
     @property
     def exit_code(self) -> ExitCode:
@@ -87,57 +87,61 @@ class Night:
 
     @property
     def _skipped(self) -> list[Path]:
-        return [each.input for each in self.results if each.skipped]
+        return [summary.input for summary in self.results if summary.skipped]
 
     @cached_property
     def _sent(self) -> list[Summary]:
+        """The files that were sent in this night, at least in part."""
         return [each for each in self.summaries if each.run and not each.already_done]
 
     @cached_property
     def _done(self) -> list[Summary]:
+        """The files that had been processed before."""
         return [each for each in self.summaries if each.already_done]
 
     @cached_property
     def _without_run(self) -> dict[str, list[Summary]]:
         """The files for which there is no run, grouped by the reason."""
         groups: dict[str, list[Summary]] = {_UNUSABLE: [], _FAILED: [], _NOT_FINISHED: []}
-        for each in self.summaries:
-            if each.run is None:
-                groups[_WITHOUT_RUN.get(each.exit_code, _FAILED)].append(each)
+        for summary in self.summaries:
+            if summary.run is None:
+                groups[_WITHOUT_RUN.get(summary.exit_code, _FAILED)].append(summary)
         return groups
 
     @cached_property
     def _reworked(self) -> dict[str, OpenRows]:
-        """What is still open of each earlier file that these files correct, by its run."""
-        return {each.run: each for summary in self._sent for each in summary.reworked}
+        """What is still open of each earlier file that this night's files correct, by its run."""
+        return {rows.run: rows for summary in self._sent for rows in summary.reworked}
 
     @cached_property
     def _still_open(self) -> list[Summary]:
-        """The files processed before that still have rows to fix, and that no other corrects."""
+        """The files processed before that have rows to fix which no file of this night corrects."""
         return [each for each in self._done if each.still_open and each.run not in self._reworked]
 
     @cached_property
     def _rows_open(self) -> int:
         """The number of open rows in the files of earlier nights."""
-        reworked = sum(each.total for each in self._reworked.values())
-        return reworked + sum(each.still_open for each in self._still_open)
+        reworked = sum(rows.total for rows in self._reworked.values())
+        return reworked + sum(summary.still_open for summary in self._still_open)
 
     @property
     def _to_fix(self) -> int:
-        """The number of rows to fix; those of a rework are open rows of the file it corrects."""
+        """The number of rows to fix, but for reworks: theirs are open in the file they correct."""
         return sum(each.totals.still_to_fix for each in self._waiting if not each.reworked)
 
     @property
     def _left(self) -> int:
+        """The number of rows that are still to be sent."""
         return sum(each.totals.left for each in self._waiting)
 
     @property
     def _waiting(self) -> list[Summary]:
-        """The files that were sent, but for those that another of them corrected afterwards."""
+        """The files that were sent, except those that a later file of this night corrects."""
         return [each for each in self._sent if each.run not in self._reworked]
 
     @property
     def _verdict(self) -> str:
+        """What the first line begins with: OK only if nothing is left to do in any file."""
         exit_code = self.exit_code
         if exit_code in {ExitCode.DONE, ExitCode.NOT_ALL_UPDATED}:
             waiting = self._rows_open or self._to_fix or self._left
@@ -152,7 +156,6 @@ class Night:
     def _totals(self) -> Iterator[str]:
         """Yield the numbers of the first line: the files, the rows to do, the rows done."""
         files, sent = len(self.summaries), len(self._sent)
-        totals = [summary.totals for summary in self._sent]
         yield counted(files, "file") if files else "no files"
         for number, what in (
             (sent if sent < files else 0, "sent"),
@@ -169,18 +172,18 @@ class Night:
             (self._to_fix, "to fix"),
             (self._left, "to send"),
             (self._rows_open, "still open in earlier files"),
-            (sum(each.updated for each in totals), "updated"),
+            (sum(each.totals.updated for each in self._sent), "updated"),
         ):
             if number:
                 yield f"{counted(number, 'row')} {what}"
-        if differ := sum(each.stored_differently for each in totals):
+        if differ := sum(each.totals.stored_differently for each in self._sent):
             yield f"{differ:,} of them stored differently from what was sent"
 
     def _not_moved(self) -> Iterator[str]:
-        """Yield why files could not be moved away; the next night finds them where they are."""
-        for each in self.summaries:
-            if each.not_moved:
-                yield f"{_name(each)} could not be moved away ({each.not_moved})."
+        """Yield a sentence for each file that could not be moved out of the input folder."""
+        for summary in self.summaries:
+            if summary.not_moved:
+                yield f"{_name(summary)} could not be moved away ({summary.not_moved})."
 
     def _say_sent(self, summary: Summary) -> None:
         totals = summary.totals
@@ -189,14 +192,13 @@ class Night:
         console.say(without_isolates(columns_in_words(totals)))
         say_counts(totals)
         console.say(without_isolates(summary.sentence))
-        for each in summary.reworked:
-            console.say(
-                f"Still open after this rework: {named_open_rows(self._reworked[each.run])}"
-            )
+        for rows in summary.reworked:
+            latest = self._reworked[rows.run]  # after all files of this night
+            console.say(f"Still open after this rework: {named_open_rows(latest)}")
         _say_places(summary)
 
     def _say_done(self) -> None:
-        """Name the files processed before that still have rows to fix, and count the others."""
+        """Name the files processed before that have rows to fix, and count the others."""
         named = self._still_open if self._several else self._done
         for summary in named:
             console.say()
@@ -224,6 +226,7 @@ def shares_a_reader() -> bool:
 
 
 def _say_without_run(what: str, summaries: Sequence[Summary]) -> None:
+    """Print the files that have no run for the reason ``what``, each with its sentence."""
     if not summaries:
         return
     verb = "" if what in {_UNUSABLE, _FAILED} else ("was " if len(summaries) == 1 else "were ")
@@ -234,9 +237,10 @@ def _say_without_run(what: str, summaries: Sequence[Summary]) -> None:
 
 
 def _say_places(summary: Summary) -> None:
+    """Print where the results, the rework, the delivery and the run of a file are."""
     console.say(f"Results: {summary.results or 'pruned'}")
     is_partly_corrected = summary.already_done and summary.still_open < summary.totals.to_fix
-    if summary.rework and not is_partly_corrected:  # it would send old values again
+    if summary.rework and not is_partly_corrected:  # it still has old values of corrected rows
         console.say(f"Rework:  {summary.rework}")
     if summary.delivered:
         console.say(f"Delivered to {summary.delivered}")

@@ -35,7 +35,7 @@ class _Override(click.Option):
 
     @property
     def given_as(self) -> str:
-        """What gave its value: the option itself, or a variable of the environment."""
+        """The option or the environment variable that gave the value."""
         source = click.get_current_context().get_parameter_source(self.name or "")
         from_environment = source is ParameterSource.ENVIRONMENT
         return str(self.envvar) if from_environment else self.opts[0]
@@ -100,14 +100,18 @@ as_json = click.option(
 
 
 def settings_of(config: Path | None, **options: object) -> Settings:
-    """Return the settings with the options that were given, named ``section__key``.
+    """Return the settings of the configuration file, replaced by the options that were given.
+
+    ``options`` are named ``section__key``; None means that an option was not given.
 
     Raises:
         ConfigError: keys or values are wrong.
     """
     given = {key.replace("__", "."): value for key, value in options.items() if value is not None}
     declared = click.get_current_context().command.params
-    names = {each.setting: each.given_as for each in declared if isinstance(each, _Override)}
+    names = {
+        option.setting: option.given_as for option in declared if isinstance(option, _Override)
+    }
     return load_settings(config, given, names)
 
 
@@ -123,7 +127,7 @@ def existing_runs(config: Path | None, runs_dir: Path | None) -> RunsFolder:
 
 
 def is_single(inputs: Sequence[Path], files: Sequence[Summary | Check]) -> bool:
-    """Whether the command line names a single file: a folder may have any number of them."""
+    """Whether the command line names a single file rather than several files, or a folder."""
     return len(inputs) == 1 and [file.input for file in files] == list(inputs)
 
 

@@ -63,7 +63,7 @@ class Bar(Progress):
         self._show()
 
     def stopping(self, under_way: int) -> None:
-        """Print what the run is waiting for, and show the cursor, in case it is killed."""
+        """Print what the run is waiting for, and show the cursor again, in case it is killed."""
         self._bar.console.print(_stopping_in_words(under_way), highlight=False, soft_wrap=True)
         self._bar.console.show_cursor()
 
@@ -89,12 +89,12 @@ class Bar(Progress):
 
 
 @contextmanager
-def progress(*, wanted: bool) -> Iterator[Silence | Bar]:
-    """Give a bar on standard error if that is a terminal, and `Silence` otherwise.
+def progress(*, enabled: bool) -> Iterator[Silence | Bar]:
+    """Yield a bar on standard error if that is a terminal and ``enabled``, otherwise `Silence`.
 
-    The bar is removed afterwards, unless the run stopped early.
+    The bar is removed when the block ends, unless the run stopped early.
     """
-    terminal = _terminal() if wanted else None
+    terminal = _terminal() if enabled else None
     if terminal is None:
         yield Silence()
         return
@@ -132,10 +132,12 @@ class _Terminal(io.TextIOBase):
     """A terminal that never blocks the program: what it does not accept at once is dropped."""
 
     def __init__(self, name: str) -> None:
-        """Open it again without blocking, since other programs share the standard streams.
+        """Open a terminal again, without blocking.
+
+        Making the standard streams non-blocking would affect the other programs that share them.
 
         Raises:
-            OSError: it cannot be opened.
+            OSError: the terminal cannot be opened.
         """
         super().__init__()
         self._descriptor = os.open(name, os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)

@@ -61,12 +61,12 @@ def command(
     runs = existing_runs(config, runs_dir)
     runs.prepare()
     with locked(runs.path):
-        found = list(runs_older_than(older_than, runs))
-        for old in found:
+        old_runs = list(runs_older_than(older_than, runs))
+        for old in old_runs:
             names = ["the journal's cells", *(file.name for file in old.personal)]
             what = "kept, because it still has rows to send" if old.unfinished else ", ".join(names)
             console.say(f"{old.folder.run}  {old.manifest.input.name}: {what}")
-        chosen = [old for old in found if not old.unfinished]
+        chosen = [old for old in old_runs if not old.unfinished]
         if not chosen:
             console.say("Nothing to prune.")
             return ExitCode.DONE

@@ -71,4 +71,4 @@ def _announce(sandbox: Sandbox) -> None:
         f" --api-url {sandbox.url}"
     )
     console.say("Press Ctrl-C to stop it.")
-    console.let_go()
+    console.flush()

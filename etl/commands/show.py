@@ -23,7 +23,7 @@ from etl.runs.rework import Reworks
 from etl.text import counted, quote, without_isolates
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from etl.codes import Code
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 _FIRST = 50
 _INDENT = 10
-_ENDINGS = (".xlsx", ".csv")
 
 
 @click.command(name="show", epilog=options.examples("show latest", "show 20261128T0215"))
@@ -104,7 +103,7 @@ class _Run:
             "counts": {str(status): count for status, count in self.totals.counts.items()},
             "stored_differently": self.totals.stored_differently,
             "still_open": asdict(self.still_open),
-            "corrects": [asdict(each) for each in self.corrects],
+            "corrects": [asdict(rows) for rows in self.corrects],
         }
 
     def say(self) -> None:
@@ -131,16 +130,17 @@ class _Run:
             say_wrapped(f"{code.meaning}. {code.fix}", indent=2)
 
     def _say_what_is_open(self) -> None:
+        """Print what is still to be done about the rows of the run, and of those it corrects."""
         if self.outcome == RUNNING:
             say_wrapped("The run has not finished yet.")
         elif corrected := self.totals.to_fix - self.still_open.to_fix:
-            rows = counted(self.totals.to_fix, "row")
-            console.say(f"Later runs corrected {corrected:,} of {rows}.")
+            to_fix = counted(self.totals.to_fix, "row")
+            console.say(f"Later runs corrected {corrected:,} of {to_fix}.")
             say_wrapped(f"Still open: {named_open_rows(self.still_open)}")
         else:
             say_wrapped(sentence_of(self.totals, self._stopped, self._rework))
-        for each in self.corrects:
-            say_wrapped(f"Still open after this rework: {named_open_rows(each)}")
+        for rows in self.corrects:
+            say_wrapped(f"Still open after this rework: {named_open_rows(rows)}")
 
     def say_rows(self, journal: JournalReader, most: int | None) -> None:
         """Print the rows that were not updated, and what Fatora answered."""
@@ -154,6 +154,7 @@ class _Run:
 
     @property
     def _stopped(self) -> str | None:
+        """Why the run stopped early, in a sentence, if it did."""
         if self.outcome == INTERRUPTED:
             return "The run was interrupted (no end recorded)."
         return stop_reason(self.manifest)
@@ -161,17 +162,14 @@ class _Run:
     @property
     def _rework(self) -> str:
         """The name of the file of rows to fix."""
-        return self._first_of(self.folder.rework) or "the rework file"
+        rework = self.folder.rework_to_fix
+        return rework.name if rework else "the rework file"
 
     @property
     def _place(self) -> str:
-        """Where all rows are, unless they were pruned."""
-        results = self._first_of(self.folder.results)
-        return f" in {results}" if results else ""
-
-    @staticmethod
-    def _first_of(named: Callable[[str], Path]) -> str | None:
-        return next((path.name for path in map(named, _ENDINGS) if path.exists()), None)
+        """The file that has all rows, after “in”; empty if it was pruned."""
+        results = self.folder.results_to_open
+        return f" in {results.name}" if results else ""
 
 
 def _say(label: str, text: str) -> None:
@@ -186,7 +184,7 @@ def _session_in_words(session: Session) -> str:
 
 
 def _row_facts(journal: JournalReader, most: int | None) -> Iterator[dict[str, Any]]:
-    """Yield what is shown of each row that was not updated; ``id`` is the cell as it is."""
+    """Yield what is shown of each row that was not updated; ``id`` is the unchanged cell."""
     column = journal.staged().columns[Field.ID]
     for row in journal.rows(statuses=NOT_UPDATED, limit=most):
         yield {

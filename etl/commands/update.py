@@ -142,7 +142,7 @@ def command(
     credentials = None if sandbox else read_credentials(os.environ)
     if verbose:
         _log_to_console()
-    with stop_on_signals() as stop, progress(wanted=not (quiet or as_json)) as bar:
+    with stop_on_signals() as stop, progress(enabled=not (quiet or as_json)) as bar:
         summaries = etl.update(
             inputs,
             settings,

@@ -54,8 +54,8 @@ def command(
 def _print(verified: Verification) -> None:
     for problem in verified.problems:
         console.say(str(problem))
-    found = counted(len(verified.problems), "problem")
-    outcome = f"{found} found" if verified.problems else "all files intact"
+    problems = counted(len(verified.problems), "problem")
+    outcome = f"{problems} found" if verified.problems else "all files intact"
     console.say(f"{counted(len(verified.runs), 'run')} verified: {outcome}.")
     if last := verified.newest_seal:
         console.say(f"Newest seal: run {last.run}, SHA-256 {last.sha256}")

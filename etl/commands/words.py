@@ -23,7 +23,7 @@ def short_id(run: str) -> str:
 
 
 def minute(time: datetime) -> str:
-    """Return a time as tables show it."""
+    """Return a date and time to the minute, such as ``2026-11-28 02:15``."""
     return f"{time:%Y-%m-%d %H:%M}"
 
 

@@ -1,4 +1,4 @@
-"""From rows and plain facts to the files that people read. ``etl.jobs.writing`` collects the facts.
+"""Writes the files that people read, from rows and facts that ``etl.jobs.writing`` collects.
 
 ``tables`` has the columns of the results and of the rework. ``sheets`` writes a table as CSV or as
 a workbook, ``look`` has a workbook's formats, and ``summary`` writes the sheet that it opens with.

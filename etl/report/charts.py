@@ -1,7 +1,7 @@
 """The geometry of the report's charts.
 
-Horizontally, everything is in percent of the chart's width, so that a chart fits any screen while
-its text keeps its size; vertically, in pixels of a fixed height.
+Horizontal values are percents of the chart's width, so that a chart fits any screen while its text
+keeps its size. Vertical values are pixels of a fixed height.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ MOST_STRETCHES = 12
 _FEWEST_COLUMNS = 12
 _ATTEMPTS_PER_COLUMN = 4  # on average; with fewer a column means little
 
-_TOP, _BOTTOM = 22.0, 178.0  # of the plot; the labels are above and below
-_THINNEST = 1.5  # percent, the least width of a part
-_PAUSE = 3.0  # percent
+_TOP, _BOTTOM = 22.0, 178.0  # pixels: the plot, with labels above and below it
+_THINNEST = 1.5  # percent: the least width of a part of the bar
+_PAUSE = 3.0  # percent: the width of a pause
 _LABEL = 22.0  # percent of the width that a time of day needs on a phone
 
 _SCALES = (  # for durations, from fine to coarse: the bounds between 1 and 10
@@ -33,7 +33,7 @@ _SCALES = (  # for durations, from fine to coarse: the bounds between 1 and 10
     (1,),
 )
 _MOST_BARS = 12
-_FEWEST_BARS = 6  # a bar is at most as wide as one of so many
+_FEWEST_BARS = 6  # with fewer, the bars keep this width and leave space at the right
 _MANY_ATTEMPTS = 9  # rows with more of them share a bar
 _SECOND = 1_000  # milliseconds
 _HUNDRED = 100
@@ -86,16 +86,16 @@ def columns_of(seconds: Sequence[float], attempts: int) -> list[int]:
     """Return the number of columns for each stretch, so that all columns last about as long."""
     total = min(MOST_COLUMNS, max(_FEWEST_COLUMNS, attempts // _ATTEMPTS_PER_COLUMN))
     whole = sum(seconds)
-    return [max(1, math.floor(total * each / whole)) for each in seconds]
+    return [max(1, math.floor(total * part / whole)) for part in seconds]
 
 
 def outcome_bar(counts: Mapping[Status, int]) -> list[Shape]:
-    """Return the parts of a bar, as wide as their shares, but wide enough to be seen."""
+    """Return a bar's part for each status: as wide as its share, but wide enough to be seen."""
     rows = sum(counts.values())
-    wide = {s: max(100 * count / rows, _THINNEST) for s, count in counts.items() if count}
+    widths = {s: max(100 * count / rows, _THINNEST) for s, count in counts.items() if count}
     shapes, x = [], 0.0
-    for status, width in wide.items():
-        part = 100 * width / sum(wide.values())
+    for status, width in widths.items():
+        part = 100 * width / sum(widths.values())
         shapes.append(Shape(status, round(x, 3), 0, round(part, 3), 100))
         x += part
     return shapes
@@ -103,8 +103,8 @@ def outcome_bar(counts: Mapping[Status, int]) -> list[Shape]:
 
 def time_chart(stretches: Sequence[Stretch]) -> Chart:
     """Return requests per second over the time of sending; all pauses have the same width."""
-    whole = sum(stretch.seconds for stretch in stretches)
-    wide = (100 - _PAUSE * (len(stretches) - 1)) / whole
+    seconds = sum(stretch.seconds for stretch in stretches)
+    percent_per_second = (100 - _PAUSE * (len(stretches) - 1)) / seconds
     top = _round_up(max(map(_peak, stretches)))
     shapes: list[Shape] = []
     marks: list[Mark] = []
@@ -114,7 +114,7 @@ def time_chart(stretches: Sequence[Stretch]) -> Chart:
         if x:
             pauses.append(Shape("pause", round(x, 3), _TOP, _PAUSE, _BOTTOM - _TOP))
             x += _PAUSE
-        width = stretch.seconds * wide
+        width = stretch.seconds * percent_per_second
         shapes.extend(_columns(stretch, x, width, top))
         if not marks or x - marks[-1].at >= _LABEL:
             marks.append(Mark(round(x, 3), stretch.started, "start"))
@@ -132,10 +132,10 @@ def durations_chart(durations: Sequence[tuple[int, int]]) -> Chart:
         bounds = _bounds(scale, shortest, longest)
         if len(bounds) <= _MOST_BARS:
             break
-    found = [0] * len(bounds)
+    counts = [0] * len(bounds)
     for ms, count in durations:
-        found[bisect_left(bounds, ms)] += count
-    return _histogram([(_length(ms), count) for ms, count in zip(bounds, found, strict=True)])
+        counts[bisect_left(bounds, ms)] += count
+    return _histogram([(_length(ms), count) for ms, count in zip(bounds, counts, strict=True)])
 
 
 def attempts_chart(attempts: Mapping[int, int]) -> Chart:
@@ -147,7 +147,7 @@ def attempts_chart(attempts: Mapping[int, int]) -> Chart:
 
 
 def percentile(durations: Sequence[tuple[int, int]], share: float) -> int:
-    """Return the milliseconds within which this share of the attempts ended; they are sorted."""
+    """Return the milliseconds within which this share of the attempts, which are sorted, ended."""
     left = math.ceil(share * sum(count for _, count in durations))
     for ms, count in durations:
         left -= count
@@ -166,60 +166,67 @@ def brief(number: float) -> str:
 
 
 def _peak(stretch: Stretch) -> float:
-    return max(sum(each.values()) for each in stretch.columns) / _lasting(stretch)
+    """Return the attempts per second in the highest column of a stretch."""
+    return max(sum(counts.values()) for counts in stretch.columns) / _column_seconds(stretch)
 
 
-def _lasting(stretch: Stretch) -> float:
+def _column_seconds(stretch: Stretch) -> float:
     return stretch.seconds / len(stretch.columns)
 
 
 def _columns(stretch: Stretch, x: float, width: float, top: float) -> list[Shape]:
-    """Return the columns of one stretch, in which the statuses are stacked."""
+    """Return the columns of one stretch, in which the statuses are stacked.
+
+    The stretch begins at ``x`` and is ``width`` wide; ``top`` is the requests per second at _TOP.
+    """
     shapes = []
-    each = width / len(stretch.columns)
+    step = width / len(stretch.columns)
     for number, counts in enumerate(stretch.columns):
-        y = _BOTTOM
+        left, y = x + number * step, _BOTTOM
         for status, count in counts.items():
-            height = (_BOTTOM - _TOP) * count / _lasting(stretch) / top
+            height = (_BOTTOM - _TOP) * count / _column_seconds(stretch) / top
             y -= height
-            left, wide = x + number * each, each * 0.88
             shapes.append(
-                Shape(status, round(left, 3), round(y, 2), round(wide, 3), round(height, 2))
+                Shape(status, round(left, 3), round(y, 2), round(step * 0.88, 3), round(height, 2))
             )
     return shapes
 
 
 def _histogram(bars: Sequence[tuple[str, int]]) -> Chart:
+    """Return a bar for each label and count; a bar of any count but 0 can be seen."""
     highest = max(count for _, count in bars) or 1
-    each = 100 / max(len(bars), _FEWEST_BARS)
+    step = 100 / max(len(bars), _FEWEST_BARS)
     shapes, across, upwards = [], [], []
     for number, (label, count) in enumerate(bars):
         height = max((_BOTTOM - _TOP) * count / highest, 1.5 if count else 0)
-        x = number * each
+        x = number * step
         words = f"{label}: {count:,}"
-        shapes.append(Shape("", x, _BOTTOM - height, each * 0.84, height, words))
-        across.append(Mark(x + each * 0.42, label))
+        shapes.append(Shape("", x, _BOTTOM - height, step * 0.84, height, words))
+        across.append(Mark(x + step * 0.42, label))
         upwards.append(Mark(_BOTTOM - height - 5, brief(count) if count else ""))
     return Chart(shapes, across, upwards)
 
 
 def _bounds(scale: Sequence[float], shortest: int, longest: int) -> list[int]:
-    """Return the bounds of a scale that cover all durations."""
+    """Return the bounds of a scale, repeated for each power of ten, that cover all durations."""
     powers = range(len(str(longest)) + 1)
     numbers = sorted({math.ceil(digit * 10**power) for power in powers for digit in scale})
     return numbers[bisect_left(numbers, shortest) : bisect_left(numbers, longest) + 1]
 
 
 def _length(ms: int) -> str:
+    """Return a duration as a label: milliseconds without a unit, or seconds such as 1.5s."""
     return str(ms) if ms < _SECOND else f"{ms / _SECOND:g}s"
 
 
 def _scale(top: float) -> list[Mark]:
+    """Return the labels of the vertical axis, at half its height and at its top."""
     return [
         Mark(_BOTTOM - (_BOTTOM - _TOP) * share, f"{brief(top * share)}/s") for share in (0.5, 1)
     ]
 
 
 def _round_up(number: float) -> float:
+    """Return the next number that is one of _ROUND times a power of ten."""
     power = 10.0 ** math.floor(math.log10(number))
     return next(digit * power for digit in _ROUND if digit * power >= number)

@@ -21,7 +21,7 @@ _KNOWN_BY = (Field.NAME, Field.ID, Field.EMAIL)  # people know a client by these
 class Entry(NamedTuple):
     """A row as the page shows it.
 
-    ``error`` and ``warning`` are in parts: every second part has its own text direction.
+    ``error`` and ``warning`` are in parts: every second part is quoted text with its own direction.
     """
 
     cells: Sequence[str]
@@ -38,7 +38,7 @@ class Entry(NamedTuple):
     codes: str = ""
 
     def as_json(self) -> str:
-        """Return it as JSON for the script. Nothing in it can close the HTML element around it."""
+        """Return the entry as JSON for the script; it cannot close the HTML element around it."""
         text = json.dumps(self._asdict(), ensure_ascii=False, separators=(",", ":"))
         return text.replace("<", r"\u003c")
 

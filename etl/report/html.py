@@ -47,8 +47,8 @@ class RunReport:
     """All that the page shows of a run.
 
     ``names`` are the columns of the input, ``columns`` is the index of each field among them, and
-    ``sheet`` is the sheet that was read. ``not_updated`` is read once, and only as far as it is
-    shown. ``results`` and ``rework`` are the names of the files with all rows and with the rows to
+    ``sheet`` is the sheet that was read. ``not_updated`` are the rows to show, which can be read
+    once. ``results`` and ``rework`` are the names of the files with all rows and with the rows to
     fix. ``codes`` has the number of rows for each code, ``durations`` the number of attempts for
     each duration in milliseconds, sorted, and ``attempts`` the number of rows for each number of
     attempts. ``seconds`` is how long rows were sent, without pauses. ``earlier`` counts the
@@ -144,7 +144,7 @@ def _page() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update({each.__name__: each for each in _FILTERS})
+    environment.filters.update({function.__name__: function for function in _FILTERS})
     environment.globals.update(charts=charts, statuses=tuple(Status), most_cells=MOST_CELLS)
     return environment.get_template("report.html.j2")
 
@@ -162,11 +162,12 @@ def _policy(style: str, script: str) -> str:
 
 
 def _hash(source: str) -> str:
+    """Return the hash of a style or script as a Content-Security-Policy has it."""
     return "sha256-" + base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()
 
 
 def _shown(value: object) -> object:
-    """Return a value for the template, with invisible characters written out."""
-    if not isinstance(value, str) or hasattr(value, "__html__"):  # markup is the template's own
+    """Return a value as the page shows it: a text has its invisible characters written out."""
+    if not isinstance(value, str) or hasattr(value, "__html__"):  # only templates make markup
         return value
     return words.visible_lines(value)

@@ -43,7 +43,7 @@ _LATIN = frozenset({Field.ID, Field.EMAIL, Field.PHONE})
 _NARROWEST, _WIDEST = 8, 40  # of any other column, in characters
 _MARGIN = 2
 _ARROW = 3  # the filter button, which covers the end of a header
-_MOST_LINES = 20
+_MOST_LINES = 20  # of a row; Excel allows at most 409 points
 LINE = 15  # the height of a line of text, in points
 _LINE_COLOUR = "#8A94A3"
 _LEFT_TO_RIGHT = 1
@@ -132,12 +132,12 @@ class Widths:
         self._longest = list(map(max, self._longest, map(_longest_line, row)))
 
     def see_sentences(self, row: Sequence[str]) -> None:
-        """Take into account which columns of sentences are not empty."""
+        """Note which columns of sentences have a text, and so need their full width."""
         for index in [index for index in self._empty if row[index]]:
             del self._empty[index]
 
-    def found(self) -> list[int]:
-        """Return the width of each column, in characters."""
+    def in_characters(self) -> list[int]:
+        """Return the width of each column, as Excel counts it, in characters."""
         return [
             _SENTENCES[column]
             if column in _SENTENCES and index not in self._empty
@@ -179,7 +179,10 @@ def note_of(faults: Sequence[Fault]) -> tuple[str, Mapping[str, object]]:
 def set_columns(
     sheet: Worksheet, columns: Sequence[Column], widths: Sequence[int], look: Look
 ) -> None:
-    """Set the widths of the columns; the details are a collapsed group."""
+    """Set the widths of the columns, and collapse the details into a group.
+
+    Excel shows the group's button at the column behind it, which must be marked as collapsed.
+    """
     folded = False
     for index, (column, width) in enumerate(zip(columns, widths, strict=True)):
         options = {"level": 1, "hidden": True} if column in DETAILS else {"collapsed": folded}

@@ -25,7 +25,8 @@ def rows_in_words(totals: Totals) -> str:
     """Return how many rows were read, how many of them are hidden, and how many were blank."""
     words = counted(totals.rows, "row")
     if totals.hidden_rows:
-        words += f", {_of_them(totals.hidden_rows, totals.rows)}hidden"
+        some = "" if totals.rows == 1 else f"{totals.hidden_rows:,} of them "
+        words += f", {some}hidden"
     if totals.blank_rows:
         verb = "was" if totals.blank_rows == 1 else "were"
         words += f"; {counted(totals.blank_rows, 'blank row')} {verb} skipped"
@@ -48,7 +49,7 @@ def open_in_words(rows: OpenRows) -> str:
 
 
 def verdict_in_short(exit_code: ExitCode) -> str:
-    """Return in a word or two whether somebody must do something."""
+    """Return a word or two for an exit code, which show whether somebody must act."""
     return _VERDICTS.get(exit_code, _VERDICTS[ExitCode.STOPPED])
 
 
@@ -60,19 +61,15 @@ def updated_in_words(totals: Totals) -> str:
     return words
 
 
-def _of_them(part: int, whole: int) -> str:
-    return "" if whole == 1 else f"{part:,} of them "
-
-
 def verdict_of(totals: Totals) -> str:
     """Return how many rows were updated and how many were not, in a sentence or two."""
     if not totals.rows:
         return "The file contains no rows."
-    missing = totals.rows - totals.updated
-    verb = "was" if missing == 1 else "were"
+    not_updated = totals.rows - totals.updated
+    verb = "was" if not_updated == 1 else "were"
     verdict = (
-        f"{missing:,} of {counted(totals.rows, 'row')} {verb} not updated."
-        if missing
+        f"{not_updated:,} of {counted(totals.rows, 'row')} {verb} not updated."
+        if not_updated
         else "All rows were updated."
     )
     if totals.corrected:
@@ -90,9 +87,9 @@ def sentence_of(totals: Totals, stopped: str | None, rework: str) -> str:
 
 
 def what_to_do(totals: Totals, stopped: str | None, rework: str) -> list[str]:
-    """Return what to do about the rows that were not updated, in a few sentences for each kind.
+    """Return what to do about rows to send and rows to fix: a text for each, if there are any.
 
-    The arguments are those of `sentence_of`.
+    ``stopped`` and ``rework`` are as in `sentence_of`.
     """
     advice = []
     if totals.left:
@@ -107,5 +104,5 @@ def what_to_do(totals: Totals, stopped: str | None, rework: str) -> list[str]:
 
 
 def _rows(number: int) -> str:
-    """Return the rows after ``the``: the row, the 2,000 rows."""
+    """Return a number of rows as it follows the word “the”: row, or 2,000 rows."""
     return "row" if number == 1 else f"{number:,} rows"

@@ -58,7 +58,7 @@ class Sheet:
     sandbox: bool = False
 
 
-RESULTS = Sheet("Results")  # if the input has no sheet with a name
+RESULTS = Sheet("Results")  # for a CSV, which has no sheet to take the name from
 
 
 def write_table(
@@ -96,12 +96,12 @@ def _write_workbook(
     path: Path, table: ReportTable, sheet: Sheet, summary: SummaryFacts | None
 ) -> int:
     """Write a workbook of text cells, a row at a time."""
-    import xlsxwriter  # noqa: PLC0415 - most runs write none
+    import xlsxwriter  # noqa: PLC0415 - slow, and most runs write no workbook
 
     with xlsxwriter.Workbook(path, {"constant_memory": True}) as workbook:
         look = Look(workbook)
         taken = _SUMMARY if summary else ""
-        count = _write_sheet(_added(workbook, sheet, taken), table.arranged(), look)
+        count = _write_sheet(_add_sheet(workbook, sheet, taken), table.arranged(), look)
         if summary:
             page = workbook.add_worksheet(_SUMMARY)
             write_summary(page, summary, look)
@@ -109,25 +109,26 @@ def _write_workbook(
         return count
 
 
-def _added(workbook: Workbook, wanted: Sheet, taken: str) -> Worksheet:
-    """Add a sheet with this name, or another if it is taken or Excel does not allow it."""
+def _add_sheet(workbook: Workbook, sheet: Sheet, taken: str) -> Worksheet:
+    """Add a sheet to a workbook; it is called Results if its name is taken or not allowed."""
     from xlsxwriter.exceptions import XlsxInputError  # noqa: PLC0415 - as above
 
-    name = RESULTS.name if wanted.name.casefold() == taken.casefold() else wanted.name
+    name = RESULTS.name if sheet.name.casefold() == taken.casefold() else sheet.name
     try:
-        sheet = workbook.add_worksheet(name)
+        added = workbook.add_worksheet(name)
     except XlsxInputError:
-        sheet = workbook.add_worksheet(RESULTS.name)
-    sheet.set_comments_author("fatora-clients")
-    if wanted.right_to_left:
-        sheet.right_to_left()
-    if wanted.sandbox:
-        sheet.set_tab_color(SANDBOX[0])
-        sheet.set_header(f"&C&B&14{IN_SANDBOX}")
-    return sheet
+        added = workbook.add_worksheet(RESULTS.name)
+    added.set_comments_author("fatora-clients")
+    if sheet.right_to_left:
+        added.right_to_left()
+    if sheet.sandbox:
+        added.set_tab_color(SANDBOX[0])
+        added.set_header(f"&C&B&14{IN_SANDBOX}")
+    return added
 
 
 def _write_sheet(sheet: Worksheet, table: ReportTable, look: Look) -> int:
+    """Write a table with its formats, widths and print settings, and return its number of rows."""
     columns = table.columns
     widths = Widths(table.header, columns)
     rows = _Rows(sheet, columns, look)
@@ -140,11 +141,11 @@ def _write_sheet(sheet: Worksheet, table: ReportTable, look: Look) -> int:
         if count <= _FITTED and (height := height_of(line.cells, columns)):
             sheet.set_row(count, height)
         rows.write(count, line)
-    found = widths.found()
-    set_columns(sheet, columns, found, look)  # XlsxWriter writes these above the rows
-    set_view(sheet, found, table.leading)
+    characters = widths.in_characters()
+    set_columns(sheet, columns, characters, look)  # XlsxWriter writes these above the rows
+    set_view(sheet, characters, table.leading)
     set_paper(sheet)
-    sheet.print_area(0, 0, count, printed(columns, found) - 1)
+    sheet.print_area(0, 0, count, printed(columns, characters) - 1)
     sheet.repeat_rows(0)
     sheet.hide_gridlines(0)  # shows them on paper too
     sheet.autofilter(0, 0, count, len(table.header) - 1)
@@ -170,27 +171,27 @@ class _Rows:
         styles = self._styles
         if self._status is not None:
             styles[self._status] = self._look.statuses[line.cells[self._status]]
-        wrong = self._wrong_in(line)
-        if wrong:
+        faulty = self._faulty_cells(line)
+        if faulty:
             styles = styles.copy()
-            for index in wrong:
+            for index in faulty:
                 styles[index] = self._look.of_faulty(self._columns[index])
         self._write(row, line.cells, styles)
-        for index, faults in wrong.items():
+        for index, faults in faulty.items():
             if not line.cells[index]:
                 self._sheet.write_blank(row, index, None, styles[index])
             if self._notes < _NOTED:
                 self._notes += 1
                 self._sheet.write_comment(row, index, *note_of(faults))
 
-    def _wrong_in(self, line: Line) -> Mapping[int, Sequence[Fault]]:
-        """Return what is wrong with each cell of a row that has faults."""
-        wrong: dict[int, list[Fault]] = {}
+    def _faulty_cells(self, line: Line) -> Mapping[int, Sequence[Fault]]:
+        """Return the faults of each faulty cell of a row, by the cell's index."""
+        faulty: dict[int, list[Fault]] = {}
         for fault in line.faults:
             field = fault.field or _FIELDS.get(fault.code)
             if field and (index := self._places.get(field)) is not None:
-                wrong.setdefault(index, []).append(fault)
-        return wrong
+                faulty.setdefault(index, []).append(fault)
+        return faulty
 
     def _write(self, row: int, cells: Sequence[str], styles: Sequence[Format]) -> None:
         for index, text in enumerate(cells):
@@ -202,9 +203,10 @@ class _Rows:
 
 
 def _as_read(text: str) -> str:
-    """Return the text with one more apostrophe if reading removes one."""
+    """Return the cell that reads back as this text: it has one more apostrophe if one is lost."""
     return text if unguard_formula(text) == text else "'" + text
 
 
 def _fitting(text: str) -> str:
+    """Return a text that Excel's limit for a cell allows, with a note if it was cut."""
     return text if len(text) <= _LONGEST_CELL else text[: _LONGEST_CELL - len(_CUT)] + _CUT

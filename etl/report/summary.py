@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _WIDTHS = (28, 12, 58, 84)  # of the sheet's columns, in characters
 _COUNT = 1  # the column of numbers
 _LAST = len(_WIDTHS) - 1
-_LONGEST = 3_000  # characters of a cell; a row is not high enough to show more
+_LONGEST = 3_000  # characters of a cell; no row is high enough to show more
 _EVERYWHERE = 2  # on screen and on paper
 _TITLE = 24  # the height of its line, in points
 
@@ -54,7 +54,7 @@ class SummaryFacts:
 
 
 def write_summary(sheet: Worksheet, facts: SummaryFacts, look: Look) -> None:
-    """Write the sheet from top to bottom, the only order that a streamed workbook allows."""
+    """Write the sheet from top to bottom, the only order in which a workbook can be streamed."""
     for column, width in enumerate(_WIDTHS):
         sheet.set_column(column, column, width)
     set_paper(sheet)
@@ -81,7 +81,7 @@ def write_summary(sheet: Worksheet, facts: SummaryFacts, look: Look) -> None:
 
 
 def _identity(facts: SummaryFacts) -> Iterator[tuple[str, str]]:
-    """Yield what the file and the run are, with a label for each."""
+    """Yield the lines about the file and the run: each line's label, and its text."""
     yield "File", one_line(facts.file)
     if run := facts.manifest:
         yield "Started", utc(run.sessions[0].begun)
@@ -145,14 +145,17 @@ class _Page:
         self._row += 1
 
     def _set_height(self, texts: Sequence[str], widths: Sequence[int]) -> None:
+        """Make the current line high enough for texts in columns of these widths."""
         lines = max(map(lines_of, texts, widths), default=1)
         self._sheet.set_row(self._row, LINE * lines)
 
     def _merged(self, first: int, text: str, style: Format) -> None:
+        """Write a text into the cells from column ``first`` to the last, merged into one."""
         self._sheet.merge_range(self._row, first, self._row, _LAST, "", style)
         self._put(first, text, style)  # as text: merge_range would write =1+1 as a formula
 
     def _put(self, column: int, text: str, style: Format) -> None:
+        """Write a cell; characters that UTF-8 cannot encode are written as escapes."""
         if text:
             writable = text[:_LONGEST].encode(errors="backslashreplace").decode()
             self._sheet.write_string(self._row, column, writable, style)

@@ -111,7 +111,7 @@ def results_table(
     run: str,
     fields: Mapping[Field, int] | None = None,
 ) -> ReportTable:
-    """Return every row with all of its columns unchanged, and its result.
+    """Return a table of every row: the input's columns unchanged, then its result.
 
     ``fields`` is the index of each field among the ``names``.
     """
@@ -124,7 +124,10 @@ def rework_table(
     run: str,
     fields: Mapping[Field, int] | None = None,
 ) -> ReportTable:
-    """Return rows in the input's own columns, plus what is wrong and what to do."""
+    """Return a table of rows to fix: the input's columns, then what is wrong and what to do.
+
+    ``fields`` is the index of each field among the ``names``.
+    """
     return _table(names, rows, run, fields, _REWORK)
 
 
@@ -135,10 +138,10 @@ def _table(
     fields: Mapping[Field, int] | None,
     added: Cells,
 ) -> ReportTable:
-    of_index = {index: field for field, index in (fields or {}).items()}
+    field_at = {index: field for field, index in (fields or {}).items()}
     return ReportTable(
         header=[*names, *(column.header for column in added)],
-        columns=[*map(of_index.get, range(len(names))), *added],
+        columns=[*map(field_at.get, range(len(names))), *added],
         lines=(
             Line([*row.cells, *(_text(cell(row, run)) for cell in added.values())], row.faults)
             for row in rows

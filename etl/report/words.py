@@ -69,13 +69,13 @@ def number(value: float) -> str:
 
 
 def open_rows(earlier: OpenRows) -> str:
-    """Return what is still open of an earlier file whose rows this one corrects."""
+    """Return what is still open of an earlier file, and how to send the rest of it."""
     advice = " Run that file again to send them." if earlier.left else ""
     return f"Still open in {quote(earlier.file)}: {open_in_words(earlier)}.{advice}"
 
 
 def parts(sentence: str) -> list[str]:
-    """Return a sentence in parts: every second part has its own text direction."""
+    """Split a sentence at its isolates: every second part is a quote with its own direction."""
     return [visible(part) for part in _ISOLATES.split(sentence)]
 
 
@@ -117,5 +117,5 @@ def utc(time: str) -> str:
 
 
 def verdict(exit_code: int) -> str:
-    """Return in a word or two whether somebody must do something."""
+    """Return a word or two for an exit code, which show whether somebody must act."""
     return verdict_in_short(ExitCode(exit_code))

@@ -1,8 +1,8 @@
 """The chain of all runs: each manifest names the one that was sealed before it.
 
 A run that is resumed or pruned is sealed again. Its new manifest lists its earlier seals, which
-stay links of the chain. So every seal is named by the next one, except the newest: only a copy that
-is kept elsewhere can show whether that one was replaced.
+stay links of the chain. Every seal except the newest is therefore named by the next one. Only a
+copy of the newest seal that is kept elsewhere can show whether that one was replaced.
 """
 
 from __future__ import annotations
@@ -20,44 +20,48 @@ if TYPE_CHECKING:
 
 
 def newest(manifests: Iterable[Manifest]) -> Seal | None:
-    """Return the seal that the next one must name: the one that no other names yet.
+    """Return the newest seal, which no other seal names yet and which the next one must name.
 
-    If the chain is broken there may be several. Then it is one that was sealed after the missing
-    manifest, and of these the one with the most seals before it.
+    A broken chain may have several unnamed seals. The newest is then one that was sealed after the
+    missing manifest and, of several such seals, the one with the most seals before it.
     """
     links = dict(_links(manifests))
     unnamed = links.keys() - set(links.values())
-    return max(unnamed, key=lambda seal: _rank(_line(links, seal), links), default=None)
+
+    def rank(seal: Seal) -> tuple[bool, int, str]:
+        line = _line(links, seal)
+        follows_a_gap = links[line[-1]] is not None
+        return follows_a_gap, len(line), seal.run
+
+    return max(unnamed, key=rank, default=None)
 
 
 def breaks(manifests: Iterable[Manifest]) -> dict[str, str]:
-    """Return the runs whose manifests break the chain, each with what is wrong."""
+    """Return what is wrong with each run whose manifest breaks the chain, by the run's id."""
     manifests = list(manifests)
     links = dict(_links(manifests))
     runs = {manifest.run for manifest in manifests}
-    found = {}
+    problems = {}
     for seal, previous in links.items():
         if previous is not None and previous not in links:
             lost = "modified since" if previous.run in runs else "missing, but"
-            found[previous.run] = f"{lost} run {seal.run} was sealed after it"
-    # A missing manifest leaves others unlinked, which must not be blamed for it.
-    return found or _not_linked(links, newest(manifests))
-
-
-def _not_linked(links: Links, last: Seal | None) -> dict[str, str]:
-    line = _line(links, last)
-    found = {seal.run: "not linked to the other runs" for seal in links.keys() - set(line)}
+            problems[previous.run] = f"{lost} run {seal.run} was sealed after it"
+    if problems:  # a missing manifest leaves others unlinked, which must not be blamed for it
+        return problems
+    line = _line(links, newest(manifests))
+    problems = {seal.run: "not linked to the other runs" for seal in links.keys() - set(line)}
     if line and links[line[-1]] is not None:
-        found[line[-1].run] = "the chain has no first run"
-    return found
+        problems[line[-1].run] = "the chain has no first run"
+    return problems
 
 
 def _links(manifests: Iterable[Manifest]) -> Iterator[tuple[Seal, Seal | None]]:
-    for each in manifests:
-        for version in each.earlier:
-            yield Seal(each.run, version.sha256), version.previous
-        if each.sealed_as:
-            yield Seal(each.run, each.sealed_as), each.previous
+    """Yield each seal that a manifest has or had, with the seal that it names."""
+    for manifest in manifests:
+        for version in manifest.earlier:
+            yield Seal(manifest.run, version.sha256), version.previous
+        if manifest.sealed_as:
+            yield Seal(manifest.run, manifest.sealed_as), manifest.previous
 
 
 def _line(links: Links, last: Seal | None) -> list[Seal]:
@@ -67,7 +71,3 @@ def _line(links: Links, last: Seal | None) -> list[Seal]:
         line[last] = None
         last = links[last]
     return list(line)
-
-
-def _rank(line: list[Seal], links: Links) -> tuple[bool, int, str]:
-    return links[line[-1]] is not None, len(line), line[0].run

@@ -96,7 +96,7 @@ class RunFolder:
 
     @property
     def continued(self) -> tuple[Path, Path]:
-        """The files that a resumed or pruned run goes on with, instead of writing them anew."""
+        """The files that resuming or pruning changes in place; others are replaced or removed."""
         return self.journal, self.log
 
     @property
@@ -105,7 +105,7 @@ class RunFolder:
         return self.path / "report.html"
 
     def take_input(self, source: Path) -> InputFacts:
-        """Copy an input, which is read only once, and return its facts.
+        """Copy the file that operations sent, and return its facts; it is read only this once.
 
         Raises:
             InputError: it cannot be read.
@@ -128,8 +128,8 @@ class RunFolder:
 
     def clear_unfinished(self) -> None:
         """Remove files that a killed session had not finished writing."""
-        for left in unfinished_in(self.path):
-            left.unlink()
+        for file in unfinished_in(self.path):
+            file.unlink()
 
     def hashes(self) -> dict[str, str]:
         """Return the SHA-256 of every file of the run but the manifest, by name."""
@@ -150,10 +150,10 @@ class RunsFolder:
         """Create the folder if needed, and check that runs can be written there.
 
         Raises:
-            ConfigError: they cannot.
+            ConfigError: runs cannot be written there.
         """
         try:
-            missing = [each for each in (self.path, *self.path.parents) if not each.exists()]
+            missing = [path for path in (self.path, *self.path.parents) if not path.exists()]
             self.path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
             for made in missing:
                 sync_folder(made.parent)
@@ -172,7 +172,7 @@ class RunsFolder:
         """Check that the folder exists and can be read.
 
         Raises:
-            ConfigError: it does not exist, unless it ``may_be_missing``, or it cannot be read.
+            ConfigError: the folder cannot be read, or does not exist and not ``may_be_missing``.
         """
         try:
             with os.scandir(self.path):
@@ -190,10 +190,10 @@ class RunsFolder:
 
     @contextmanager
     def staging(self, started: datetime, *, sandbox: bool = False) -> Iterator[RunFolder]:
-        """Give a hidden folder in which a run is prepared; it is deleted unless it is published.
+        """Yield a hidden folder in which to prepare a run; it is deleted unless it is published.
 
-        So a visible run folder always holds a file that was completely read and validated. The id
-        of a sandbox run ends in ``-SANDBOX``, so that it is recognised everywhere.
+        A visible run folder therefore always holds a file that was completely read and validated.
+        The id of a sandbox run ends in ``-SANDBOX``, so that it is recognised everywhere.
         """
         self._clear_staging()
         stamp = started.strftime("%Y%m%dT%H%M%S.%f")[:-3]
@@ -234,14 +234,14 @@ class RunsFolder:
         """
         runs = self.all()
         if name == _LATEST:
-            found = runs[:1]
+            matching = runs[:1]
         else:
-            found = [run for run in runs if run.run == name] or [
+            matching = [run for run in runs if run.run == name] or [
                 run for run in runs if run.run.startswith(name)
             ]
-        if len(found) == 1:
-            return found[0]
-        problem = f"{len(found)} runs begin with" if found else "there is no run"
+        if len(matching) == 1:
+            return matching[0]
+        problem = f"{len(matching)} runs begin with" if matching else "there is no run"
         raise ConfigError(f"{problem} {quote(name)} in {self.path}; see fatora-clients history")
 
     def of_same(
@@ -252,14 +252,14 @@ class RunsFolder:
         All addresses of this machine are one API, whatever their ports.
 
         Raises:
-            DamagedError: the manifest of a run of these bytes is damaged, so that nobody
-                knows what was sent of them.
+            DamagedError: the manifest of a run of these bytes is damaged, so that it is unknown
+                which of their rows were sent.
         """
         for folder in self.all():
             try:
                 manifest = Manifest.read(folder.manifest)
             except DamagedError:
-                if any(sha256_of(each) == facts.sha256 for each in folder.path.glob("input.*")):
+                if any(sha256_of(file) == facts.sha256 for file in folder.path.glob("input.*")):
                     raise
                 continue
             same = manifest.input.sha256 == facts.sha256 and manifest.input.sheet == facts.sheet
@@ -279,5 +279,5 @@ class RunsFolder:
         return self.path / "refused.jsonl"
 
     def _clear_staging(self) -> None:
-        for left in self.path.glob(f"{_STAGING}*"):
-            shutil.rmtree(left, ignore_errors=True)
+        for folder in self.path.glob(f"{_STAGING}*"):
+            shutil.rmtree(folder, ignore_errors=True)

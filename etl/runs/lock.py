@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NAME = ".lock"
-_PATIENCE = 0.25  # seconds: `holder_of` takes the lock for an instant
+_PATIENCE = 0.25  # seconds, since `holder_of` takes the lock for an instant
 _LONGEST_NOTE = 200  # bytes
 
 
@@ -71,13 +71,13 @@ def locked(runs_dir: Path) -> Iterator[None]:
 
 
 def holder_of(runs_dir: Path) -> Holder | None:
-    """Return the process that uses the runs folder; None if there is none, or it is unknown."""
+    """Return the process that uses the runs folder, or None if there is none or it is unknown."""
     with suppress(OSError):
         descriptor = os.open(runs_dir / _NAME, os.O_RDONLY | os.O_NONBLOCK)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return _noted(os.read(descriptor, _LONGEST_NOTE))
+            return _parsed(os.read(descriptor, _LONGEST_NOTE))
         finally:
             os.close(descriptor)
     return None
@@ -94,8 +94,8 @@ def _note_holder(path: Path) -> None:
         path.write_text(f"{note}\n", encoding="ascii")
 
 
-def _noted(note: bytes) -> Holder:
-    """Return the holder by its note, which may be empty or damaged."""
+def _parsed(note: bytes) -> Holder:
+    """Return the holder that a lock file's note names; the note may be empty or damaged."""
     try:
         facts = json.loads(note)
         return Holder(int(facts["pid"]), datetime.fromisoformat(facts["since"]).astimezone(UTC))

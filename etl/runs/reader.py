@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-# Milliseconds between two times; a Julian day is a float, and exact to less than one of them.
+# Milliseconds between two times. A Julian day of this century is a float that is exact to 2^-31
+# days, which are 0.04 ms.
 _MS = "CAST(ROUND((julianday({until}) - julianday({since})) * 86400000) AS INTEGER)"
 
-# The least byte of SQLite's codes: https://www.sqlite.org/rescode.html
+# Primary result codes: the lowest byte of an extended one. Source: sqlite.org/rescode.html.
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
@@ -84,10 +85,11 @@ class JournalReader:
     """The journal of one run, opened for reading. Use it as a context manager."""
 
     def __init__(self, path: Path) -> None:
-        """Open it read-only.
+        """Open a journal read-only.
 
         Raises:
-            DamagedError: it is damaged or missing; raised here or when the block ends.
+            DamagedError: the journal is damaged or missing. SQLite may notice damage only when it
+                reads: then the end of the ``with`` block raises this.
         """
         self._path = path
         try:
@@ -112,12 +114,12 @@ class JournalReader:
         return Staged(**{**facts, "names": tuple(facts["names"]), "columns": columns})
 
     def counts(self) -> dict[Status, int]:
-        """Return the number of rows of every status, those with none included."""
-        found = dict(self._db.execute("SELECT status, COUNT(*) FROM rows_now GROUP BY status"))
-        return {status: found.get(status, 0) for status in Status}
+        """Return the number of rows of every status, including statuses without rows."""
+        counts = dict(self._db.execute("SELECT status, COUNT(*) FROM rows_now GROUP BY status"))
+        return {status: counts.get(status, 0) for status in Status}
 
     def totals(self, *, sandbox: bool = False) -> Totals:
-        """Return the totals.
+        """Return the totals of the run; ``sandbox`` means that nothing was sent to Fatora.
 
         Raises:
             InconsistentError: the counts do not add up to the rows that were read.
@@ -145,15 +147,15 @@ class JournalReader:
         )
 
     def reworked_runs(self) -> list[str]:
-        """Return the runs that the file names as the origin of its rows, in their order."""
-        found = self._db.execute(
+        """Return the runs that the file names as the origin of its rows, in the file's order."""
+        origins = self._db.execute(
             "SELECT origin_run FROM rows WHERE origin_run IS NOT NULL"
             " GROUP BY origin_run ORDER BY MIN(row)"
         )
-        return [run for (run,) in found]
+        return [run for (run,) in origins]
 
     def corrections_of(self, run: str) -> Iterator[tuple[Origin, int, Status]]:
-        """Yield the corrections of rows of ``run``: the origin, their own row number and status."""
+        """Yield each row that corrects a row of ``run``: its origin, its own number and status."""
         for row, origin_row, status in self._db.execute(
             "SELECT row, origin_row, status FROM rows WHERE origin_run = ?", (run,)
         ):
@@ -161,28 +163,28 @@ class JournalReader:
 
     def rows_with(self, statuses: Iterable[Status]) -> set[int]:
         """Return the numbers of the rows that have one of these statuses."""
-        found = self._db.execute(f"SELECT row FROM rows_now WHERE status IN ({_in_sql(statuses)})")
-        return {row for (row,) in found}
+        rows = self._db.execute(f"SELECT row FROM rows_now WHERE status IN ({_in_sql(statuses)})")
+        return {row for (row,) in rows}
 
     def duplicates_of(self, rows: set[int]) -> set[int]:
-        """Return all rows that shared the client number of one of these, but not its values."""
-        found = self._db.execute(
+        """Return all rows that have the client number of one of ``rows``, but other values."""
+        duplicates = self._db.execute(
             "SELECT json_group_array(row) FROM rows, json_each(rows.faults) AS fault"
             " WHERE status = ? AND json_extract(fault.value, '$[0]') = ? GROUP BY client_id",
             (Status.INVALID, Code.ID_DUPLICATE.name),
         )
-        groups = [set(json.loads(group)) for (group,) in found]
+        groups = [set(json.loads(group)) for (group,) in duplicates]
         return set().union(*(group for group in groups if group & rows))
 
     def fault_counts(self) -> dict[Code, int]:
         """Return how many faults of each code the invalid rows have, the most frequent first."""
-        found = self._db.execute(
+        counts = self._db.execute(
             "SELECT json_extract(fault.value, '$[0]') AS code, COUNT(*) AS total"
             " FROM rows, json_each(rows.faults) AS fault WHERE status = ?"
             " GROUP BY code ORDER BY total DESC, code",
             (Status.INVALID,),
         )
-        return {Code[code]: total for code, total in found}
+        return {Code[code]: total for code, total in counts}
 
     def faults(self, code: Code) -> Iterator[tuple[Fault, int]]:
         """Yield each fault of this code in the invalid rows, with the row's number.
@@ -200,13 +202,13 @@ class JournalReader:
 
     def code_counts(self) -> dict[Code, int]:
         """Return how many rows were not updated for each reason, the most frequent first."""
-        found = self._db.execute(
+        counts = self._db.execute(
             "SELECT json_extract(fault.value, '$[0]') AS code, COUNT(DISTINCT row) AS total"
             " FROM rows, json_each(rows.faults) AS fault WHERE status <> ?"
             " GROUP BY code ORDER BY total DESC, code",
             (Status.SUCCESS,),
         )
-        return {Code[code]: total for code, total in found}
+        return {Code[code]: total for code, total in counts}
 
     def attempt_counts(self) -> dict[int, int]:
         """Return the number of rows for each number of attempts, the fewest attempts first."""
@@ -230,18 +232,22 @@ class JournalReader:
         ``sessions`` are the times at which the sessions started. An attempt that a killed program
         left open has no known end and is not counted.
         """
-        found = self._db.execute(
-            "WITH found AS (SELECT MIN(begun) AS first, MAX(ended) AS last, COUNT(*) AS total"
+        # An attempt belongs to the latest session that started before it.
+        sendings = self._db.execute(
+            "WITH sendings AS (SELECT MIN(begun) AS first, MAX(ended) AS last, COUNT(*) AS total"
             "  FROM attempts WHERE ms IS NOT NULL"
             "  GROUP BY (SELECT MAX(value) FROM json_each(?) WHERE value <= begun))"
             f" SELECT first, last, MAX({_MS.format(since='first', until='last')}, 1), total"
-            " FROM found ORDER BY first",
+            " FROM sendings ORDER BY first",
             (json.dumps(list(sessions)),),
         )
-        return [Sending(*each) for each in found]
+        return [Sending(*facts) for facts in sendings]
 
     def pace(self, sending: Sending, columns: int) -> list[dict[Status, int]]:
-        """Split a period into equal columns, and return each one's attempts by status."""
+        """Split a period into equal columns, and return how many attempts of each status each has.
+
+        An attempt is in the column in which it ended.
+        """
         pace: list[dict[Status, int]] = [{} for _ in range(columns)]
         ms = _MS.format(since="?1", until="ended")
         for number, status, total in self._db.execute(
@@ -251,7 +257,9 @@ class JournalReader:
             (sending.started, sending.ended, columns, sending.ms),
         ):
             pace[number][Status(status)] = total
-        return [{status: each[status] for status in Status if status in each} for each in pace]
+        return [
+            {status: counts[status] for status in Status if status in counts} for counts in pace
+        ]
 
     def rows(
         self,
@@ -261,22 +269,23 @@ class JournalReader:
         corrected: bool = True,
         limit: int | None = None,
     ) -> Iterator[ReportRow]:
-        """Yield the rows of these statuses, or one client's, in the order of the input.
+        """Yield the rows of these statuses, or of one client only, in the order of the input.
 
-        At most ``limit`` of them; those that later runs have corrected only if ``corrected``.
+        ``limit`` is the most rows to yield. If not ``corrected``, rows that later runs have
+        corrected are left out.
         """
-        wanted = f"status IN ({_in_sql(statuses)})"
+        condition = f"status IN ({_in_sql(statuses)})"
         if not corrected:
-            wanted += " AND NOT corrected"
+            condition += " AND NOT corrected"
         if client_id is not None:
-            wanted += f" AND client_id = {client_id:d}"
-        most = -1 if limit is None else limit
+            condition += f" AND client_id = {client_id:d}"
+        most = -1 if limit is None else limit  # SQLite takes -1 as no limit
         for number, cells, client, status, faults, *rest in self._db.execute(
             "SELECT row, cells, client_id, status, faults, warning, http_status, attempts, time, ms"
-            f" FROM rows_now WHERE {wanted} ORDER BY row LIMIT {most:d}"
+            f" FROM rows_now WHERE {condition} ORDER BY row LIMIT {most:d}"
         ):
-            found = tuple(
+            parsed = tuple(
                 Fault(Code[code], text, *map(Field, field))
                 for code, text, *field in json.loads(faults)
             )
-            yield ReportRow(number, json.loads(cells), client, Status(status), found, *rest)
+            yield ReportRow(number, json.loads(cells), client, Status(status), parsed, *rest)

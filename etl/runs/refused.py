@@ -34,10 +34,10 @@ class Refused:
 
 
 def note_refused(runs: RunsFolder, source: Path, sentence: str, when: datetime) -> Refused:
-    """Record durably that an input could not be used.
+    """Record in ``refused.jsonl`` that an input could not be used, and flush it to the disk.
 
     Raises:
-        ConfigError: it cannot be recorded.
+        ConfigError: the record cannot be written.
     """
     time = utc_time(when.timestamp())
     refused = Refused(time, source.name, _digest(source), without_isolates(sentence))
@@ -56,6 +56,7 @@ def note_refused(runs: RunsFolder, source: Path, sentence: str, when: datetime) 
 
 
 def _digest(source: Path) -> str | None:
+    """Return the SHA-256 of a regular file, or None if its bytes cannot be read."""
     try:
         # A pipe or a device might never end.
         return sha256_of(source) if source.is_file() else None
@@ -64,6 +65,7 @@ def _digest(source: Path) -> str | None:
 
 
 def _append(path: Path, line: bytes) -> None:
+    """Append a line to a private file, which is created if needed, and flush it to the disk."""
     descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_RDWR, PRIVATE_FILE)
     with os.fdopen(descriptor, "ab") as file:
         size = os.fstat(descriptor).st_size
@@ -88,6 +90,7 @@ def refused_inputs(runs: RunsFolder) -> Iterator[Refused]:
 
 
 def _refused(facts: dict[str, Any]) -> Refused:
+    """Return the record that a line of JSON holds; raises if it is damaged."""
     when = utc_time(datetime.fromisoformat(facts["when"]).timestamp())
     digest = facts["sha256"]
     return Refused(when, str(facts["name"]), digest and str(digest), str(facts["sentence"]))

@@ -2,8 +2,8 @@
 
 Each row of a rework or results file names a run and a row of that run. A run of such a file
 corrects those rows. A row is closed once a correction of it was updated, or a correction of that
-correction. Of several rows with one client number, people keep one and delete the others: those are
-closed together with it.
+correction. Where several rows have one client number, people keep one and delete the others: these
+are closed together with the one that was kept.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Reworks:
         """Return how many rows of a run are still open.
 
         Raises:
-            DamagedError: its journal is damaged.
+            DamagedError: the run's journal is damaged.
         """
         manifest = self._manifests[run]
         with self._journal(run) as journal:
@@ -43,24 +43,28 @@ class Reworks:
         return OpenRows(run, manifest.input.name, len(to_fix - closed), len(left - closed))
 
     def open_originals(self, run: str) -> list[OpenRows]:
-        """Return what is still open of each run that this run corrects, directly or indirectly."""
-        found = []
+        """Return what is still open of each original file that this run corrects.
+
+        A run may correct an original indirectly, as the rework of a rework.
+        """
+        still_open = []
         for original in sorted(self._originals(run) - {run}):
             with suppress(DamagedError):
-                found.append(self.open_rows(original))
-        return found
+                still_open.append(self.open_rows(original))
+        return still_open
 
     def _corrected_in(self, run: str) -> list[str]:
-        """Return the runs that a run corrects; only earlier ones count."""
-        reworks = self._manifests[run].reworks
-        return [each for each in reworks if each in self._manifests and each < run]
+        """Return the earlier runs that a run corrects; a rework cannot name later ones."""
+        named = self._manifests[run].reworks
+        return [earlier for earlier in named if earlier in self._manifests and earlier < run]
 
     def _originals(self, run: str) -> set[str]:
+        """Return the runs at the origin of a run's corrections, which correct no other run."""
         corrected = self._corrected_in(run)
         return set().union(*map(self._originals, corrected)) if corrected else {run}
 
     def closed_rows(self, run: str) -> set[int]:
-        """Return the rows of a run that were updated by later ones."""
+        """Return the rows of a run that later runs updated, or that people deleted."""
         closed, corrected = set(), set()
         for later in self._corrected_by.get(run, []):
             closed_later = self.closed_rows(later)
@@ -72,7 +76,7 @@ class Reworks:
         return closed | self._deleted(run, closed, corrected)
 
     def _deleted(self, run: str, closed: set[int], corrected: set[int]) -> set[int]:
-        """Return the duplicates of closed rows that nobody wants any more."""
+        """Return the duplicates of closed rows that are in no rework: people deleted them."""
         if closed:
             with suppress(DamagedError), self._journal(run) as journal:
                 return journal.duplicates_of(closed) - corrected

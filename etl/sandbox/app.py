@@ -50,7 +50,7 @@ _MAGIC_EMAIL = re.compile(r".*\+([45][0-9]{2})@[^@]*", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """How the sandbox misbehaves, and how long its tokens are valid; by default it is faultless.
+    """How the sandbox misbehaves, and how long its tokens are valid. The default has no faults.
 
     Attributes:
         latency: Seconds before each answer about clients.
@@ -82,7 +82,7 @@ class ApiError(HTTPException):
 
 
 class Api:
-    """The API as an ASGI application; ``requests_seen`` counts every request, of any kind."""
+    """The API as an ASGI application. ``requests_seen`` counts every request, of any kind."""
 
     def __init__(self, store: Store, behaviour: Behaviour = FAULTLESS) -> None:
         self.requests_seen = 0
@@ -163,6 +163,11 @@ class Api:
         return JSONResponse({"status": "SUCCESS", "client": updated})
 
     def _client(self, request: Request) -> Client:
+        """Return the client that the path names.
+
+        Raises:
+            ApiError: 404, there is none.
+        """
         client_id = request.path_params["client_id"]
         with contextlib.suppress(KeyError):
             if _CLIENT_ID.fullmatch(client_id):
@@ -237,6 +242,7 @@ def failure_of(nth: int, share: float) -> Literal["turned away", "answer lost"] 
 
 
 async def _answer_error(_request: Request, exception: Exception) -> JSONResponse:
+    """Answer in the API's form for errors, also those of Starlette such as an unknown path."""
     refused = cast("HTTPException", exception)
     error = refused.error if isinstance(refused, ApiError) else {"message": refused.detail}
     return JSONResponse(
@@ -255,6 +261,7 @@ _REASONS = {
 
 
 def _refusal(status: int) -> ApiError:
+    """Return the error for a status that has no details of its own."""
     if status == HTTPStatus.UNAUTHORIZED:
         return ApiError(status, "Invalid bearer token")
     return ApiError(status, {"message": _REASONS.get(status, "Refused")})

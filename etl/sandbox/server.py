@@ -56,7 +56,7 @@ class Sandbox:
         return self._api.requests_seen
 
     def __enter__(self) -> Self:
-        # The socket listens already: a request before the thread is ready waits in its queue.
+        # A request that comes before the thread is ready waits in the socket's queue.
         self._thread.start()
         return self
 
@@ -67,7 +67,8 @@ class Sandbox:
     def serve_forever(self, announce: Callable[[], None]) -> None:
         """Wait until Ctrl-C or SIGTERM; only for the main thread.
 
-        ``announce`` is called when both signals are handled, so that its readers can use them.
+        ``announce`` is called once both signals are handled, so that whatever starts the sandbox
+        can wait for the announcement and then end it cleanly.
         """
         with contextlib.suppress(KeyboardInterrupt):
             previous = signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -83,8 +84,8 @@ class Sandbox:
 def _settings(api: Api) -> uvicorn.Config:
     """Return uvicorn's settings; none depends on the environment or on other installed packages.
 
-    Idle connections are kept for longer than a caller pauses, so that it never uses a closed one;
-    requests that are still under way when the sandbox ends have a second to finish.
+    Idle connections stay open for 75 s, longer than callers pause, so that they never use a closed
+    one. Requests that are still under way when the sandbox ends have a second to finish.
     """
     return uvicorn.Config(
         api,

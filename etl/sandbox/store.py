@@ -90,5 +90,6 @@ def _placeholder(client_id: int) -> Client:
 
 
 def _searchable(client: Client) -> str:
+    """Return the texts of a client that a keyword is looked for in, without regard to case."""
     texts = (client.name, client.phone, client.email, client.address, client.notes)
     return "\n".join(texts).casefold()
