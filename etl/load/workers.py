@@ -3,6 +3,9 @@
 Rows may be submitted before a worker is free, so that it does not wait until the next row is
 recorded. After an answer that is not final, no row is started until that answer is collected: the
 submitted rows are returned, because only the loader knows whether sending may continue.
+
+Answers are collected in batches where that keeps no worker waiting, because each batch costs a
+write to the journal, which takes as much CPU time as sending a row.
 """
 
 from __future__ import annotations
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
     from etl.load.api import Api
     from etl.load.judge import Reply, Verdict
     from etl.rows import PendingRow
+
+_LINGER = 0.01  # seconds for which an answer may wait for others to be collected with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,10 @@ class Workers:
         """Make the workers; each gets its own `Api` from ``connect``."""
         self._rows: SimpleQueue[PendingRow | None] = SimpleQueue()
         self._returned: SimpleQueue[Returned | None] = SimpleQueue()
+        self._low = count // 2  # submitted rows at which the next batch is due
+        self._due: SimpleQueue[None] = (
+            SimpleQueue()
+        )  # an Event would not be safe in signal handlers
         self._fault: Exception | None = None
         self._doubts = 0  # rows that raise a doubt and have not been collected yet
         self._doubting = Lock()
@@ -108,6 +117,7 @@ class Workers:
         collected = []
         try:
             returned = self._returned.get(timeout=timeout)
+            self._linger(_LINGER if timeout is None else min(timeout, _LINGER))
             while True:
                 if returned is not None:
                     collected.append(returned)
@@ -121,10 +131,22 @@ class Workers:
     def wake(self) -> None:
         """End a `collect` that waits."""
         self._returned.put(None)
+        self._due.put(None)
+
+    def _linger(self, seconds: float) -> None:
+        """Wait for a batch as long as the workers have enough to do and no answer is urgent."""
+        with suppress(Empty):
+            while True:
+                self._due.get_nowait()  # from an earlier batch
+        if self._rows.qsize() > self._low and not self._doubts:
+            with suppress(Empty):
+                self._due.get(timeout=seconds)
 
     def _work(self, api: Api) -> None:
         try:
             while (row := self._rows.get()) is not None:
+                if self._rows.qsize() <= self._low:
+                    self._due.put(None)
                 self._send(api, row)
         except Exception as error:  # noqa: BLE001 - `collect` raises it
             self._fault = error
@@ -147,6 +169,7 @@ class Workers:
             others = self._not_started()
             self._returned.put(returned)
             self._give_back(others)  # after it, or they might be sent before it is collected
+            self._due.put(None)
 
     def _settle(self, returned: Returned) -> None:
         """Withdraw the doubt: the loader, which collected the row, now decides."""
