@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from etl.codes import Code
@@ -20,30 +21,25 @@ if TYPE_CHECKING:
     from etl.rows import RowResult
 
 _PATIENCE = 10.0  # seconds to wait for another program that reads the journal
-# One statement for any number of rows. sqlite3 releases the GIL at each step of a statement, and
-# the sending threads take it: one statement per row would wait for them once per row.
+# One statement for all rows of a record: sqlite3 releases the GIL at each statement's step, and the
+# sending threads take it, so that a statement per row would wait for them once per row.
 _END_ATTEMPTS = """
-UPDATE attempts SET
-    ended = json_extract(new.value, '$[2]'), status = json_extract(new.value, '$[3]'),
-    code = json_extract(new.value, '$[4]'), http_status = json_extract(new.value, '$[5]'),
-    ms = json_extract(new.value, '$[6]')
-FROM json_each(?) AS new
-WHERE row = json_extract(new.value, '$[0]') AND attempt = json_extract(new.value, '$[1]')
+WITH new (row, attempt, ended, status, code, http_status, ms) AS (VALUES {values})
+UPDATE attempts SET ended = new.ended, status = new.status, code = new.code,
+    http_status = new.http_status, ms = new.ms
+FROM new WHERE attempts.row = new.row AND attempts.attempt = new.attempt
 """
 _END_ROWS = f"""
-UPDATE rows SET
-    status = json_extract(new.value, '$[1]'), faults = json_extract(new.value, '$[2]'),
-    warning = warning || iif('' IN (warning, json_extract(new.value, '$[3]')), '', '{SEPARATOR}')
-        || json_extract(new.value, '$[3]'),
-    http_status = json_extract(new.value, '$[4]'), attempts = json_extract(new.value, '$[5]'),
-    time = json_extract(new.value, '$[6]'), ms = json_extract(new.value, '$[7]'),
-    stored_differently = json_extract(new.value, '$[8]')
-FROM json_each(?) AS new WHERE row = json_extract(new.value, '$[0]')
+WITH new (row, status, faults, warning, http_status, attempts, time, ms, stored_differently)
+AS (VALUES {{values}})
+UPDATE rows SET status = new.status, faults = new.faults,
+    warning = rows.warning || iif('' IN (rows.warning, new.warning), '', '{SEPARATOR}')
+        || new.warning,
+    http_status = new.http_status, attempts = new.attempts, time = new.time, ms = new.ms,
+    stored_differently = new.stored_differently
+FROM new WHERE rows.row = new.row
 """
-_BEGIN_ATTEMPTS = """
-INSERT INTO attempts (row, attempt, begun)
-SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), ? FROM json_each(?)
-"""
+_BEGIN_ATTEMPTS = "INSERT INTO attempts (row, attempt, begun) VALUES {values}"
 _WITHDRAW = """
 DELETE FROM attempts WHERE ended IS NULL AND row IN (SELECT value FROM json_each(?))
 """
@@ -116,14 +112,18 @@ class Journal(JournalReader):
         """
         with transaction(self._db):
             if ended:
-                outcomes = as_json([*map(_ended_attempt, ended)])
-                self._db.execute(_END_ATTEMPTS, (outcomes,))
-                self._db.execute(_END_ROWS, (as_json([*map(_row_so_far, ended)]),))
+                self._execute(_END_ATTEMPTS, [_ended_attempt(each) for each in ended])
+                self._execute(_END_ROWS, [_row_so_far(each) for each in ended])
             if withdrawn:
                 self._db.execute(_WITHDRAW, (as_json([each.row for each in withdrawn]),))
             if begun:
-                intents = as_json([(each.row, each.attempts + 1) for each in begun])
-                self._db.execute(_BEGIN_ATTEMPTS, (now, intents))
+                intents = [(each.row, each.attempts + 1, now) for each in begun]
+                self._execute(_BEGIN_ATTEMPTS, intents)
+
+    def _execute(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        """Execute a statement with ``{values}``, one tuple for each row."""
+        values = ",".join([f"({','.join('?' * len(rows[0]))})"] * len(rows))
+        self._db.execute(statement.format(values=values), [*chain.from_iterable(rows)])
 
     def explain_unsent(self, why: str) -> None:
         """Record why the rows that are NOT_SENT were not sent, as a full sentence."""
