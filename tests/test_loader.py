@@ -15,7 +15,6 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
-import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,7 +64,7 @@ FORBIDDEN = answer(403)
 UNAUTHORIZED = answer(401, {"error": "expired"})
 UNREACHABLE = NotConnectedError("connection refused", insecure=False)
 UNTRUSTED = NotConnectedError("certificate has expired", insecure=True)
-TIMED_OUT = requests.ReadTimeout()
+TIMED_OUT = TimeoutError()
 
 
 @dataclass
@@ -371,7 +370,7 @@ def test_the_log_names_the_cause_of_a_stop(caplog: pytest.LogCaptureFixture) -> 
 PASSING = [
     UNREACHABLE,
     TIMED_OUT,
-    requests.ConnectionError(),
+    ConnectionResetError(),
     TokenUnavailableError("HTTP 503, empty answer"),
 ]
 PASSING_STATUSES = [408, 425, 429, 500, 502, 503, 504]
@@ -432,7 +431,7 @@ def test_attempts_count_on_over_resumes_but_each_run_has_its_own() -> None:
 # What once may have been applied
 
 
-@pytest.mark.parametrize("ambiguous", [BROKEN, TIMED_OUT, requests.ConnectionError()])
+@pytest.mark.parametrize("ambiguous", [BROKEN, TIMED_OUT, ConnectionResetError()])
 @pytest.mark.parametrize("failed", [UNREACHABLE, answer(429), FORBIDDEN, UNAUTHORIZED])
 def test_a_row_stays_unknown_after_a_later_failure(ambiguous: Reply, failed: Reply) -> None:
     """A row stays UNKNOWN after a later failure that had no effect."""

@@ -37,9 +37,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import requests
-from urllib3.exceptions import TimeoutError as AnswerTimeoutError
-
 from etl.codes import Code
 from etl.load.tokens import TokenRefusedError, TokenUnavailableError
 from etl.load.transport import Answer
@@ -69,14 +66,6 @@ _MEANINGS: list[tuple[Container[int], Status, Code]] = [
     (range(500, 600), Status.UNKNOWN, Code.API_UNAVAILABLE),
 ]
 
-_NEVER_SENT = (
-    requests.ConnectTimeout,
-    requests.exceptions.InvalidURL,
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.MissingSchema,
-    requests.URLRequired,
-)
-_TIMEOUTS = (requests.Timeout, AnswerTimeoutError, TimeoutError)
 # Their messages are ours. The message of any other exception may contain the token.
 _EXPLAINED = (NotConnectedError, TokenRefusedError, TokenUnavailableError)
 
@@ -139,9 +128,7 @@ def _meaning_of_failure(error: Exception, host: str) -> tuple[Status, Code, str]
         return Status.FAILED, Code.API_UNAVAILABLE, f"no bearer token from {host} ({error})"
     if isinstance(error, NotConnectedError):
         return Status.FAILED, Code.NETWORK_UNREACHABLE, f"no connection to {host} ({error})"
-    if isinstance(error, _NEVER_SENT):
-        return Status.FAILED, Code.NETWORK_UNREACHABLE, f"no connection to {host}"
-    if isinstance(error, _TIMEOUTS):
+    if isinstance(error, TimeoutError):
         return Status.UNKNOWN, Code.NETWORK_TIMEOUT, f"no answer from {host} in time"
     return Status.UNKNOWN, Code.NETWORK_INTERRUPTED, f"a broken connection to {host}"
 
