@@ -297,14 +297,14 @@ def test_an_answer_does_not_wait_long_for_others() -> None:
 
 @pytest.mark.usefixtures("_patient")
 def test_an_answer_that_may_stop_the_run_is_collected_at_once() -> None:
-    """An answer that raises a doubt does not wait for a batch, and neither do those before it."""
+    """An answer that may stop the run does not wait for a batch, and neither do those before it."""
     sender, _ = workers(1, lambda number: Answer(503, b"") if number == 1 else answering(number))
-    begun = time.monotonic()
+    started = time.monotonic()
     with sender:
         for number in range(20):
             sender.submit(row(number))
         assert len(collect(sender, 20)) == 20
-    assert time.monotonic() - begun < LONG
+    assert time.monotonic() - started < LONG
 
 
 @pytest.mark.usefixtures("_patient")
@@ -312,7 +312,7 @@ def test_waking_ends_the_wait_for_a_batch() -> None:
     """A request to stop does not wait until a batch is complete."""
     hanging = Hanging()
     sender, _ = workers(1, lambda number: hanging(number) if number else answering(number))
-    begun = time.monotonic()
+    started = time.monotonic()
     with sender:
         for number in range(5):
             sender.submit(row(number))
@@ -320,7 +320,7 @@ def test_waking_ends_the_wait_for_a_batch() -> None:
         threading.Timer(0.05, sender.wake).start()
         assert [each.row for each in sender.collect(None)] == [row(0)]
         hanging.release.set()
-    assert time.monotonic() - begun < LONG
+    assert time.monotonic() - started < LONG
 
 
 @pytest.mark.parametrize("timeout", [0, 0.01])
@@ -402,8 +402,8 @@ def test_leaving_does_not_wait_for_an_answer() -> None:
     """Leaving the context does not wait for a hanging request."""
     hanging = Hanging()
     sender, _ = workers(1, hanging)
-    begun = time.monotonic()
+    started = time.monotonic()
     with sender:
         sender.submit(row(1))
-    assert time.monotonic() - begun < LONG / 2
+    assert time.monotonic() - started < LONG / 2
     hanging.release.set()

@@ -45,7 +45,7 @@ class WarmProgram:
     def start(self, *arguments: object, largest_file: int = -1) -> int:
         """Start a command and return its process id; ``largest_file`` limits its files, in bytes.
 
-        Its output is in ``said.txt`` of its folder.
+        Its output is in ``output.txt`` of its folder.
         """
         wanted = {
             "arguments": list(map(str, arguments)),
@@ -56,22 +56,22 @@ class WarmProgram:
         assert self._server.stdin is not None
         self._server.stdin.write(json.dumps(wanted) + "\n")
         self._server.stdin.flush()
-        return self._told()
+        return self._reply()
 
     def wait(self) -> int:
         """Return the exit code of the started command, or minus the signal that ended it."""
-        return self._told()
+        return self._reply()
 
     def run(self, *arguments: object, largest_file: int = -1) -> int:
         """Run a command to its end and return its exit code."""
         self.start(*arguments, largest_file=largest_file)
         return self.wait()
 
-    def said(self) -> str:
+    def output(self) -> str:
         """Return what the latest command printed."""
-        return (self.folder / "said.txt").read_text(encoding="utf-8")
+        return (self.folder / "output.txt").read_text(encoding="utf-8")
 
-    def _told(self) -> int:
+    def _reply(self) -> int:
         assert self._server.stdout is not None
         return int(self._server.stdout.readline())
 
@@ -107,9 +107,9 @@ def _become_the_program(
 
     os.chdir(folder)
     os.environ.update(environment)
-    said: Any = os.open("said.txt", os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
-    os.dup2(said, 1)
-    os.dup2(said, 2)
+    output: Any = os.open("output.txt", os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
     resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, resource.RLIM_INFINITY))
     os._exit(run(arguments))
 

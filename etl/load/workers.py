@@ -31,7 +31,7 @@ _LINGER = 0.01  # seconds for which an answer may wait for others to be collecte
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """A row that came back, with the verdict on its attempt, None if it was not sent.
+    """A row that came back; ``verdict`` is None if it was not sent.
 
     ``seconds`` is how long the attempt took, ``time`` when it ended, in seconds since 1970.
     """
@@ -42,8 +42,8 @@ class Returned:
     time: float = 0
 
     @property
-    def raises_doubt(self) -> bool:
-        """Whether the run may have to stop, or to wait."""
+    def may_stop_run(self) -> bool:
+        """Whether the answer is one after which the run may have to stop, or to wait."""
         return self.verdict is not None and not self.verdict.status.final
 
 
@@ -67,9 +67,9 @@ class Sender(Protocol):
 
 
 class Workers:
-    """A sender of ``count`` threads; use as a context manager, which ends them.
+    """A sender with ``count`` threads. Use it as a context manager, which ends them.
 
-    The threads are daemons: a program that must end at once does not wait for an answer.
+    The threads are daemons, so that a program that must end at once does not wait for an answer.
     """
 
     def __init__(self, count: int, connect: Callable[[], Api]) -> None:
@@ -81,8 +81,8 @@ class Workers:
             SimpleQueue()
         )  # an Event would not be safe in signal handlers
         self._fault: Exception | None = None
-        self._doubts = 0  # rows that raise a doubt and have not been collected yet
-        self._doubting = Lock()
+        self._holds = 0  # answers that may stop the run and have not been collected yet
+        self._holding = Lock()
         self._threads = [
             Thread(target=self._work, args=(connect(),), daemon=True) for _ in range(count)
         ]
@@ -97,9 +97,9 @@ class Workers:
         self._rows.put(None)
 
     def submit(self, row: PendingRow) -> None:
-        """Give a row to the next free worker, or return it while there is a doubt."""
-        with self._doubting:
-            if self._doubts:
+        """Give a row to the next free worker, or return it while an answer holds the others."""
+        with self._holding:
+            if self._holds:
                 self._returned.put(Returned(row))
             else:
                 self._rows.put(row)
@@ -112,7 +112,7 @@ class Workers:
         """Return what has come back, as `Sender` says.
 
         Raises:
-            Exception: the error that ended a worker, whose row would never come back.
+            Exception: a bug ended a worker, whose row would never come back.
         """
         collected = []
         try:
@@ -121,7 +121,7 @@ class Workers:
             while True:
                 if returned is not None:
                     collected.append(returned)
-                    self._settle(returned)
+                    self._end_hold(returned)
                 returned = self._returned.get_nowait()
         except Empty:
             if self._fault is not None:
@@ -138,7 +138,7 @@ class Workers:
         with suppress(Empty):
             while True:
                 self._due.get_nowait()  # from an earlier batch
-        if self._rows.qsize() > self._low and not self._doubts:
+        if self._rows.qsize() > self._low and not self._holds:
             with suppress(Empty):
                 self._due.get(timeout=seconds)
 
@@ -161,24 +161,24 @@ class Workers:
             reply = error
         seconds = time.monotonic() - started
         returned = Returned(row, judge(reply, row, api.host), seconds, time.time())
-        if not returned.raises_doubt:
+        if not returned.may_stop_run:
             self._returned.put(returned)
             return
-        with self._doubting:
-            self._doubts += 1
+        with self._holding:
+            self._holds += 1
             others = self._not_started()
             self._returned.put(returned)
             self._give_back(others)  # after it, or they might be sent before it is collected
             self._due.put(None)
 
-    def _settle(self, returned: Returned) -> None:
-        """Withdraw the doubt: the loader, which collected the row, now decides."""
-        if returned.raises_doubt:
-            with self._doubting:
-                self._doubts -= 1
+    def _end_hold(self, returned: Returned) -> None:
+        """End the hold of a collected answer: whether to go on is now the loader's decision."""
+        if returned.may_stop_run:
+            with self._holding:
+                self._holds -= 1
 
     def _not_started(self) -> list[PendingRow]:
-        """Take back the rows that no worker has started."""
+        """Take the rows that no worker has started out of the queue."""
         rows: list[PendingRow] = []
         with suppress(Empty):
             while (row := self._rows.get_nowait()) is not None:

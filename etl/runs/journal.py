@@ -100,13 +100,13 @@ class Journal(JournalReader):
     def record(
         self,
         ended: Sequence[RowResult],
-        begun: Sequence[PendingRow],
+        started: Sequence[PendingRow],
         now: str,
         withdrawn: Sequence[PendingRow] = (),
     ) -> None:
         """Record outcomes and intents durably, in one transaction; ``now`` is when attempts start.
 
-        The requests of ``begun`` may be sent only after this returns, so that the record always
+        The requests of ``started`` may be sent only after this returns, so that the record always
         shows that they may have been sent. ``withdrawn`` rows were not sent after all; their
         intents are deleted first.
         """
@@ -116,8 +116,8 @@ class Journal(JournalReader):
                 self._execute(_END_ROWS, [_row_so_far(each) for each in ended])
             if withdrawn:
                 self._db.execute(_WITHDRAW, (as_json([each.row for each in withdrawn]),))
-            if begun:
-                intents = [(each.row, each.attempts + 1, now) for each in begun]
+            if started:
+                intents = [(each.row, each.attempts + 1, now) for each in started]
                 self._execute(_BEGIN_ATTEMPTS, intents)
 
     def _execute(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
