@@ -71,7 +71,7 @@ def echoed(**client: object) -> Verdict:
     ],
 )
 def test_a_confirmation_is_a_success(facts: object) -> None:
-    """200, a JSON object, status exactly SUCCESS, no other client's id."""
+    """A 200 with a JSON object, status exactly SUCCESS and no other client's id is a success."""
     assert judged(200, facts) == Verdict(Status.SUCCESS, http_status=200)
 
 
@@ -338,7 +338,7 @@ ANYWHERE: list[object] = [
 @pytest.mark.parametrize("body", ANYWHERE, ids=range(len(ANYWHERE)))
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 503])
 def test_the_token_is_masked_wherever_it_is_repeated(body: object, status: int) -> None:
-    """In error, warning, stop reason and cause alike."""
+    """The token is masked in error, warning, stop reason and cause alike."""
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     location = f"https://{TOKEN}/{TOKEN}"
     answer = Answer(status, data, location=location, credential=TOKEN)

@@ -184,7 +184,7 @@ def test_an_interim_answer_is_skipped(interim: bytes) -> None:
     ("size", "too_long"), [(MEBIBYTE - 1, False), (MEBIBYTE, False), (MEBIBYTE + 1, True)]
 )
 def test_at_most_one_mebibyte_of_an_answer_is_read(size: int, too_long: bool) -> None:  # noqa: FBT001
-    """A longer one is cut and marked as such."""
+    """An answer of more than 1 MiB is cut and marked as too long."""
     with ScriptedServer([[reply(b"x" * size)]]) as server:
         answer = send(server.url)
     assert isinstance(answer, Answer)
@@ -211,7 +211,7 @@ def test_a_chunk_of_less_than_nothing_is_cut() -> None:
 
 @pytest.mark.parametrize("how", [b"gzip", b"GZIP", b"x-gzip", b"deflate"])
 def test_a_compressed_answer_is_not_asked_for_but_unpacked(how: bytes) -> None:
-    """Some proxies compress whatever they are asked."""
+    """An answer that a proxy compressed, although identity was asked for, is unpacked."""
     packed = zlib.compress(SUCCESS) if how == b"deflate" else gzip.compress(SUCCESS)
     with ScriptedServer([[reply(packed, b"Content-Encoding: " + how)]]) as server:
         answer = send(server.url)
@@ -221,7 +221,7 @@ def test_a_compressed_answer_is_not_asked_for_but_unpacked(how: bytes) -> None:
 
 
 def test_a_small_bomb_does_not_become_a_large_body() -> None:
-    """A compressed answer is unpacked no further than to what is of use."""
+    """A compressed answer is unpacked no further than to the limit of 1 MiB."""
     bomb = gzip.compress(b" " * 50 * MEBIBYTE)
     with ScriptedServer([[reply(bomb, b"Content-Encoding: gzip")]]) as server:
         answer = send(server.url)
@@ -230,7 +230,7 @@ def test_a_small_bomb_does_not_become_a_large_body() -> None:
 
 
 def test_what_only_claims_to_be_compressed_is_taken_as_it_is() -> None:
-    """The judge then says that it cannot be understood."""
+    """A body that cannot be unpacked is returned as it came."""
     with ScriptedServer([[reply(b"\x1f\x8b no gzip", b"Content-Encoding: gzip")]]) as server:
         answer = send(server.url)
     assert isinstance(answer, Answer)
@@ -252,7 +252,7 @@ def test_what_only_claims_to_be_compressed_is_taken_as_it_is() -> None:
 )
 @pytest.mark.parametrize("cut", [0, 20])
 def test_an_untidy_head_does_not_hide_a_whole_answer(head: bytes, cut: int) -> None:
-    """Servers write such heads, and what they answer is clear; the next row's answer is too."""
+    """A complete answer with an untidy head is read, and so is the next one on its connection."""
     data = head % len(SUCCESS) + SUCCESS
     first: list[bytes | float] = [data[:cut], 0.05, data[cut:]] if cut else [data]
     with ScriptedServer([first, [reply(b"{}")]]) as server:
@@ -270,11 +270,12 @@ def test_an_untidy_head_does_not_hide_a_whole_answer(head: bytes, cut: int) -> N
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX-A: \x00\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\nContent-Length: 2\n\n{}",
     ],
-    ids=["no HTTP", "two lengths", "chunk", "upgrade", "NUL"],
+    ids=["no HTTP", "two lengths", "chunk", "upgrade", "NUL", "line feeds"],
 )
 def test_what_is_not_http_is_not_waited_for(data: bytes) -> None:
-    """The row is UNKNOWN at once, not when its time is up."""
+    """An answer that is not HTTP makes the row UNKNOWN at once, before the timeout."""
     started = time.monotonic()
     verdict = answered(data, hang_up=False, timeout=20)
     assert (verdict.status, verdict.code) == (Status.UNKNOWN, Code.NETWORK_INTERRUPTED)
@@ -282,14 +283,14 @@ def test_what_is_not_http_is_not_waited_for(data: bytes) -> None:
 
 
 def test_a_head_without_end_is_cut() -> None:
-    """It costs neither memory nor the whole timeout."""
+    """A head without an end takes neither memory nor the whole timeout."""
     endless = itertools.chain([b"HTTP/1.1 200 OK\r\n"], itertools.repeat(b"X-A: b\r\n" * 1_000))
     verdict = answered(*itertools.islice(endless, 400), hang_up=False, timeout=20)
     assert verdict.code is Code.NETWORK_INTERRUPTED
 
 
 def test_a_kept_connection_that_the_server_closed_while_idle_is_replaced() -> None:
-    """Servers close idle connections; the request goes over a new one and is sent once."""
+    """After the server closed an idle connection, the request is sent once, over a new one."""
     with ScriptedServer([[reply()], [reply(b"{}")]], hang_up=True) as server:
         transport = Transport(5, None, None)
         transport.attempt().send("PUT", server.url, {}, b"{}")
@@ -299,7 +300,7 @@ def test_a_kept_connection_that_the_server_closed_while_idle_is_replaced() -> No
 
 
 def test_a_request_that_the_network_takes_in_parts_arrives_whole() -> None:
-    """A socket may take less at a time than it is given."""
+    """A request arrives whole if the socket takes only a part of it at a time."""
     body = bytes(range(256)) * 40_000
     with ScriptedServer([[reply()]]) as server:
         assert isinstance(send(server.url, body=body, timeout=20), Answer)
@@ -576,7 +577,7 @@ def bundle(authority: trustme.CA, tmp_path: Path) -> Path:
 
 
 def test_an_authority_of_the_settings_is_trusted(authority: trustme.CA, bundle: Path) -> None:
-    """The row is updated over TLS."""
+    """A server whose authority is in the CA bundle of the settings is trusted."""
     certificate = authority.issue_cert("127.0.0.1")
     with ScriptedServer([[reply()]], certificate=certificate) as server:
         verdict = judge(send(server.url, ca_bundle=bundle), ROW, HOST)
@@ -741,7 +742,7 @@ def test_a_proxy_that_refuses_a_tunnel_means_that_nothing_was_sent() -> None:
 
 
 def test_a_proxy_gets_no_cookies() -> None:
-    """Cookies are not kept."""
+    """Cookies of an answer are not sent with the next request."""
     with ScriptedServer([[reply(SUCCESS, b"Set-Cookie: a=1; Path=/")]] * 2) as proxy:
         transport = Transport(5, proxy.url, None)
         for number in (1, 2):
@@ -816,7 +817,7 @@ def test_a_proxy_that_speaks_tls_is_verified(
 
 
 def test_a_tunnel_that_drips_ends_with_the_timeout() -> None:
-    """The proxy's own answer has the same deadline."""
+    """A proxy's dripping answer to CONNECT ends with the timeout."""
     started = time.monotonic()
     with ScriptedServer([dripping(b"HTTP/1.1 200 OK\r\n" * 20, 0.05)]) as proxy:
         error = send("https://127.0.0.1:9", proxy=proxy.url, timeout=0.4)

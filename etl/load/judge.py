@@ -1,10 +1,10 @@
 """What an answer, or its absence, means for the row that was sent.
 
-`judge` decides and never raises. It judges the answer as it came, and masks credentials only in the
-texts that it returns. This is the table:
+`judge` judges an answer as it came and masks credentials only in the texts that it returns. This is
+how it decides:
 
 ==============================================  ========  =====================  =======
-what came                                       status    code                   again
+answer                                          status    code                   retried
 ==============================================  ========  =====================  =======
 200, JSON object, status SUCCESS, this client   SUCCESS
 200, JSON object, status another word           REJECTED  API_REJECTED
@@ -66,8 +66,8 @@ _MEANINGS: list[tuple[Container[int], Status, Code]] = [
     (range(500, 600), Status.UNKNOWN, Code.API_UNAVAILABLE),
 ]
 
-# Their messages are ours. The message of any other exception may contain the token.
-_EXPLAINED = (NotConnectedError, TokenRefusedError, TokenUnavailableError)
+# Only their messages are quoted: that of any other exception may contain the token.
+_QUOTABLE = (NotConnectedError, TokenRefusedError, TokenUnavailableError)
 
 _NAMES = {"notes": ["notes", "note"]}  # keys in an answer that differ from the key in the request
 
@@ -107,7 +107,7 @@ def judge(reply: Reply, sent: PendingRow, host: str) -> Verdict:
 
 def _judge_failure(error: Exception, host: str) -> Verdict:
     status, code, cause = _meaning_of_failure(error, host)
-    reason = f" ({error})" if isinstance(error, _EXPLAINED) else ""
+    reason = f" ({error})" if isinstance(error, _QUOTABLE) else ""
     halt = _halt_of_failure(error, host)
     return Verdict(
         status,
@@ -121,7 +121,7 @@ def _judge_failure(error: Exception, host: str) -> Verdict:
 
 
 def _meaning_of_failure(error: Exception, host: str) -> tuple[Status, Code, str]:
-    """Return what a missing answer means: only without a connection was nothing sent."""
+    """Return status, code and cause of a missing answer: FAILED only if nothing was sent."""
     if isinstance(error, TokenRefusedError):
         return Status.FAILED, Code.API_AUTH, f"no bearer token from {host}"
     if isinstance(error, TokenUnavailableError):
