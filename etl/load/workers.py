@@ -134,11 +134,11 @@ class Workers:
         self._due.put(None)
 
     def _linger(self, seconds: float) -> None:
-        """Wait for a batch as long as the workers have enough to do and no answer is urgent."""
+        """Wait for a batch while the workers have enough to do; a hold leaves them nothing."""
         with suppress(Empty):
             while True:
                 self._due.get_nowait()  # from an earlier batch
-        if self._rows.qsize() > self._low and not self._holds:
+        if self._rows.qsize() > self._low:
             with suppress(Empty):
                 self._due.get(timeout=seconds)
 
