@@ -80,7 +80,10 @@ def left_until(deadline: float) -> float:
 
 
 class _SocketStream:
-    """A stream over TCP. With its own polls it needs 4 system calls a request, a timeout 7."""
+    """A stream over TCP.
+
+    It polls by itself: with timeouts of the socket, a request takes 7 system calls instead of 4.
+    """
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
@@ -117,7 +120,7 @@ class _SocketStream:
 class _TlsStream:
     """TLS over another stream, which may itself be a proxy's TLS.
 
-    An ``ssl.SSLSocket`` would be shorter, but cannot run inside another one.
+    An ``ssl.SSLSocket`` would do for all but that: it cannot wrap another one.
     """
 
     def __init__(self, below: Stream, bundle: str, host: str, deadline: float) -> None:
