@@ -71,7 +71,7 @@ class Origin(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A change on the way from a cell to the value that is sent, as a warning describes it.
+    """How the value that is sent differs from its cell, as a warning describes it.
 
     ``words`` has ``{}`` for each of ``quoted``, which are quoted together with the column's name.
     """
@@ -114,7 +114,7 @@ class CheckedRow:
     """A row after validation; it may be sent if it has no faults.
 
     ``client_id`` is None if the id is not usable. ``body`` is the JSON object to send, with the
-    API's keys. ``warnings`` describe what was changed on the way from the cells to the body.
+    API's keys. ``warnings`` describe how values in the body differ from their cells.
     """
 
     record: Record

@@ -47,7 +47,7 @@ def exchanged() -> ExchangedToken:
 
 @responses.activate
 def test_an_update_is_one_put_with_exactly_these_bytes() -> None:
-    """Letters as UTF-8 and not as escapes, keys in the order given, nothing added."""
+    """The body has letters as UTF-8, not as escapes, keys in the order given, and nothing else."""
     responses.put(CLIENT, json={})
     api().update(1024, {"email": "sara@example.com", "name": 'سارة "S"', "notes": "a\nb"})
     (call,) = responses.calls
@@ -59,7 +59,7 @@ def test_an_update_is_one_put_with_exactly_these_bytes() -> None:
 
 @responses.activate
 def test_an_update_carries_the_token_and_its_content_type() -> None:
-    """The two headers that the API requires."""
+    """An update has the two headers that the API requires."""
     responses.put(CLIENT, json={})
     api().update(1024, BODY)
     headers = responses.calls[0].request.headers
@@ -203,13 +203,13 @@ def test_the_host_is_named_with_its_port() -> None:
 
 
 def test_each_worker_has_a_connection_of_its_own() -> None:
-    """Threads must not share a session of requests."""
+    """Threads share no connection."""
     access = Access(URL, GivenToken(SecretStr(TOKEN)), Pace(0), timeout=5)
     assert access.api() is not access.api()
 
 
 def test_a_connection_shows_no_password_in_its_repr() -> None:
-    """The address of a proxy may hold one."""
+    """The repr shows neither the token nor the password in a proxy's address."""
     proxy = "http://somebody:invented-password@proxy.example.com:3128"
     access = Access(URL, GivenToken(SecretStr(TOKEN)), Pace(0), timeout=5, proxy=proxy)
     assert "invented-password" not in repr(access)

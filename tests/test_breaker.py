@@ -63,7 +63,7 @@ def test_reasons_for_not_serving_a_row_add_up() -> None:
 
 @pytest.mark.parametrize("served", [UPDATED, REFUSED])
 def test_a_row_that_was_served_starts_the_count_again(served: Verdict) -> None:
-    """A refusal is an answer: the API works."""
+    """An updated or refused row shows that the API works, and ends a series of failures."""
     assert stops_at(3, BROKEN, BROKEN, served, BROKEN, BROKEN, served) is None
     assert stops_at(3, BROKEN, BROKEN, served, BROKEN, BROKEN, BROKEN) == 6
 
@@ -75,7 +75,7 @@ def test_rows_that_are_served_never_stop_the_run(served: Verdict) -> None:
 
 
 def test_the_third_403_in_a_row_stops_the_run() -> None:
-    """The account or its key is inactive, for every row."""
+    """Three 403s in a row mean that the account or its key is inactive, and stop the run."""
     assert stops_at(10, FORBIDDEN, FORBIDDEN, FORBIDDEN) == 3
 
 

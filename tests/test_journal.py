@@ -70,7 +70,7 @@ def statuses(path: Path) -> dict[int, Status]:
 
 
 def test_a_staged_row_reads_back_as_it_was(path: Path) -> None:
-    """Cells to the last blank, Arabic letters and line breaks included."""
+    """Cells read back to the last blank, with Arabic letters and line breaks."""
     cells = ("7", 'a "quoted" cell', "سطر\r\nآخر\u200f", " ", "", "0")
     row = CheckedRow(Record(2, cells), 7, BODY, (), ("phone: digits were mapped",))
     staged_journal(path, [row])
@@ -99,7 +99,7 @@ def test_any_usable_id_and_none_at_all_can_be_staged(path: Path, client_id: int 
 
 
 def test_what_is_known_of_the_input_reads_back(path: Path) -> None:
-    """The operator's columns, the sheet and the counts."""
+    """The facts about the input read back: columns, sheet and counts."""
     staged_journal(path, map(checked, range(2, 7)))
     with JournalReader(path) as journal:
         assert journal.staged() == Staged(NAMES, COLUMNS, ",", 5, 3, 1)
@@ -382,7 +382,7 @@ def test_an_intent_is_on_record_for_others_when_record_returns(path: Path) -> No
 
 
 def test_the_journal_is_flushed_to_the_disk_with_each_record(path: Path) -> None:
-    """WAL alone would lose the last rows in a power cut."""
+    """Every commit is flushed, because WAL alone could lose the last rows in a power cut."""
     staged_journal(path, [checked(2)])
     with Journal(path) as journal:
         pragmas = [

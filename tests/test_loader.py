@@ -15,7 +15,6 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
-import requests
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,7 +64,7 @@ FORBIDDEN = answer(403)
 UNAUTHORIZED = answer(401, {"error": "expired"})
 UNREACHABLE = NotConnectedError("connection refused", insecure=False)
 UNTRUSTED = NotConnectedError("certificate has expired", insecure=True)
-TIMED_OUT = requests.ReadTimeout()
+TIMED_OUT = TimeoutError()
 
 
 @dataclass
@@ -89,7 +88,7 @@ class World(Clock):
     stop: StopRequest = field(default_factory=StopRequest)
     sent: list[tuple[float, PendingRow]] = field(default_factory=list)
     written: dict[int, RowResult] = field(default_factory=dict)
-    begun: set[int] = field(default_factory=set)
+    open: set[int] = field(default_factory=set)
     withdrawn: list[int] = field(default_factory=list)
     _submitted: list[PendingRow] = field(default_factory=list)
     _returned: list[Returned] = field(default_factory=list)
@@ -110,33 +109,33 @@ class World(Clock):
     def record(
         self,
         ended: Sequence[RowResult],
-        begun: Sequence[PendingRow],
+        started: Sequence[PendingRow],
         now: str,
         withdrawn: Sequence[PendingRow] = (),
     ) -> None:
         """Record it, if that is possible."""
         assert datetime.fromisoformat(now).timestamp() == pytest.approx(self.now(), abs=0.001)
         for row in withdrawn:
-            self.begun.remove(row.row)
+            self.open.remove(row.row)
             self.withdrawn.append(row.row)
         for result in ended:
-            assert result.row in self.begun, "an attempt ends that never began"
-            self.begun.remove(result.row)
+            assert result.row in self.open, "an attempt ends that never began"
+            self.open.remove(result.row)
             self.written[result.row] = result
-        for row in begun:
+        for row in started:
             so_far = self.written.get(row.row)
-            assert row.row not in self.begun, "two attempts of a row at the same time"
+            assert row.row not in self.open, "two attempts of a row at the same time"
             assert so_far is None or so_far.status == row.status
             assert so_far is None or so_far.attempts == row.attempts
             assert not row.status.final, "a row is sent that is done with"
-            self.begun.add(row.row)
+            self.open.add(row.row)
         self._idle, self._records = 0, self._records + 1
         self._work_until(self.time + self.disk + (0 if self._records % 100 else self.stall))
 
     def submit(self, row: PendingRow) -> None:
         """Begin to send a row, as soon as a worker is free."""
-        assert row.row in self.begun, "a row is sent without its intent on record"
-        if any(each.raises_doubt for each in self._returned):
+        assert row.row in self.open, "a row is sent without its intent on record"
+        if any(each.may_stop_run for each in self._returned):
             self._returned.append(Returned(row))
             return
         self._submitted.append(row)
@@ -221,7 +220,7 @@ def load(
     world.workers = policy.workers
     loader = Loader(given, world, world, policy, world.stop, Pace(rate, world), world)
     done = [result for results in loader.run() for result in results]
-    assert not world.begun, "an attempt is never accounted for"
+    assert not world.open, "an attempt is never accounted for"
     return done, loader.stopped
 
 
@@ -371,7 +370,7 @@ def test_the_log_names_the_cause_of_a_stop(caplog: pytest.LogCaptureFixture) -> 
 PASSING = [
     UNREACHABLE,
     TIMED_OUT,
-    requests.ConnectionError(),
+    ConnectionResetError(),
     TokenUnavailableError("HTTP 503, empty answer"),
 ]
 PASSING_STATUSES = [408, 425, 429, 500, 502, 503, 504]
@@ -432,7 +431,7 @@ def test_attempts_count_on_over_resumes_but_each_run_has_its_own() -> None:
 # What once may have been applied
 
 
-@pytest.mark.parametrize("ambiguous", [BROKEN, TIMED_OUT, requests.ConnectionError()])
+@pytest.mark.parametrize("ambiguous", [BROKEN, TIMED_OUT, ConnectionResetError()])
 @pytest.mark.parametrize("failed", [UNREACHABLE, answer(429), FORBIDDEN, UNAUTHORIZED])
 def test_a_row_stays_unknown_after_a_later_failure(ambiguous: Reply, failed: Reply) -> None:
     """A row stays UNKNOWN after a later failure that had no effect."""

@@ -66,7 +66,7 @@ HAPPENINGS = st.sampled_from(
         UPDATED,
         UPDATED,
         Happening("refused", _answer(422, {"error": "no"}), Status.REJECTED),
-        Happening("said no with a 200", _answer(200, {"status": "ERROR"}), Status.REJECTED),
+        Happening("refused with a 200", _answer(200, {"status": "ERROR"}), Status.REJECTED),
         Happening("turned away", _answer(429), Status.FAILED),
         Happening("asked to wait", _answer(429, retry_after=3), Status.FAILED),
         Happening("unreachable", NotConnectedError("refused", insecure=False), Status.FAILED),
@@ -251,8 +251,8 @@ class Loading(RuleBasedStateMachine):
         shutil.rmtree(copy)
         assert {number: row.status for number, row in rows.items()} == self.model.status
         assert {number: row.attempts for number, row in rows.items()} == self.model.attempts
-        said = {number for number, row in rows.items() if row.status is Status.SUCCESS}
-        assert said <= self.model.applied
+        updated = {number for number, row in rows.items() if row.status is Status.SUCCESS}
+        assert updated <= self.model.applied
         assert all(
             (row.error == "") == (row.status in {Status.SUCCESS, Status.NOT_SENT})
             for row in rows.values()

@@ -48,14 +48,14 @@ def many(count: int, first: int = 1) -> list[tuple[str, ...]]:
 
 def recorded(runs: Path) -> set[int]:
     """The clients with a recorded attempt."""
-    found: set[int] = set()
+    started: set[int] = set()
     with tempfile.TemporaryDirectory() as roomy:
         shutil.copytree(runs, roomy, dirs_exist_ok=True)
         for path in Path(roomy).glob("2*/journal.sqlite3"):
             with contextlib.closing(sqlite3.connect(path)) as db:
                 rows = db.execute("SELECT client_id FROM rows JOIN attempts USING (row)")
-                found.update(client for (client,) in rows)
-    return found
+                started.update(client for (client,) in rows)
+    return started
 
 
 def updated(sandbox: Sandbox) -> set[int]:
@@ -82,10 +82,10 @@ def hold_to_a_full_disk(
     options = ("--runs-dir", runs, "--workers", 4)
     source = write_csv(program.folder / "today.csv", many(ROWS, 1 + ROWS))
     code = program.run("update", source, *options, largest_file=largest_file)
-    assert code in {ExitCode.DONE, ExitCode.STOPPED}, program.said()
+    assert code in {ExitCode.DONE, ExitCode.STOPPED}, program.output()
     if code == ExitCode.STOPPED:
-        assert "The disk is full or failing." in program.said()
-        assert "Traceback" not in program.said()
+        assert "The disk is full or failing." in program.output()
+        assert "Traceback" not in program.output()
     assert updated(sandbox) <= recorded(program.folder / runs)
     return code
 
@@ -177,8 +177,8 @@ def test_cron_gives_little_and_little_is_needed(
         assert (done.returncode, done.stderr) == (0, "")
         results = read_csv(program.runs()[-1] / "results.csv")
         assert [row["الاسم"] for row in results] == ["سارة"]
-        begun = datetime.strptime(program.runs()[-1].name[:15] + "Z", "%Y%m%dT%H%M%S%z")
-        assert abs((datetime.now(UTC) - begun).total_seconds()) < 60
+        started = datetime.strptime(program.runs()[-1].name[:15] + "Z", "%Y%m%dT%H%M%S%z")
+        assert abs((datetime.now(UTC) - started).total_seconds()) < 60
     assert program.run("history").returncode == program.run("show", "latest").returncode == 0
 
 

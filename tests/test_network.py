@@ -271,7 +271,7 @@ def test_no_file_of_a_run_holds_a_token_that_the_api_repeats(status: bytes, tmp_
 
 
 def test_each_attempt_is_in_the_journal(tmp_path: Path) -> None:
-    """With its start, its end and its result."""
+    """Each attempt of a row is recorded with its start, its end and its result."""
     busy = reply(b"{}", status=b"503 Busy")
     with ScriptedServer([[busy], [busy], [reply()]]) as server:
         summary = sent(server.url, tmp_path, attempts=3)

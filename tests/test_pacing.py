@@ -30,7 +30,7 @@ def _time_zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize(("attempt", "seconds"), [(2, 0.5), (3, 1), (4, 2), (5, 4), (8, 32)])
 def test_a_pause_doubles_from_attempt_to_attempt(attempt: int, seconds: float) -> None:
-    """The first is before the second attempt; each is a quarter longer or shorter."""
+    """Pauses double from the second attempt on, each up to a quarter longer or shorter."""
     pauses = [pause_before(attempt, 0.5, 60) for _ in range(200)]
     assert seconds * 0.75 <= min(pauses)
     assert max(pauses) <= seconds * 1.25
@@ -65,7 +65,7 @@ def test_no_pause_is_longer_than_the_longest(attempt: int, first: float, longest
 )
 @pytest.mark.usefixtures("_time_zone")
 def test_both_forms_of_retry_after_are_read(header: str, seconds: float) -> None:
-    """Seconds, or a date in one of the three forms of RFC 9110, 5.6.7, wherever the machine is."""
+    """A Retry-After may have seconds or a date in any form of RFC 9110, 5.6.7, in any time zone."""
     assert seconds_asked_for(header, NOON) == seconds
 
 
@@ -95,7 +95,7 @@ def test_a_retry_after_of_any_length_is_a_long_time() -> None:
 
 @given(st.text() | st.from_regex(r"\w{3}, ?[\d ]+ \w{3} [\d.:]+ [\d:.]+ ?[+-]?\w+", fullmatch=True))
 def test_no_retry_after_is_an_error(header: str) -> None:
-    """No Retry-After header raises an error."""
+    """Whatever a Retry-After header contains, reading it raises no error."""
     assert seconds_asked_for(header, NOON) >= 0
 
 

@@ -86,7 +86,7 @@ def test_a_token_is_exchanged_once() -> None:
 
 @responses.activate
 def test_a_rejected_token_is_replaced() -> None:
-    """The next row gets a new one."""
+    """After a rejection, the next row gets a new token."""
     answer("first-token-of-16")
     answer("second-token-of-16")
     tokens = exchanged()
@@ -110,7 +110,7 @@ def test_a_token_that_was_replaced_already_is_not_replaced_again() -> None:
 
 @responses.activate
 def test_workers_that_start_together_exchange_the_key_once() -> None:
-    """The others wait for the token that one of them gets."""
+    """Several workers exchange the key only once: the others wait for that token."""
     exchange = answer()
     tokens = exchanged()
     with ThreadPoolExecutor(8) as pool:

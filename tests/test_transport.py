@@ -88,10 +88,10 @@ def full_listener() -> Iterator[int]:
 )
 def test_an_answer_that_drips_ends_with_the_timeout(head: bytes, drip: bytes) -> None:
     """An answer that is not complete in time is a timeout, however it drips."""
-    begun = time.monotonic()
+    started = time.monotonic()
     verdict = answered(head, *dripping(drip * 40, 0.02), hang_up=False, timeout=0.4)
     assert (verdict.status, verdict.code) == (Status.UNKNOWN, Code.NETWORK_TIMEOUT)
-    assert 0.3 < time.monotonic() - begun < 2
+    assert 0.3 < time.monotonic() - started < 2
 
 
 def test_a_dripping_answer_that_ends_in_time_is_an_answer() -> None:
@@ -112,11 +112,11 @@ def test_each_attempt_has_a_deadline_of_its_own() -> None:
 def test_a_request_that_is_not_taken_ends_with_the_timeout() -> None:
     """A request that the server does not read ends with the timeout."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        begun = time.monotonic()
+        started = time.monotonic()
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         verdict = judge(send(url, timeout=0.4, body=b"x" * 16 * MEBIBYTE), ROW, HOST)
     assert verdict.status is Status.UNKNOWN
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - started < 2
 
 
 def test_all_addresses_of_a_host_share_the_timeout() -> None:
@@ -124,10 +124,10 @@ def test_all_addresses_of_a_host_share_the_timeout() -> None:
     with full_listener() as port, pytest.MonkeyPatch.context() as patch:
         address = (socket.AF_INET, socket.SOCK_STREAM, 0, "", ("127.0.0.1", port))
         patch.setattr(socket, "getaddrinfo", lambda *_, **__: [address] * 8)
-        begun = time.monotonic()
+        started = time.monotonic()
         error = send(f"http://localhost:{port}", timeout=0.4)
     assert isinstance(error, NotConnectedError)
-    assert 0.3 < time.monotonic() - begun < 2
+    assert 0.3 < time.monotonic() - started < 2
 
 
 def test_an_address_that_does_not_answer_leaves_time_for_the_next() -> None:
@@ -184,7 +184,7 @@ def test_an_interim_answer_is_skipped(interim: bytes) -> None:
     ("size", "too_long"), [(MEBIBYTE - 1, False), (MEBIBYTE, False), (MEBIBYTE + 1, True)]
 )
 def test_at_most_one_mebibyte_of_an_answer_is_read(size: int, too_long: bool) -> None:  # noqa: FBT001
-    """A longer one is cut and marked as such."""
+    """An answer of more than 1 MiB is cut and marked as too long."""
     with ScriptedServer([[reply(b"x" * size)]]) as server:
         answer = send(server.url)
     assert isinstance(answer, Answer)
@@ -211,7 +211,7 @@ def test_a_chunk_of_less_than_nothing_is_cut() -> None:
 
 @pytest.mark.parametrize("how", [b"gzip", b"GZIP", b"x-gzip", b"deflate"])
 def test_a_compressed_answer_is_not_asked_for_but_unpacked(how: bytes) -> None:
-    """Some proxies compress whatever they are asked."""
+    """An answer that a proxy compressed, although identity was asked for, is unpacked."""
     packed = zlib.compress(SUCCESS) if how == b"deflate" else gzip.compress(SUCCESS)
     with ScriptedServer([[reply(packed, b"Content-Encoding: " + how)]]) as server:
         answer = send(server.url)
@@ -221,7 +221,7 @@ def test_a_compressed_answer_is_not_asked_for_but_unpacked(how: bytes) -> None:
 
 
 def test_a_small_bomb_does_not_become_a_large_body() -> None:
-    """A compressed answer is unpacked no further than to what is of use."""
+    """A compressed answer is unpacked no further than to the limit of 1 MiB."""
     bomb = gzip.compress(b" " * 50 * MEBIBYTE)
     with ScriptedServer([[reply(bomb, b"Content-Encoding: gzip")]]) as server:
         answer = send(server.url)
@@ -230,7 +230,7 @@ def test_a_small_bomb_does_not_become_a_large_body() -> None:
 
 
 def test_what_only_claims_to_be_compressed_is_taken_as_it_is() -> None:
-    """The judge then says that it cannot be understood."""
+    """A body that cannot be unpacked is returned as it came."""
     with ScriptedServer([[reply(b"\x1f\x8b no gzip", b"Content-Encoding: gzip")]]) as server:
         answer = send(server.url)
     assert isinstance(answer, Answer)
@@ -252,7 +252,7 @@ def test_what_only_claims_to_be_compressed_is_taken_as_it_is() -> None:
 )
 @pytest.mark.parametrize("cut", [0, 20])
 def test_an_untidy_head_does_not_hide_a_whole_answer(head: bytes, cut: int) -> None:
-    """Servers write such heads, and what they answer is clear; the next row's answer is too."""
+    """A complete answer with an untidy head is read, and so is the next one on its connection."""
     data = head % len(SUCCESS) + SUCCESS
     first: list[bytes | float] = [data[:cut], 0.05, data[cut:]] if cut else [data]
     with ScriptedServer([first, [reply(b"{}")]]) as server:
@@ -270,26 +270,27 @@ def test_an_untidy_head_does_not_hide_a_whole_answer(head: bytes, cut: int) -> N
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nX-A: \x00\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\nContent-Length: 2\n\n{}",
     ],
-    ids=["no HTTP", "two lengths", "chunk", "upgrade", "NUL"],
+    ids=["no HTTP", "two lengths", "chunk", "upgrade", "NUL", "line feeds"],
 )
 def test_what_is_not_http_is_not_waited_for(data: bytes) -> None:
-    """The row is UNKNOWN at once, not when its time is up."""
-    begun = time.monotonic()
+    """An answer that is not HTTP makes the row UNKNOWN at once, before the timeout."""
+    started = time.monotonic()
     verdict = answered(data, hang_up=False, timeout=20)
     assert (verdict.status, verdict.code) == (Status.UNKNOWN, Code.NETWORK_INTERRUPTED)
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - started < 10
 
 
 def test_a_head_without_end_is_cut() -> None:
-    """It costs neither memory nor the whole timeout."""
+    """A head without an end takes neither memory nor the whole timeout."""
     endless = itertools.chain([b"HTTP/1.1 200 OK\r\n"], itertools.repeat(b"X-A: b\r\n" * 1_000))
     verdict = answered(*itertools.islice(endless, 400), hang_up=False, timeout=20)
     assert verdict.code is Code.NETWORK_INTERRUPTED
 
 
 def test_a_kept_connection_that_the_server_closed_while_idle_is_replaced() -> None:
-    """Servers close idle connections; the request goes over a new one and is sent once."""
+    """After the server closed an idle connection, the request is sent once, over a new one."""
     with ScriptedServer([[reply()], [reply(b"{}")]], hang_up=True) as server:
         transport = Transport(5, None, None)
         transport.attempt().send("PUT", server.url, {}, b"{}")
@@ -299,7 +300,7 @@ def test_a_kept_connection_that_the_server_closed_while_idle_is_replaced() -> No
 
 
 def test_a_request_that_the_network_takes_in_parts_arrives_whole() -> None:
-    """A socket may take less at a time than it is given."""
+    """A request arrives whole if the socket takes only a part of it at a time."""
     body = bytes(range(256)) * 40_000
     with ScriptedServer([[reply()]]) as server:
         assert isinstance(send(server.url, body=body, timeout=20), Answer)
@@ -479,12 +480,12 @@ def test_a_refused_connection_is_named() -> None:
 
 def test_a_connection_that_is_not_accepted_ends_with_the_timeout() -> None:
     """A connection that is not accepted ends with the timeout, and nothing was sent."""
-    begun = time.monotonic()
+    started = time.monotonic()
     with full_listener() as port:
         error = send(f"http://127.0.0.1:{port}", timeout=0.4)
     assert isinstance(error, NotConnectedError)
     assert str(error) == "timed out"
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - started < 2
 
 
 def test_a_server_without_tls_is_not_trusted() -> None:
@@ -505,22 +506,22 @@ def test_a_handshake_that_is_cut_is_not_a_lack_of_trust() -> None:
 
 def test_a_handshake_that_hangs_ends_with_the_timeout() -> None:
     """A hanging TLS handshake ends with the timeout, and nothing was sent."""
-    begun = time.monotonic()
+    started = time.monotonic()
     with ScriptedServer([]) as server:
         error = send(f"https://127.0.0.1:{server.port}", timeout=0.4)
     assert isinstance(error, NotConnectedError)
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - started < 2
 
 
 def test_looking_a_host_up_ends_with_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     """A hanging name lookup ends with the timeout."""
     hangs = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: hangs.wait(5))
-    begun = time.monotonic()
+    started = time.monotonic()
     error = send("http://api.example.com", timeout=0.3)
     hangs.set()
     assert isinstance(error, NotConnectedError)
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - started < 2
 
 
 def test_a_host_that_is_not_found_means_that_nothing_was_sent(
@@ -540,9 +541,9 @@ def test_a_host_that_is_not_found_means_that_nothing_was_sent(
 @pytest.mark.parametrize("host", ["a" * 64 + ".example.com", "\u0600.example.com"])
 def test_a_host_whose_name_cannot_be_one_is_not_waited_for(host: str) -> None:
     """A host name that cannot exist fails at once."""
-    begun = time.monotonic()
+    started = time.monotonic()
     assert isinstance(send(f"http://{host}"), NotConnectedError | requests.RequestException)
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - started < 2
 
 
 def test_an_address_of_version_6_is_looked_up_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -576,7 +577,7 @@ def bundle(authority: trustme.CA, tmp_path: Path) -> Path:
 
 
 def test_an_authority_of_the_settings_is_trusted(authority: trustme.CA, bundle: Path) -> None:
-    """The row is updated over TLS."""
+    """A server whose authority is in the CA bundle of the settings is trusted."""
     certificate = authority.issue_cert("127.0.0.1")
     with ScriptedServer([[reply()]], certificate=certificate) as server:
         verdict = judge(send(server.url, ca_bundle=bundle), ROW, HOST)
@@ -741,7 +742,7 @@ def test_a_proxy_that_refuses_a_tunnel_means_that_nothing_was_sent() -> None:
 
 
 def test_a_proxy_gets_no_cookies() -> None:
-    """Cookies are not kept."""
+    """Cookies of an answer are not sent with the next request."""
     with ScriptedServer([[reply(SUCCESS, b"Set-Cookie: a=1; Path=/")]] * 2) as proxy:
         transport = Transport(5, proxy.url, None)
         for number in (1, 2):
@@ -784,14 +785,14 @@ def test_a_tunnel_and_what_follows_share_the_timeout(
     """A tunnel, its handshake and the answer share one timeout."""
     certificate = authority.issue_cert("127.0.0.1") if greeting else None
     slow: list[bytes | float] = [0.8, reply()]
-    begun = time.monotonic()
+    started = time.monotonic()
     with (
         tunnel(delay=0.8) as proxy,
         ScriptedServer([slow], certificate=certificate, greeting=b"") as server,
     ):
         url = server.url.replace("http://", "https://")
         came = send(url, proxy=proxy, ca_bundle=bundle, timeout=1)
-        took = time.monotonic() - begun
+        took = time.monotonic() - started
     assert isinstance(came, Exception)
     assert took < 1.5
 
@@ -816,9 +817,9 @@ def test_a_proxy_that_speaks_tls_is_verified(
 
 
 def test_a_tunnel_that_drips_ends_with_the_timeout() -> None:
-    """The proxy's own answer has the same deadline."""
-    begun = time.monotonic()
+    """A proxy's dripping answer to CONNECT ends with the timeout."""
+    started = time.monotonic()
     with ScriptedServer([dripping(b"HTTP/1.1 200 OK\r\n" * 20, 0.05)]) as proxy:
         error = send("https://127.0.0.1:9", proxy=proxy.url, timeout=0.4)
     assert isinstance(error, NotConnectedError)
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - started < 2

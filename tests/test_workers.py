@@ -267,6 +267,75 @@ def test_collecting_takes_all_that_is_there() -> None:
         release.set()
 
 
+@pytest.fixture
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let answers wait for others far longer than a test may take."""
+    monkeypatch.setattr("etl.load.workers._LINGER", 1.5 * LONG)
+
+
+@pytest.mark.usefixtures("_patient")
+def test_answers_are_collected_in_batches_while_workers_have_rows() -> None:
+    """Answers are collected together until only half a row per worker is left to start."""
+
+    def dawdle(client_id: int) -> Answer:
+        time.sleep(0.005)
+        return answering(client_id)
+
+    sender, _ = workers(4, dawdle)
+    started = time.monotonic()
+    with sender:
+        for number in range(50):
+            sender.submit(row(number))
+        assert len(sender.collect(None)) >= 50 - 2 - 4  # two not started, four under way
+    assert time.monotonic() - started < LONG
+
+
+def test_an_answer_does_not_wait_long_for_others() -> None:
+    """An answer is collected although the next one does not come."""
+    hanging = Hanging()
+    sender, _ = workers(1, lambda number: hanging(number) if number else answering(number))
+    started = time.monotonic()
+    with sender:
+        for number in range(5):
+            sender.submit(row(number))
+        assert [each.row for each in sender.collect(LONG)] == [row(0)]
+        assert time.monotonic() - started < LONG / 2
+        hanging.release.set()
+
+
+@pytest.mark.usefixtures("_patient")
+def test_an_answer_that_may_stop_the_run_is_collected_at_once() -> None:
+    """An answer that may stop the run ends the wait for a batch."""
+
+    def fail_second(client_id: int) -> Answer:
+        time.sleep(0.05)
+        return Answer(503, b"") if client_id == 1 else answering(client_id)
+
+    sender, _ = workers(1, fail_second)
+    started = time.monotonic()
+    with sender:
+        for number in range(20):
+            sender.submit(row(number))
+        assert len(sender.collect(None)) == 20
+    assert time.monotonic() - started < LONG
+
+
+@pytest.mark.usefixtures("_patient")
+def test_waking_ends_the_wait_for_a_batch() -> None:
+    """A request to stop does not wait until a batch is complete."""
+    hanging = Hanging()
+    sender, _ = workers(1, lambda number: hanging(number) if number else answering(number))
+    started = time.monotonic()
+    with sender:
+        for number in range(5):
+            sender.submit(row(number))
+        assert hanging.busy.wait(LONG)
+        threading.Timer(0.05, sender.wake).start()
+        assert [each.row for each in sender.collect(None)] == [row(0)]
+        hanging.release.set()
+    assert time.monotonic() - started < LONG
+
+
 @pytest.mark.parametrize("timeout", [0, 0.01])
 def test_collecting_ends_with_its_timeout(timeout: float) -> None:
     """Collecting ends after its timeout."""
@@ -346,8 +415,8 @@ def test_leaving_does_not_wait_for_an_answer() -> None:
     """Leaving the context does not wait for a hanging request."""
     hanging = Hanging()
     sender, _ = workers(1, hanging)
-    begun = time.monotonic()
+    started = time.monotonic()
     with sender:
         sender.submit(row(1))
-    assert time.monotonic() - begun < LONG / 2
+    assert time.monotonic() - started < LONG / 2
     hanging.release.set()

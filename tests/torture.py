@@ -81,7 +81,7 @@ def _seconds_of_a_run(program: WarmProgram) -> float:
     program.run("history")
     source = _file(program, 0)
     start = time.monotonic()
-    assert program.run("update", source, "--workers", WORKERS) == 0, program.said()
+    assert program.run("update", source, "--workers", WORKERS) == 0, program.output()
     return time.monotonic() - start
 
 
@@ -112,7 +112,7 @@ def _torture_one_file(
             break
         tally.kills += 1
         under_way += _check_journal(program, sandbox, source, tally)
-    assert code == 0, program.said()
+    assert code == 0, program.output()
     _check_results(program, sandbox, source, clients)
     sent_again = sandbox.requests_seen - seen - ROWS
     assert 0 <= sent_again <= under_way, f"{sent_again} sent again, {under_way} were under way"

@@ -45,7 +45,7 @@ class WarmProgram:
     def start(self, *arguments: object, largest_file: int = -1) -> int:
         """Start a command and return its process id; ``largest_file`` limits its files, in bytes.
 
-        The command prints into ``output.txt`` of its folder.
+        Its output is in ``output.txt`` of its folder.
         """
         request = {
             "arguments": list(map(str, arguments)),
@@ -56,22 +56,22 @@ class WarmProgram:
         assert self._server.stdin is not None
         self._server.stdin.write(json.dumps(request) + "\n")
         self._server.stdin.flush()
-        return self._answer()
+        return self._reply()
 
     def wait(self) -> int:
         """Return the exit code of the started command, or minus the signal that ended it."""
-        return self._answer()
+        return self._reply()
 
     def run(self, *arguments: object, largest_file: int = -1) -> int:
         """Run a command to its end and return its exit code."""
         self.start(*arguments, largest_file=largest_file)
         return self.wait()
 
-    def said(self) -> str:
+    def output(self) -> str:
         """Return what the latest command printed."""
         return (self.folder / "output.txt").read_text(encoding="utf-8")
 
-    def _answer(self) -> int:
+    def _reply(self) -> int:
         assert self._server.stdout is not None
         return int(self._server.stdout.readline())
 

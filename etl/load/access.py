@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How to reach the API: ``timeout`` in seconds; ``proxy`` and ``ca_bundle`` where needed.
+    """How to reach the API.
 
-    All workers share one ``pace``, also across several files.
+    ``timeout`` is in seconds, for a whole attempt. ``proxy`` is a proxy's address, ``ca_bundle`` a
+    file of certificates to trust instead of the public ones. All workers share one ``pace``, also
+    across several files.
     """
 
     url: str

@@ -1,8 +1,7 @@
-"""What requests sends by: HTTP/1.1 over one kept connection, its answers parsed by llhttp.
+"""What requests sends by: HTTP/1.1 over one kept connection, with answers parsed by llhttp.
 
-It repeats and follows nothing, and no request outlives its deadline. A connection takes one request
-after another as long as each answer leaves it idle: what comes after an answer is nobody's, and
-must not become the next row's.
+It repeats nothing, follows nothing, and ends by the deadline. The connection takes the next request
+only while it is idle: extra bytes after an answer must not become the answer to the next row.
 """
 
 from __future__ import annotations
@@ -13,15 +12,14 @@ import time
 import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-from weakref import finalize
+from urllib.parse import SplitResult, urlsplit
 
 import httptools
 import requests
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
-from etl.load.wire import NotConnectedError, left_until, open_stream
+from etl.load.wire import NotConnectedError, connect, connecting, left_until, secured
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,24 +27,28 @@ if TYPE_CHECKING:
     from etl.load.wire import Stream
 
 LONGEST_BODY = 1 << 20  # bytes
-_LONGEST_HEAD = 1 << 18  # bytes, with what separates the chunks of a body
-_FIRST_FINAL_STATUS = 200  # those below are interim: RFC 9110, 15.2
-_END_OF_HEAD = b"\r\n\r\n"
-_BEFORE_COLON = re.compile(rb"[ \t]+:")
+_LONGEST_HEAD = 1 << 18  # bytes; the most, too, that may come between the chunks of a body
+_PORTS = {"http": 80, "https": 443}
+_VERSION = b"HTTP/1."
+_END_OF_HEAD = re.compile(rb"\n\r?\n")
+# White space before a colon, or a whole line without one. Servers write both, llhttp refuses both,
+# and neither changes what the answer says.
+_UNTIDY = re.compile(rb"(\r\n[^:\r\n]*?)[ \t]+(?=:)|\r\n[^:\r\n]+(?=\r\n)")
+_LENGTHS = frozenset({b"content-length", b"transfer-encoding"})
 _COMPRESSED = frozenset({b"gzip", b"x-gzip", b"deflate"})
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
-_REFUSALS = (httptools.HttpParserError, httptools.HttpParserUpgrade)
+_FIRST_FINAL_STATUS = 200  # those below are interim: RFC 9110, 15.2
 
 
 class BrokenAnswerError(Exception):
     """The answer is cut short or is not HTTP; the request may have been carried out."""
 
 
-class IncomingAnswer:
+class _IncomingAnswer:
     """An answer as it comes in: ``feed`` it until ``is_complete``.
 
-    ``is_last`` tells that its connection can take no other request. Header names are in lower case;
-    of a header that comes twice, the first counts.
+    ``is_last`` means that its connection can take no other request. Header names are in lower case;
+    of a header that comes twice, the first counts. The ``on_…`` methods are called by llhttp.
     """
 
     def __init__(self) -> None:
@@ -55,14 +57,13 @@ class IncomingAnswer:
         self.is_complete = False
         self.is_last = True
         self._body = bytearray()
+        self._unparsed = b""
         self._size = 0
-        self._head = b""  # all that came until the head was complete
-        self._is_tidied = False
         self._parser: Any = httptools.HttpResponseParser(self)
 
     @property
     def body(self) -> bytes:
-        """The body, at most a byte more than is of use; unpacked if it came compressed unasked."""
+        """The body, cut one byte above the limit; unpacked if it is compressed."""
         raw = bytes(self._body[: LONGEST_BODY + 1])
         if self.headers.get(b"content-encoding", b"").lower() in _COMPRESSED:
             with suppress(zlib.error):
@@ -70,66 +71,47 @@ class IncomingAnswer:
         return raw
 
     def feed(self, data: bytes) -> None:
-        """Take in what came; nothing means that the other side has hung up.
+        """Take in what was read; no data means that the connection was closed.
 
         Raises:
-            BrokenAnswerError: it is not HTTP, is cut short, or has a head without end.
+            BrokenAnswerError: the answer is not HTTP, is cut short, or has no end.
         """
-        if not data:
-            self._end()
-            return
-        self._size += len(data)
-        if not self.status:
-            self._head += data
-        try:
-            self._parser.feed_data(data)
-        except _REFUSALS as error:
-            self._read_untidy_head(error)
-        if len(self._body) > LONGEST_BODY:
+        if not data:  # RFC 9112, 6.3: only an answer without a length ends with its connection
+            if not self.status or _LENGTHS & self.headers.keys():
+                raise BrokenAnswerError("the answer is cut short")
             self.is_complete = True
-        elif len(self._head) > _LONGEST_HEAD or self._size > LONGEST_BODY + _LONGEST_HEAD:
+        self._size += len(data)
+        self._unparsed += data
+        try:
+            self._parse()
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            if not self.is_complete:
+                raise BrokenAnswerError(str(error)) from None
+            self.is_last = True
+        if len(self._body) > LONGEST_BODY:
+            self.is_complete = self.is_last = True
+        elif self._size > _LONGEST_HEAD + (LONGEST_BODY if self.status else 0):
             raise BrokenAnswerError("the answer has no end")
 
-    def _end(self) -> None:
-        """RFC 9112, 6.3: only an answer that gives no length ends with its connection."""
-        if not self.status or {b"content-length", b"transfer-encoding"} & self.headers.keys():
-            raise BrokenAnswerError("the answer is cut short")
-        self.is_complete = True
-
-    def _read_untidy_head(self, error: Exception) -> None:
-        """Read a head that llhttp refuses for a space before a colon, or a line without one.
-
-        Servers write both, and neither changes what the answer says. After a complete answer, what
-        llhttp refuses is nobody's and only ends the use of the connection.
-        """
-        if self.is_complete:
-            self.is_last = True
-            return
-        head, end, rest = self._head.partition(_END_OF_HEAD)
-        if self.status or self._is_tidied or not head.startswith(b"HTTP/1."):
-            raise BrokenAnswerError(str(error)) from None
-        if not end:
-            return  # llhttp refuses each further piece, until the head is complete
-        first, *lines = head.split(b"\r\n")
-        tidy = [_BEFORE_COLON.sub(b":", line, count=1) for line in lines if b":" in line]
-        self.headers.clear()
-        self._parser = httptools.HttpResponseParser(self)
-        self._is_tidied = True
-        self.feed(b"\r\n".join([first, *tidy]) + end + rest)
+    def _parse(self) -> None:
+        """Give llhttp what came: a tidy head once it is complete, then the body as it comes."""
+        while not self.status and (end := _END_OF_HEAD.search(self._unparsed)):
+            head, self._unparsed = self._unparsed[: end.end()], self._unparsed[end.end() :]
+            self._parser.feed_data(_UNTIDY.sub(rb"\1", head))
+        if self.status:
+            self._parser.feed_data(self._unparsed)
+            self._unparsed = b""
+        elif not self._unparsed.startswith(_VERSION[: len(self._unparsed)]):
+            raise BrokenAnswerError("the answer is not HTTP")
 
     def on_message_begin(self) -> None:
-        """See llhttp. A message after the answer is nobody's."""
-        self.is_last |= self.is_complete
+        if self.is_complete:
+            raise BrokenAnswerError("another answer follows")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """See llhttp."""
-        if not self.is_complete:
-            self.headers.setdefault(name.lower(), value.strip())
+        self.headers.setdefault(name.lower(), value.strip())
 
     def on_headers_complete(self) -> None:
-        """See llhttp. An interim answer is passed over."""
-        if self.is_complete:
-            return
         status = self._parser.get_status_code()
         if status >= _FIRST_FINAL_STATUS:
             self.status = status
@@ -137,51 +119,48 @@ class IncomingAnswer:
             self.headers.clear()
 
     def on_body(self, body: bytes) -> None:
-        """See llhttp."""
-        if not self.is_complete:
-            self._body += body
+        self._body += body
 
     def on_message_complete(self) -> None:
-        """See llhttp."""
-        if self.status and not self.is_complete:
+        if self.status:
             self.is_complete = True
             self.is_last = not self._parser.should_keep_alive()
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """An adapter for one thread, which keeps one connection."""
+    """An adapter for one thread, which keeps one connection.
 
-    def __init__(self) -> None:
+    ``proxy`` is the address of a proxy, if any; ``bundle`` is the file of certificates that vouch
+    for everyone who speaks TLS. A session's own settings for these two are ignored.
+    """
+
+    def __init__(self, proxy: str | None, bundle: str) -> None:
         super().__init__()
-        self._route: tuple[object, ...] = ()
+        self._proxy, self._bundle = proxy, bundle
+        self._proxy_headers = self.proxy_headers(proxy) if proxy else {}
+        self._origin: list[str] = []
         self._stream: Stream | None = None
 
     def init_poolmanager(self, *_: Any, **__: Any) -> None:
-        """Make no pool: the one connection is kept here."""
+        """Make no pool: the only connection is kept here."""
 
-    def send(  # noqa: PLR0913, PLR0917 - as requests calls it
-        self,
-        request: requests.PreparedRequest,
-        stream: bool = False,  # noqa: ARG002, FBT001, FBT002 - the same
-        timeout: Any = None,
-        verify: bool | str = True,  # noqa: FBT001, FBT002 - the same
-        cert: Any = None,  # noqa: ARG002 - the same
-        proxies: Mapping[str, str] | None = None,
+    def send(
+        self, request: requests.PreparedRequest, *_: Any, timeout: Any = None, **__: Any
     ) -> requests.Response:
         """Send a request and return its answer, both within ``timeout`` seconds.
 
         Raises:
             NotConnectedError: there was no connection; nothing was sent.
-            BrokenAnswerError, OSError: the answer did not come, or not whole and in time.
+            BrokenAnswerError, OSError: no complete answer came in time.
         """
-        deadline = time.monotonic() + timeout
-        bundle = DEFAULT_CA_BUNDLE_PATH if verify is True else str(verify)
-        answer = self._exchange(request, bundle, (proxies or {}).get("https"), deadline)
+        answer = self._exchange(request, time.monotonic() + timeout)
         response = requests.Response()
         response.status_code = answer.status
         response.headers = CaseInsensitiveDict(
-            (name.decode("latin-1"), value.decode("latin-1"))
-            for name, value in answer.headers.items()
+            {
+                name.decode("latin-1"): value.decode("latin-1")
+                for name, value in answer.headers.items()
+            }
         )
         response.url = str(request.url)
         response.request = request
@@ -191,20 +170,18 @@ class DeadlineAdapter(HTTPAdapter):
     def close(self) -> None:
         """Close the connection."""
         if self._stream:
-            self._close_stream()
+            self._stream.close()
         self._stream = None
 
-    def _exchange(
-        self, request: requests.PreparedRequest, bundle: str, proxy: str | None, deadline: float
-    ) -> IncomingAnswer:
-        proxy_headers = self.proxy_headers(proxy) if proxy else {}
-        stream = self._connected(str(request.url), bundle, proxy, proxy_headers, deadline)
-        written = _written(request, proxy_headers, is_for_proxy=proxy is not None)
-        answer = IncomingAnswer()
+    def _exchange(self, request: requests.PreparedRequest, deadline: float) -> _IncomingAnswer:
+        with connecting():
+            stream = self._connected(str(request.url), deadline)
+            left_until(deadline)
+        answer = _IncomingAnswer()
         try:
             # A server may answer and hang up before it has taken the whole request.
             with suppress(BrokenPipeError):
-                stream.write(written, deadline)
+                stream.write(self._written(request), deadline)
             while not answer.is_complete:
                 answer.feed(stream.read(deadline))
         finally:
@@ -212,42 +189,55 @@ class DeadlineAdapter(HTTPAdapter):
                 self.close()
         return answer
 
-    def _connected(
-        self,
-        url: str,
-        bundle: str,
-        proxy: str | None,
-        proxy_headers: Mapping[str, str],
-        deadline: float,
-    ) -> Stream:
-        """Return the kept connection if it is fit for the request, else a new one."""
-        route = (*url.split("/", 3)[:3], bundle, proxy)
-        if self._stream and (route != self._route or not self._stream.is_idle()):
+    def _written(self, request: requests.PreparedRequest) -> bytes:
+        """Return a request in one piece: most fit into one packet."""
+        url, body = str(request.url), request.body or b""
+        scheme, _, host, *path = url.split("/", 3)
+        target, headers = "/" + "".join(path), {"Host": host, **request.headers}
+        if self._proxy and scheme == "http:":  # without a tunnel: RFC 9112, 3.2.2
+            target, headers = url, {**headers, **self._proxy_headers}
+        head = _head(str(request.method), target, headers)
+        return head + (body.encode() if isinstance(body, str) else body)
+
+    def _connected(self, url: str, deadline: float) -> Stream:
+        """Return the kept connection if it can take a request to this address, else a new one."""
+        origin = url.split("/", 3)[:3]
+        if self._stream and (origin != self._origin or not self._stream.is_idle()):
             self.close()
         if self._stream is None:
-            self._route = route
-            self._stream = open_stream(url, bundle, proxy, proxy_headers, deadline)
-            self._close_stream = finalize(self, self._stream.close)
-        try:
-            left_until(deadline)
-        except TimeoutError:
-            raise NotConnectedError("timed out", insecure=False) from None
+            self._origin = origin
+            self._stream = self._opened(url, deadline)
         return self._stream
 
+    def _opened(self, url: str, deadline: float) -> Stream:
+        """Return a new connection: straight, or through a proxy, which may itself speak TLS."""
+        target, first = urlsplit(url), urlsplit(self._proxy or url)
+        with connecting("proxy: " if self._proxy else ""):
+            stream = connect(str(first.hostname), first.port or _PORTS[first.scheme], deadline)
+        try:
+            if self._proxy and first.scheme == "https":
+                stream = secured(stream, str(first.hostname), self._bundle, deadline)
+            if self._proxy and target.scheme == "https":
+                self._open_tunnel(stream, target, deadline)
+            if target.scheme == "https":
+                stream = secured(stream, str(target.hostname), self._bundle, deadline)
+        except BaseException:
+            stream.close()
+            raise
+        return stream
 
-def _written(
-    request: requests.PreparedRequest, proxy_headers: Mapping[str, str], *, is_for_proxy: bool
-) -> bytes:
-    """Return a request in one piece; most fit into one packet.
+    def _open_tunnel(self, stream: Stream, target: SplitResult, deadline: float) -> None:
+        """Ask a proxy for a tunnel: RFC 9110, 9.3.6."""
+        authority = target.netloc if target.port else f"{target.netloc}:{_PORTS[target.scheme]}"
+        head = _head("CONNECT", authority, {"Host": authority, **self._proxy_headers})
+        stream.write(head, deadline)
+        answer = _IncomingAnswer()
+        while not answer.status:
+            answer.feed(stream.read(deadline))
+        if answer.status not in range(200, 300):
+            raise NotConnectedError(f"the proxy answered HTTP {answer.status}", insecure=False)
 
-    A proxy gets the whole address as its target (RFC 9112, 3.2.2), but not through a tunnel.
-    """
-    url, body = str(request.url), request.body or b""
-    scheme, _, host, *path = url.split("/", 3)
-    headers = {"Host": host, **request.headers}
-    target = "/" + "".join(path)
-    if is_for_proxy and scheme == "http:":
-        target, headers = url, {**headers, **proxy_headers}
-    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    head = f"{request.method} {target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")
-    return head + (body.encode() if isinstance(body, str) else body)
+
+def _head(method: str, target: str, headers: Mapping[str, str | bytes]) -> bytes:
+    lines = "".join([f"{name}: {value!s}\r\n" for name, value in headers.items()])
+    return f"{method} {target} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")

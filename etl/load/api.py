@@ -12,7 +12,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from etl.load.tokens import TokenRefusedError, TokenUnavailableError, end_of_life
+from etl.load.tokens import TokenRefusedError, TokenUnavailableError, expiry_of
 from etl.load.wording import in_words
 
 if TYPE_CHECKING:
@@ -58,21 +58,21 @@ class Api:
         return replace(answer, credential=token)
 
     def sign_in(self) -> None:
-        """Get a token before anything is sent; if it seems expired, ask the API.
+        """Get a token before anything is sent. If it seems expired, ask the API whether it is.
 
         Raises:
             TokenRefusedError, TokenUnavailableError: there is none.
         """
         attempt = self._transport.attempt()
         try:
-            self._require_alive(self._tokens.current(attempt), attempt)
+            self._require_unexpired(self._tokens.current(attempt), attempt)
         except (TokenRefusedError, TokenUnavailableError):
             raise
         except Exception:  # noqa: BLE001 - after any error, the API could not be asked
             raise TokenUnavailableError("no answer") from None
 
-    def _require_alive(self, token: str, attempt: Attempt) -> None:
-        expiry = end_of_life(token)
+    def _require_unexpired(self, token: str, attempt: Attempt) -> None:
+        expiry = expiry_of(token)
         if expiry is None or expiry >= datetime.now(UTC):
             return
         answer = self._read_with(token, attempt)  # this machine's clock may be wrong
@@ -82,7 +82,7 @@ class Api:
             )
 
     def _read_with(self, token: str, attempt: Attempt) -> Answer:
-        """Ask for any one client, to find out whether the token is accepted.
+        """Read any one client, to find out whether the API accepts the token.
 
         Source of the request: fatora.io/api/getAllClients.php.
         """

@@ -1,4 +1,4 @@
-"""When to give up: if the API refuses the account, or cannot serve any row."""
+"""When to give up: after the API refused the account, or could not serve several rows in a row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from etl.load.judge import Verdict
 
-_FORBIDDEN_IN_A_ROW = 3
+_FORBIDDEN_IN_A_ROW = 3  # one or two may concern their clients only
 
 
 class Breaker:
@@ -27,7 +27,7 @@ class Breaker:
         self._unserved: list[Verdict] = []
 
     def watch(self, verdict: Verdict) -> str | None:
-        """Take note of how a row ended, and return why the run must stop, if it must."""
+        """Count the final verdict on a row, and return why the run must stop, if it must."""
         if verdict.halt:
             return verdict.halt
         forbidden = verdict.http_status == HTTPStatus.FORBIDDEN

@@ -1,10 +1,10 @@
 """What an answer, or its absence, means for the row that was sent.
 
-`judge` decides and never raises. It judges the answer as it came, and masks credentials only in the
-texts that it returns. This is the table:
+`judge` judges an answer as it came and masks credentials only in the texts that it returns. This is
+how it decides:
 
 ==============================================  ========  =====================  =======
-what came                                       status    code                   again
+answer                                          status    code                   retried
 ==============================================  ========  =====================  =======
 200, JSON object, status SUCCESS, this client   SUCCESS
 200, JSON object, status another word           REJECTED  API_REJECTED
@@ -37,9 +37,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import requests
-from urllib3.exceptions import TimeoutError as AnswerTimeoutError
-
 from etl.codes import Code
 from etl.load.tokens import TokenRefusedError, TokenUnavailableError
 from etl.load.transport import Answer
@@ -69,16 +66,8 @@ _MEANINGS: list[tuple[Container[int], Status, Code]] = [
     (range(500, 600), Status.UNKNOWN, Code.API_UNAVAILABLE),
 ]
 
-_NEVER_SENT = (
-    requests.ConnectTimeout,
-    requests.exceptions.InvalidURL,
-    requests.exceptions.InvalidSchema,
-    requests.exceptions.MissingSchema,
-    requests.URLRequired,
-)
-_TIMEOUTS = (requests.Timeout, AnswerTimeoutError, TimeoutError)
-# Their messages are ours. The message of any other exception may contain the token.
-_EXPLAINED = (NotConnectedError, TokenRefusedError, TokenUnavailableError)
+# Only their messages are quoted: that of any other exception may contain the token.
+_QUOTABLE = (NotConnectedError, TokenRefusedError, TokenUnavailableError)
 
 _NAMES = {"notes": ["notes", "note"]}  # keys in an answer that differ from the key in the request
 
@@ -118,7 +107,7 @@ def judge(reply: Reply, sent: PendingRow, host: str) -> Verdict:
 
 def _judge_failure(error: Exception, host: str) -> Verdict:
     status, code, cause = _meaning_of_failure(error, host)
-    reason = f" ({error})" if isinstance(error, _EXPLAINED) else ""
+    reason = f" ({error})" if isinstance(error, _QUOTABLE) else ""
     halt = _halt_of_failure(error, host)
     return Verdict(
         status,
@@ -132,16 +121,14 @@ def _judge_failure(error: Exception, host: str) -> Verdict:
 
 
 def _meaning_of_failure(error: Exception, host: str) -> tuple[Status, Code, str]:
-    """Return what a missing answer means: only without a connection was nothing sent."""
+    """Return status, code and cause of a missing answer: FAILED only if nothing was sent."""
     if isinstance(error, TokenRefusedError):
         return Status.FAILED, Code.API_AUTH, f"no bearer token from {host}"
     if isinstance(error, TokenUnavailableError):
         return Status.FAILED, Code.API_UNAVAILABLE, f"no bearer token from {host} ({error})"
     if isinstance(error, NotConnectedError):
         return Status.FAILED, Code.NETWORK_UNREACHABLE, f"no connection to {host} ({error})"
-    if isinstance(error, _NEVER_SENT):
-        return Status.FAILED, Code.NETWORK_UNREACHABLE, f"no connection to {host}"
-    if isinstance(error, _TIMEOUTS):
+    if isinstance(error, TimeoutError):
         return Status.UNKNOWN, Code.NETWORK_TIMEOUT, f"no answer from {host} in time"
     return Status.UNKNOWN, Code.NETWORK_INTERRUPTED, f"a broken connection to {host}"
 

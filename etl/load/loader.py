@@ -3,9 +3,9 @@
 Everything it needs is passed in: the rows, a ledger, a sender, a clock and a stop request. All
 decisions are made here, in one thread; the workers send requests and judge the answers.
 
-Unless a rate is set, each worker has one more recorded row than the one it sends, so that it does
-not wait for the disk. If it becomes doubtful whether such rows may be sent, they are taken back and
-their intents withdrawn.
+Unless a rate is set, one more row for each worker is recorded than is being sent, so that no worker
+waits for the disk. After an answer that may stop the run, such rows come back unsent: their intents
+are withdrawn, and they are first in the queue again.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Ledger(Protocol):
     def record(
         self,
         ended: Sequence[RowResult],
-        begun: Sequence[PendingRow],
+        started: Sequence[PendingRow],
         now: str,
         withdrawn: Sequence[PendingRow] = (),
     ) -> None:
@@ -92,8 +92,9 @@ class Loader:
     clock: Clock = field(default_factory=Clock)
     on_stopping: Callable[[int], None] | None = None
     stopped: str | None = field(init=False, default=None)
-    _in_hand: dict[int, _Task] = field(init=False, default_factory=dict)
-    _waiting: list[tuple[float, int, _Task]] = field(init=False, default_factory=list)
+    _active: dict[int, _Task] = field(init=False, default_factory=dict)
+    # A heap of (retry_at, order, task), with retry_at in ticks; tasks themselves cannot be ordered.
+    _retries: list[tuple[float, int, _Task]] = field(init=False, default_factory=list)
     _order: Iterator[int] = field(init=False, default_factory=count)
     _breaker: Breaker = field(init=False)
     _next: deque[_Task] = field(init=False, default_factory=deque)
@@ -121,9 +122,9 @@ class Loader:
                 self._announce()
             if not self._submitted and (self._is_stopping or self._is_done):
                 return
-            returned = self.sender.collect(self._patience())
-            unsent = self._take_back(returned)
-            ended, done = self._take_in(returned)
+            returned = self.sender.collect(self._timeout())
+            unsent = self._requeue_unsent(returned)
+            ended, done = self._take_verdicts(returned)
 
     @property
     def _is_stopping(self) -> bool:
@@ -139,27 +140,27 @@ class Loader:
 
     @property
     def _submitted(self) -> int:
-        return len(self._in_hand) - len(self._waiting)
+        return len(self._active) - len(self._retries)
 
     @property
     def _is_done(self) -> bool:
-        return not self._in_hand and not self._has_next()
+        return not self._active and not self._has_next()
 
     @property
     def _has_room(self) -> bool:
         # With a set rate, a row is handed over only when it is due.
         ahead = 0 if self.pace.is_set else self.policy.workers
         most = self.policy.workers + ahead
-        return len(self._in_hand) < most and self._has_next()
+        return len(self._active) < most and self._has_next()
 
     def _has_next(self) -> bool:
-        """Whether there is another row; it stays first in the queue."""
+        """Whether there is another row, which is then first in the queue."""
         if not self._next:
             self._next.extend(_Task(row) for row in islice(self.rows, 1))
         return bool(self._next)
 
     def _next_to_send(self) -> list[_Task]:
-        """Return what to send now: first rows that wait for another attempt, then new rows."""
+        """Return what to send now: rows that are due for another attempt, then new rows."""
         tasks: list[_Task] = []
         while not self._is_stopping and self.pace.seconds_left <= 0:
             task = self._next_task()
@@ -170,42 +171,42 @@ class Loader:
         return tasks
 
     def _next_task(self) -> _Task | None:
-        if self._waiting and self._waiting[0][0] <= self.clock.ticks():
-            return heapq.heappop(self._waiting)[-1]
+        if self._retries and self._retries[0][0] <= self.clock.ticks():
+            return heapq.heappop(self._retries)[-1]
         if self._has_room:
             task = self._next.popleft()
-            self._in_hand[task.row.row] = task
+            self._active[task.row.row] = task
             return task
         return None
 
-    def _patience(self) -> float | None:
-        """Return the seconds until something can be sent even if no answer comes."""
+    def _timeout(self) -> float | None:
+        """Return how long to wait for an answer before another row may be due, None if none is."""
         if self._is_stopping:
             return None
-        if not self._has_room and not self._waiting:
+        if not self._has_room and not self._retries:
             return None
-        left = 0 if self._has_room else self._waiting[0][0] - self.clock.ticks()
+        left = 0 if self._has_room else self._retries[0][0] - self.clock.ticks()
         return max(left, self.pace.seconds_left, 0)
 
-    def _take_back(self, returned: list[Returned]) -> list[PendingRow]:
-        """Return the rows that were not sent, and put them first in the queue again."""
+    def _requeue_unsent(self, returned: list[Returned]) -> list[PendingRow]:
+        """Put the rows that were not sent first in the queue again, and return them."""
         unsent = [each.row for each in returned if each.verdict is None]
-        self._next.extendleft(self._in_hand.pop(row.row) for row in reversed(unsent))
+        self._next.extendleft(self._active.pop(row.row) for row in reversed(unsent))
         return unsent
 
-    def _take_in(self, returned: list[Returned]) -> tuple[list[RowResult], list[RowResult]]:
-        """Return the results of all attempts that ended, and of those the final ones."""
+    def _take_verdicts(self, returned: list[Returned]) -> tuple[list[RowResult], list[RowResult]]:
+        """Return the results of all attempts that ended, and those of rows that are finished."""
         ended, done = [], []
         for each in returned:
             verdict = each.verdict
             if verdict is None:
                 continue
-            task = self._in_hand[each.row.row]
+            task = self._active[each.row.row]
             result = self._result(each, verdict)
             ended.append(result)
             task.row = replace(each.row, status=result.status, attempts=result.attempts)
             if not self._try_again(task, verdict):
-                del self._in_hand[each.row.row]
+                del self._active[each.row.row]
                 done.append(result)
                 self._halt(self._breaker.watch(verdict), verdict)
             if verdict.status is not Status.SUCCESS:
@@ -213,7 +214,10 @@ class Loader:
         return ended, done
 
     def _result(self, sent: Returned, verdict: Verdict) -> RowResult:
-        """Return the result of the row so far: one that may have been updated stays UNKNOWN."""
+        """Return the result of the row so far.
+
+        A row stays UNKNOWN if an earlier attempt may have updated its client and this one failed.
+        """
         row = sent.row
         unclear = row.status is Status.UNKNOWN and verdict.status is Status.FAILED
         earlier = " An earlier attempt may have updated the client." if unclear else ""
@@ -231,24 +235,26 @@ class Loader:
         )
 
     def _try_again(self, task: _Task, verdict: Verdict) -> bool:
-        """Put a row back if another attempt may help; return whether it was."""
+        """Schedule another attempt if it may help, and return whether it was."""
         if verdict.renew:
             if task.renewed or not self.policy.renewable:
                 self._halt(self._unauthorized(verdict), verdict)
                 return False
             task.renewed = True
-            self._wait(task, 0)
+            self._retry_in(task, 0)
             return True
         task.tries += 1
         if verdict.retry_after is not None and verdict.again:
             self._hold(verdict.retry_after, verdict)
         if not verdict.again or verdict.halt or task.tries == self.policy.attempts:
             return False
-        self._wait(task, pause_before(task.tries + 1, self.policy.pause, self.policy.pause_max))
+        pause = pause_before(task.tries + 1, self.policy.pause, self.policy.pause_max)
+        self._retry_in(task, pause)
         return True
 
-    def _wait(self, task: _Task, seconds: float) -> None:
-        heapq.heappush(self._waiting, (self.clock.ticks() + seconds, next(self._order), task))
+    def _retry_in(self, task: _Task, seconds: float) -> None:
+        retry_at = self.clock.ticks() + seconds
+        heapq.heappush(self._retries, (retry_at, next(self._order), task))
 
     def _unauthorized(self, verdict: Verdict) -> str:
         if self.policy.renewable:
@@ -265,7 +271,7 @@ class Loader:
             log.info("held", extra={"fields": {"seconds": round(seconds, 3)}})
 
     def _halt(self, reason: str | None, verdict: Verdict) -> None:
-        """Stop for a reason. It may quote the API, so only the verdict's cause is logged."""
+        """Stop for a reason. Only the verdict's cause is logged: the reason may quote the API."""
         if reason is not None and self.stopped is None:
             self.stopped = reason
             log.error("stopping", extra={"fields": {"cause": verdict.cause}})

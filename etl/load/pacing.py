@@ -11,9 +11,10 @@ from email.utils import parsedate_to_datetime
 from etl.text import counted
 
 _JITTER = 0.25
-# Seconds by which a request may be late, for example on a slow disk, without slowing the next. At
-# most this much is made up for at once: 2.5 % of any ten seconds.
-_LATEST_WAKING = 0.25
+# Seconds by which a request may be late, such as on a slow disk, without making the next one late.
+# The requests that then follow at once are at most 2.5 % more than the rate allows in ten seconds,
+# and 3 % are promised.
+_LONGEST_DELAY = 0.25
 _MINUTE, _DAY, _LONGEST_WAIT = 60, 86_400, 30 * 86_400  # seconds
 
 
@@ -49,11 +50,11 @@ class Pace:
         return self._not_before - self._clock.ticks()
 
     def take(self) -> None:
-        """Take note that a request is sent."""
+        """Count a request that is sent now."""
         if self._rate:
-            # Counted from when it was due, not from now, or small delays would add up.
+            # From when it was due, not from now, because small delays would add up.
             now = self._clock.ticks()
-            due = self._not_before if now - self._not_before < _LATEST_WAKING else now
+            due = self._not_before if now - self._not_before < _LONGEST_DELAY else now
             self._not_before = due + 1 / self._rate
 
     def hold(self, seconds: float) -> None:

@@ -42,7 +42,7 @@ class TokenRefusedError(Exception):
 
 
 class TokenUnavailableError(Exception):
-    """The Authorize endpoint could not be asked now; nothing was sent for any client.
+    """The Authorize endpoint gave no answer about the key; nothing was sent for any client.
 
     The message says why in a few words. ``retry_after`` is how many seconds the API asks to wait,
     if it does.
@@ -102,10 +102,10 @@ class ExchangedToken:
             TokenRefusedError: the API refused the key.
             TokenUnavailableError, NotConnectedError: the API could not be asked.
         """
-        asked = time.monotonic()
-        with self._held(attempt.seconds_left):
+        started = time.monotonic()
+        with self._locked(attempt.seconds_left):
             if self._token is None:
-                if self._failure and self._failure[0] > asked:
+                if self._failure and self._failure[0] > started:
                     raise self._failure[1]  # it failed while this worker waited for it
                 try:
                     self._token = self._exchange(attempt)
@@ -121,7 +121,7 @@ class ExchangedToken:
                 self._token = None
 
     @contextmanager
-    def _held(self, timeout: float) -> Iterator[None]:
+    def _locked(self, timeout: float) -> Iterator[None]:
         if not self._lock.acquire(timeout=timeout):
             raise TokenUnavailableError("no answer in time")  # another worker still waits for it
         try:
@@ -147,14 +147,14 @@ class ExchangedToken:
 
     def _refusal(self, answer: Answer) -> TokenRefusedError | TokenUnavailableError:
         if answer.http_status not in {HTTPStatus.OK, *_REFUSALS} - _SLOW_DOWN:
-            return TokenUnavailableError(_in_words(answer), answer.retry_after)
-        words = _in_words(answer, urlsplit(self._url).netloc)
-        if _is_of_the_key(answer):
+            return TokenUnavailableError(_quoted(answer), answer.retry_after)
+        words = _quoted(answer, urlsplit(self._url).netloc)
+        if _may_concern_key(answer):
             return TokenRefusedError(f"the API key was refused: {words}")
         return TokenRefusedError(f"the API address gave no bearer token and may be wrong: {words}")
 
 
-def end_of_life(token: str) -> datetime | None:
+def expiry_of(token: str) -> datetime | None:
     """Return when a token expires by its own claim, if it is a JWT that has one.
 
     Source: RFC 7519, 4.1.4. Its signature only the API can verify.
@@ -166,15 +166,15 @@ def end_of_life(token: str) -> datetime | None:
         return None
 
 
-def _in_words(answer: Answer, host: str = "") -> str:
-    """Return an answer in words, but never an unusable token that it contains."""
+def _quoted(answer: Answer, host: str = "") -> str:
+    """Return an answer as a sentence may quote it, but without the unusable token it contains."""
     if _TOKEN_KEY.search(answer.body):
         place = f" from {host}" if host else ""
         return f"HTTP {answer.http_status}{place} without a usable bearer token"
     return in_words(answer, host)
 
 
-def _is_of_the_key(answer: Answer) -> bool:
+def _may_concern_key(answer: Answer) -> bool:
     """Whether the API itself may have refused the key; a web page or a redirect is not the API."""
     return answer.http_status in {200, 400, 401, 403} and answer.body.lstrip().startswith(b"{")
 
@@ -188,5 +188,5 @@ def _token_in(answer: Answer) -> str | None:
         token = facts["bearer_token"] if facts["success"] is True else None
     except (ValueError, RecursionError, TypeError, KeyError):
         return None
-    usable = isinstance(token, str) and len(token) >= SHORTEST_CREDENTIAL and is_token(token)
-    return token if usable else None
+    is_usable = isinstance(token, str) and len(token) >= SHORTEST_CREDENTIAL and is_token(token)
+    return token if is_usable else None

@@ -1,7 +1,7 @@
-"""A session with the API by requests, held to what the job promises of one attempt.
+"""Attempts to send a request, each with one deadline, and their answers.
 
-Nothing in the environment changes where a request goes or whom it is shown to, nothing is followed,
-kept or repeated behind the caller's back, and of an answer at most 1 MiB is read.
+Nothing in the environment changes where a request goes. Redirects are not followed, cookies not
+kept, requests not repeated, and at most 1 MiB of an answer is read.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import requests
-from requests.structures import CaseInsensitiveDict
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from etl.load.adapter import LONGEST_BODY, DeadlineAdapter
 from etl.load.pacing import seconds_asked_for
@@ -31,10 +31,10 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back: the status, the body, the seconds the API asks to wait.
+    """An answer of the API; ``retry_after`` is how many seconds it asks to wait, if it does.
 
-    ``location`` is where a redirect points; ``credential`` the key or token that the request was
-    sent with: nothing that is stored or shown of the answer may repeat it.
+    ``location`` is where a redirect points. ``credential`` is the key or token that was sent:
+    nothing that is stored or shown of the answer may repeat it.
     """
 
     http_status: int
@@ -46,35 +46,27 @@ class Answer:
 
 
 class Transport:
-    """A session of one thread with the API; ``timeout`` is in seconds, for a whole attempt."""
+    """What one thread sends by; ``timeout`` is in seconds, for a whole attempt."""
 
     def __init__(self, timeout: float, proxy: str | None, ca_bundle: Path | None) -> None:
         self._timeout = timeout
-        self._verify = str(ca_bundle) if ca_bundle else True
-        self._proxies = {"http": proxy, "https": proxy} if proxy else {}
-        self._adapter = DeadlineAdapter()
+        self._adapter = DeadlineAdapter(proxy, str(ca_bundle or DEFAULT_CA_BUNDLE_PATH))
 
     def attempt(self) -> Attempt:
-        """Return the attempt that begins now."""
-        return Attempt(self, time.monotonic() + self._timeout)
-
-    def send(self, request: requests.PreparedRequest, timeout: float) -> requests.Response:
-        """Send a request, held to so many seconds."""
-        return self._adapter.send(
-            request, timeout=timeout, verify=self._verify, proxies=self._proxies
-        )
+        """Start an attempt: its time runs from now."""
+        return Attempt(self._adapter, time.monotonic() + self._timeout)
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt to update a client; all that it takes, a new token too, has one deadline."""
+    """One attempt to update a client: all its requests, for a new token too, share one deadline."""
 
-    _transport: Transport
+    _adapter: DeadlineAdapter
     _deadline: float
 
     @property
     def seconds_left(self) -> float:
-        """The seconds until the attempt must be over; 0 from then on."""
+        """The seconds until the deadline; 0 after it."""
         return max(self._deadline - time.monotonic(), 0)
 
     def send(
@@ -84,37 +76,27 @@ class Attempt:
 
         Raises:
             NotConnectedError: there was no connection; nothing was sent.
-            BrokenAnswerError, OSError: the answer did not come, or not whole and in time; the
-                request may have been carried out.
+            BrokenAnswerError, OSError: no complete answer came in time; the request may have been
+                carried out.
         """
-        request = _prepared(method, url, headers, body)
-        response = self._transport.send(request, self.seconds_left)
-        read = response.raw.read(LONGEST_BODY + 1)
+        # Built by hand: a session would add cookies, netrc and proxies of the environment, and take
+        # five times as long as sending. The address was checked with the settings.
+        request = requests.PreparedRequest()
+        request.method, request.url, request.body = method, url, body
+        length = {} if body is None else {"Content-Length": str(len(body))}
+        request.headers = {**_HEADERS, **headers, **length}  # type: ignore[assignment]
+        response = self._adapter.send(request, timeout=self.seconds_left)
+        content = response.raw.read(LONGEST_BODY + 1)
         return Answer(
             int(response.status_code),
-            read[:LONGEST_BODY],
+            content[:LONGEST_BODY],
             _retry_after(response.headers),
-            too_long=len(read) > LONGEST_BODY,
+            too_long=len(content) > LONGEST_BODY,
             location=response.headers.get("Location", ""),
         )
 
 
-def _prepared(
-    method: str, url: str, headers: Mapping[str, str], body: bytes | None
-) -> requests.PreparedRequest:
-    """Return a request as requests has it, without what it does to one.
-
-    The address was checked with the settings, and a session would only add what nobody wants here:
-    cookies, netrc, proxies of the environment. All of it costs five times what sending does.
-    """
-    request = requests.PreparedRequest()
-    request.method, request.url, request.body = method, url, body
-    length = {"Content-Length": str(len(body))} if body is not None else {}
-    request.headers = CaseInsensitiveDict({**_HEADERS, **headers, **length})
-    return request
-
-
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds to wait, a date taken by the API's own clock: ours may be wrong."""
-    asked = headers.get("Retry-After")
-    return None if asked is None else seconds_asked_for(asked, headers.get("Date"))
+    """Return the seconds to wait; a date is compared with the API's clock, as ours may be wrong."""
+    value = headers.get("Retry-After")
+    return None if value is None else seconds_asked_for(value, headers.get("Date"))

@@ -1,7 +1,7 @@
-"""How an answer reads in a sentence: on one line, and without the credentials that it may repeat.
+"""How sentences quote an answer: on one line, and without the credentials that it may repeat.
 
-Every part of an answer that is stored or shown passes through here. What the answer means is judged
-by the original (``judge``).
+Every part of an answer that is stored or shown passes through here. ``judge`` decides by the
+original answer.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _NETWORK_LOCATION = re.compile(r"[A-Za-z0-9.:\[\]-]{1,100}")
 
 
 def masked(text: str, answer: Answer) -> str:
-    """Return a text of an answer without the sent credential, in any JSON spelling."""
+    """Return a text of an answer with the sent credential masked, in any JSON spelling."""
     if not answer.credential:
         return text
     text = text.replace(answer.credential, _MASK)
-    return _spellings(answer.credential).sub(_MASK, text) if "\\" in text else text
+    return _any_spelling(answer.credential).sub(_MASK, text) if "\\" in text else text
 
 
 def in_words(answer: Answer, host: str = "") -> str:
@@ -52,7 +52,7 @@ def in_words(answer: Answer, host: str = "") -> str:
 
 
 def is_web_page(answer: Answer) -> bool:
-    """Whether the body is a web page, so that something other than the API may have answered."""
+    """Whether the body is a web page, such as from a proxy that answers in place of the API."""
     return _WEB_PAGE.match(answer.body) is not None
 
 
@@ -68,10 +68,10 @@ def redirect_target(answer: Answer) -> str:
 
 
 @lru_cache(2)
-def _spellings(credential: str) -> re.Pattern[str]:
-    """Match a credential any of whose characters may be escaped: RFC 8259, 7."""
-    ways = (rf"(?:\\?{re.escape(each)}|\\u(?i:{ord(each):04x}))" for each in credential)
-    return re.compile("".join(ways))
+def _any_spelling(credential: str) -> re.Pattern[str]:
+    """Return what matches a credential, any of whose characters may be escaped (RFC 8259, 7)."""
+    characters = (rf"(?:\\?{re.escape(each)}|\\u(?i:{ord(each):04x}))" for each in credential)
+    return re.compile("".join(characters))
 
 
 def _page_in_words(answer: Answer) -> str:
@@ -87,28 +87,28 @@ def _message(answer: Answer) -> str:
     except (ValueError, RecursionError):
         facts = None
     error = (facts.get("error") or facts) if isinstance(facts, dict) else facts
-    return one_line(masked(_read_out(error), answer)) or one_line(text)
+    return one_line(masked(_flattened(error), answer)) or one_line(text)
 
 
 def _text(answer: Answer) -> str:
     return masked(answer.body.decode("utf-8-sig", errors="replace"), answer)
 
 
-def _read_out(value: Any, depth: int = 0) -> str:  # noqa: ANN401 - any JSON value
+def _flattened(value: Any, depth: int = 0) -> str:  # noqa: ANN401 - any JSON value
     if depth == _DEEPEST:
         return "…"
     if isinstance(value, dict):
         parts = (
-            _read_out(each, depth + 1) if key in _MESSAGES else _named(key, each, depth + 1)
+            _flattened(each, depth + 1) if key in _MESSAGES else _named(key, each, depth + 1)
             for key, each in value.items()
         )
     elif isinstance(value, list):
-        parts = (_read_out(each, depth + 1) for each in value)
+        parts = (_flattened(each, depth + 1) for each in value)
     else:
         return "" if value is None else str(value)
     return SEPARATOR.join(filter(None, parts))
 
 
 def _named(key: str, value: Any, depth: int) -> str:  # noqa: ANN401 - any JSON value
-    text = _read_out(value, depth)
+    text = _flattened(value, depth)
     return f"{key}: {text}" if text else ""

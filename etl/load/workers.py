@@ -3,6 +3,9 @@
 Rows may be submitted before a worker is free, so that it does not wait until the next row is
 recorded. After an answer that is not final, no row is started until that answer is collected: the
 submitted rows are returned, because only the loader knows whether sending may continue.
+
+Answers are collected in batches where that keeps no worker waiting, because each batch costs a
+write to the journal, which takes as much CPU time as sending a row.
 """
 
 from __future__ import annotations
@@ -23,10 +26,12 @@ if TYPE_CHECKING:
     from etl.load.judge import Reply, Verdict
     from etl.rows import PendingRow
 
+_LINGER = 0.01  # seconds for which an answer may wait for others to be collected with it
+
 
 @dataclass(frozen=True, slots=True)
 class Returned:
-    """A row that came back, with the verdict on its attempt, None if it was not sent.
+    """A row that came back; ``verdict`` is None if it was not sent.
 
     ``seconds`` is how long the attempt took, ``time`` when it ended, in seconds since 1970.
     """
@@ -37,8 +42,8 @@ class Returned:
     time: float = 0
 
     @property
-    def raises_doubt(self) -> bool:
-        """Whether the run may have to stop, or to wait."""
+    def may_stop_run(self) -> bool:
+        """Whether the answer is one after which the run may have to stop, or to wait."""
         return self.verdict is not None and not self.verdict.status.final
 
 
@@ -62,18 +67,22 @@ class Sender(Protocol):
 
 
 class Workers:
-    """A sender of ``count`` threads; use as a context manager, which ends them.
+    """A sender with ``count`` threads. Use it as a context manager, which ends them.
 
-    The threads are daemons: a program that must end at once does not wait for an answer.
+    The threads are daemons, so that a program that must end at once does not wait for an answer.
     """
 
     def __init__(self, count: int, connect: Callable[[], Api]) -> None:
         """Make the workers; each gets its own `Api` from ``connect``."""
         self._rows: SimpleQueue[PendingRow | None] = SimpleQueue()
         self._returned: SimpleQueue[Returned | None] = SimpleQueue()
+        self._low = count // 2  # submitted rows at which the next batch is due
+        self._due: SimpleQueue[None] = (
+            SimpleQueue()
+        )  # an Event would not be safe in signal handlers
         self._fault: Exception | None = None
-        self._doubts = 0  # rows that raise a doubt and have not been collected yet
-        self._doubting = Lock()
+        self._holds = 0  # answers that may stop the run and have not been collected yet
+        self._holding = Lock()
         self._threads = [
             Thread(target=self._work, args=(connect(),), daemon=True) for _ in range(count)
         ]
@@ -88,9 +97,9 @@ class Workers:
         self._rows.put(None)
 
     def submit(self, row: PendingRow) -> None:
-        """Give a row to the next free worker, or return it while there is a doubt."""
-        with self._doubting:
-            if self._doubts:
+        """Give a row to the next free worker, or return it while an answer holds the others."""
+        with self._holding:
+            if self._holds:
                 self._returned.put(Returned(row))
             else:
                 self._rows.put(row)
@@ -103,15 +112,16 @@ class Workers:
         """Return what has come back, as `Sender` says.
 
         Raises:
-            Exception: the error that ended a worker, whose row would never come back.
+            Exception: a bug ended a worker, whose row would never come back.
         """
         collected = []
         try:
             returned = self._returned.get(timeout=timeout)
+            self._linger(_LINGER if timeout is None else min(timeout, _LINGER))
             while True:
                 if returned is not None:
                     collected.append(returned)
-                    self._settle(returned)
+                    self._end_hold(returned)
                 returned = self._returned.get_nowait()
         except Empty:
             if self._fault is not None:
@@ -121,10 +131,22 @@ class Workers:
     def wake(self) -> None:
         """End a `collect` that waits."""
         self._returned.put(None)
+        self._due.put(None)
+
+    def _linger(self, seconds: float) -> None:
+        """Wait for a batch while the workers have enough to do; a hold leaves them nothing."""
+        with suppress(Empty):
+            while True:
+                self._due.get_nowait()  # from an earlier batch
+        if self._rows.qsize() > self._low:
+            with suppress(Empty):
+                self._due.get(timeout=seconds)
 
     def _work(self, api: Api) -> None:
         try:
             while (row := self._rows.get()) is not None:
+                if self._rows.qsize() <= self._low:
+                    self._due.put(None)
                 self._send(api, row)
         except Exception as error:  # noqa: BLE001 - `collect` raises it
             self._fault = error
@@ -139,23 +161,24 @@ class Workers:
             reply = error
         seconds = time.monotonic() - started
         returned = Returned(row, judge(reply, row, api.host), seconds, time.time())
-        if not returned.raises_doubt:
+        if not returned.may_stop_run:
             self._returned.put(returned)
             return
-        with self._doubting:
-            self._doubts += 1
+        with self._holding:
+            self._holds += 1
             others = self._not_started()
             self._returned.put(returned)
             self._give_back(others)  # after it, or they might be sent before it is collected
+            self._due.put(None)
 
-    def _settle(self, returned: Returned) -> None:
-        """Withdraw the doubt: the loader, which collected the row, now decides."""
-        if returned.raises_doubt:
-            with self._doubting:
-                self._doubts -= 1
+    def _end_hold(self, returned: Returned) -> None:
+        """End the hold of a collected answer: whether to go on is now the loader's decision."""
+        if returned.may_stop_run:
+            with self._holding:
+                self._holds -= 1
 
     def _not_started(self) -> list[PendingRow]:
-        """Take back the rows that no worker has started."""
+        """Take the rows that no worker has started out of the queue."""
         rows: list[PendingRow] = []
         with suppress(Empty):
             while (row := self._rows.get_nowait()) is not None:
