@@ -39,7 +39,7 @@ def refused(xml: bytes) -> str:
 
 
 def test_cells_are_placed_by_their_references() -> None:
-    """Omitted columns are blank; value, type and style are passed on."""
+    """Omitted columns are blank, and the value, type and style of each cell are passed on."""
     xml = part('<row r="3"><c r="B3" s="2"><v>7</v></c><c r="AA3" t="s"><v>1</v></c></row>')
     assert cells_of(xml) == {3: ["", "7:s:s", *[""] * 24, "1:s"]}
 
@@ -72,7 +72,7 @@ ROWS = st.tuples(
 def test_plain_rows_are_read_as_expat_reads_them(
     rows: list[tuple[str, list[tuple[str, str]]]], step: int
 ) -> None:
-    """Rows of plain cells have a faster way, which is not taken beside a comment."""
+    """The fast way for rows of plain cells, which a comment disables, changes no result."""
     xml = part(
         "".join(
             start.format(number) + "".join(cell.format(at, number) for at, cell in cells) + "</row>"
@@ -206,7 +206,7 @@ def test_cdata_that_looks_like_a_cell_stays_text(shift: int) -> None:
 
 
 def test_prefixes_change_nothing() -> None:
-    """Some programs write a namespace prefix before each element."""
+    """Elements with a namespace prefix, which some programs write, are recognised."""
     xml = (
         b'<x:worksheet><x:row r="1" hidden="1"><x:c r="A1"><x:v>1</x:v></x:c><x:c r="B1" s="1"/>'
         b'<x:c r="C1"><x:f>1</x:f></x:c></x:row><x:mergeCell ref="A1:B2"/></x:worksheet>'
@@ -275,7 +275,7 @@ def test_too_many_merged_ranges_in_a_sheet_are_refused() -> None:
 
 
 def test_document_type_is_refused() -> None:
-    """An entity could expand until it fills the memory."""
+    """A document type is refused, since its entities could fill the memory."""
     assert "document type" in refused(b'<!DOCTYPE worksheet [<!ENTITY a "1">]>' + part(""))
 
 
@@ -339,7 +339,7 @@ def test_direction_is_read_only_above_the_rows() -> None:
 
 
 def test_direction_of_a_hostile_sheet_is_refused() -> None:
-    """A document type is refused here too."""
+    """A sheet with a document type is refused before its direction is known."""
     with pytest.raises(MalformedError, match="document type"):
         is_right_to_left(io.BytesIO(b"<!DOCTYPE worksheet><worksheet/>"))
     assert not is_right_to_left(io.BytesIO(b"<worksheet/>"))

@@ -1,8 +1,9 @@
 """Reading the rows of one sheet from its XML as a stream.
 
 In its streaming mode openpyxl recognises neither merged nor uncalculated cells, and takes half a
-minute for a sheet with a million formatted, blank rows. Source of the elements: ECMA-376 part 1,
-18.3.1.
+minute for a sheet with a million formatted, blank rows. expat parses the XML here. To save its
+calls, two regular expressions first take out what most cells are: cells with only a format, and
+rows of numbers and shared texts. Source of the elements: ECMA-376 part 1, 18.3.1.
 """
 
 from __future__ import annotations

@@ -160,12 +160,12 @@ def _records(layout: Layout, header: Header, tally: Tally) -> Iterator[Record]:
     fields = {index: field for field, index in header.columns.items()}
     kept = [(index, fields.get(index)) for index in header.kept]
     origin = header.origin
-    before, omitted = header.row, 0
+    previous, omitted = header.row, 0
     for raw in layout.rows():
         if raw.row <= header.row:
             continue
-        omitted += raw.row - before - 1  # a workbook may omit blank rows
-        before = raw.row
+        omitted += raw.row - previous - 1  # a workbook may omit blank rows
+        previous = raw.row
         # Below the last row with text there may be a million rows that only have a format.
         has_cells = raw.cells or raw.uncalculated or not raw.whole
         record = _record(raw, len(header.names), kept) if has_cells else None
@@ -191,15 +191,15 @@ def _record(raw: RawRow, width: int, kept: Sequence[tuple[int, Field | None]]) -
     marks: dict[int, Code] = {}
     changes: dict[int, Change] = {}
     is_sound = not (raw.delimited or raw.merged or raw.uncalculated)
-    for index, feeds in kept:
+    for index, target in kept:
         cell = raw.cells[index] if index < count else ""
         if is_sound and isinstance(cell, str):
             cells.append(unguard_formula(cell))
             continue
-        text, fault, change = _cell_text(raw, index, feeds)
-        if feeds is not None and fault is not None:
+        text, fault, change = _cell_text(raw, index, target)
+        if target is not None and fault is not None:
             marks[len(cells)] = fault
-        if feeds is not None and change is not None:
+        if target is not None and change is not None:
             changes[len(cells)] = change
         cells.append(text)
     return Record(raw.row, tuple(cells), marks, changes)

@@ -86,7 +86,7 @@ _DAMAGED = "the workbook is damaged; open it in Excel, check it, and save it aga
 
 @contextmanager
 def layouts(path: Path, sheet: str | None) -> Iterator[list[Layout]]:
-    """Give the visible sheets, or the one of this name, while the workbook is open.
+    """Yield the visible sheets, or the one of this name, while the workbook is open.
 
     Raises:
         InputError: the file is not a workbook, is damaged or far too large when unpacked, or has no
