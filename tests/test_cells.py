@@ -72,6 +72,14 @@ def test_phone_has_the_zeros_and_the_plus_of_its_format(
     assert to_text(TypedCell(value, number_format), Field.PHONE) == CellText(text)
 
 
+@pytest.mark.parametrize(
+    "number_format", ["0.00", "+0.0", "#,##0.00", "00,000.00", "0.00E+00", "0%", '0"9"', '"1"0']
+)
+def test_phone_has_no_digit_that_only_its_format_shows(number_format: str) -> None:
+    """Decimals, exponents and literal digits of a display format are not dialled."""
+    assert to_text(TypedCell(551234.0, number_format), Field.PHONE) == CellText("551234")
+
+
 @pytest.mark.parametrize("field", [Field.ID, Field.PHONE])
 @pytest.mark.parametrize("value", [2.0**53 + 2, -(2.0**53) - 2, 2**53 + 1, float("inf")])
 def test_number_beyond_what_excel_keeps_is_damaged(field: Field, value: float) -> None:

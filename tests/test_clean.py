@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from etl.fields import Field
 from etl.rows import Change
-from etl.validate.clean import change_of, clean
+from etl.validate.clean import change_of, clean_column
 
 FREE = [Field.NAME, Field.ADDRESS, Field.NOTES]
+
+
+def clean(text: str, field: Field) -> str:
+    """Returns the value that is sent for one cell."""
+    (value,) = clean_column([text], field)
+    return value
 
 
 @pytest.mark.parametrize("field", FREE)
@@ -88,3 +96,14 @@ def test_phone_keeps_its_zeros_and_its_decimal_point() -> None:
     """A phone is not a number: its leading zeros and its end are not changed."""
     assert clean("00974.0", Field.PHONE) == "00974.0"
     assert change_of("00974.0", Field.PHONE) is None
+
+
+CELLS = st.text(max_size=4) | st.sampled_from(["1024", "007", "12.0", "٣", " 7", "", "\u200f", "²"])
+
+
+@given(st.lists(CELLS, max_size=6), st.sampled_from(Field))
+def test_value_does_not_depend_on_the_other_cells_of_its_column(
+    texts: list[str], field: Field
+) -> None:
+    """A column is cleaned as a whole, and each of its cells as if it were alone."""
+    assert clean_column(texts, field) == [clean(text, field) for text in texts]

@@ -44,7 +44,7 @@ def test_file_is_read_as_a_person_sees_it(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", [case for case in CASES if "refused" in case], ids=_named)
 def test_file_that_is_not_certain_is_refused_in_one_sentence(case: dict[str, Any]) -> None:
-    """The sentence says what is wrong and where, on one line."""
+    """A file that is not certain is refused in one line that says what is wrong and where."""
     path = CORPUS / case["file"]
     with (
         pytest.raises(InputError) as refused,

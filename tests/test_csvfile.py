@@ -81,7 +81,7 @@ def test_named_encoding_is_used(file: Path) -> None:
 
 
 def test_byte_order_mark_wins_over_the_named_encoding(file: Path) -> None:
-    """A mark is certain; a setting may be meant for other files."""
+    """A byte order mark outweighs a configured encoding, which may be meant for other files."""
     rows = read(file, codecs.BOM_UTF8 + "سارة\n".encode(), encoding="cp1256")
     assert cells(rows) == [["سارة"]]
 
@@ -114,7 +114,7 @@ def test_undecodable_byte_is_named_with_its_line(file: Path, end: str, filler: i
 def test_file_that_is_not_text_in_its_encoding_is_refused(
     file: Path, data: bytes, encoding: str | None, message: str
 ) -> None:
-    """UTF-16 without a mark, NUL characters, a character cut in two: one sentence each."""
+    """A file with damaged text is refused in one sentence that names the damage."""
     with pytest.raises(InputError, match=f"^{message}"):
         read(file, data, encoding=encoding)
 

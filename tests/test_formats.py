@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from etl.extract.formats import plain_number, shown_duration, shown_moment, shown_number
 
-# The pieces that formats are made of, in any order; and texts that are none.
+# The pieces that formats are made of, in any order, and texts that are not formats.
 PIECES = st.sampled_from(
     [
         *'0#?.,;%"\\_*[]$-()/ +@ymdhse\n',
@@ -116,7 +116,7 @@ def test_number_in_an_unsupported_format_is_none(number_format: str) -> None:
 
 @pytest.mark.parametrize("value", [float("inf"), float("-inf"), float("nan")])
 def test_infinity_and_nan_are_none(value: float) -> None:
-    """A manipulated workbook can contain such values."""
+    """Infinity and nan, which only a manipulated workbook contains, are not shown."""
     assert shown_number(value, "0.00") is None
 
 
@@ -152,7 +152,7 @@ def test_plain_number_has_15_digits(value: float, text: str) -> None:
     ],
 )
 def test_moment_is_shown_as_its_format_says(number_format: str, text: str) -> None:
-    """Months differ from minutes, and names are English."""
+    """An m means months or minutes by its neighbours, and names are English."""
     assert shown_moment(MOMENT, number_format) == text
 
 

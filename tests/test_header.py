@@ -1,4 +1,4 @@
-"""The fields are found among the headers in any spelling, and never guessed."""
+"""Headers name the fields in any spelling, and a field is never guessed."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_header_is_found_in_any_spelling(name: str, field: Field) -> None:
 
 @pytest.mark.parametrize("name", ["", " ", "-", "ids", "id 2", "email sent", "client", "رقم"])
 def test_other_header_is_not_taken_for_a_field(name: str) -> None:
-    """Only whole names match."""
+    """A header that only contains the name of a field is another column."""
     assert matched(name).columns == {}
 
 

@@ -38,7 +38,7 @@ def put(folder: Path, *names: str, age: float = 3600) -> list[Path]:
 
 
 def test_folder_gives_its_spreadsheets_in_order(folder: Path) -> None:
-    """They are sorted by name, endings match in any case, and subfolders are ignored."""
+    """Files are sorted by name, endings match in any case, and subfolders are ignored."""
     put(folder, "b.xlsx", "c.CSV", "a.xlsm", "d.tsv", "e.txt", "readme.md", "csv")
     (folder / "old.csv").mkdir()
     put(folder / "old.csv", "z.csv")
@@ -84,7 +84,7 @@ def test_named_file_is_always_an_input(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.csv", "a.TSV", "a.txt", "a.xlsx", "a.XlsM"])
 def test_spreadsheet_is_readable(folder: Path, name: str) -> None:
-    """The kinds of files that the job reads pass."""
+    """Files of every kind that the job reads are accepted."""
     (file,) = put(folder, name)
     require_readable(file)
 
@@ -100,7 +100,7 @@ def test_spreadsheet_is_readable(folder: Path, name: str) -> None:
     ],
 )
 def test_file_of_another_kind_is_refused(folder: Path, name: str, sentence: str) -> None:
-    """The sentence says what to do about it."""
+    """A file that cannot be used is refused with a sentence that says what to do."""
     (file,) = put(folder, name)
     with pytest.raises(InputError, match=f"^{re.escape(sentence)}$"):
         require_readable(file)
@@ -174,7 +174,7 @@ def test_file_that_is_being_written_is_left_for_later(folder: Path) -> None:
 
 
 def test_file_that_is_only_read_is_an_input(folder: Path) -> None:
-    """A program that only reads the file does not matter."""
+    """A file that a program has open only for reading is an input."""
     (file,) = put(folder, "b.xlsx")
     with file.open("rb"):
         assert find_inputs([folder], settle=0).unsettled == []

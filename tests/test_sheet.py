@@ -6,6 +6,8 @@ import io
 from xml.parsers.expat import ExpatError
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from etl.extract.markup import CHUNK, MalformedError
 from etl.extract.sheet import Merged, is_right_to_left, merged_ranges, read_rows
@@ -37,7 +39,7 @@ def refused(xml: bytes) -> str:
 
 
 def test_cells_are_placed_by_their_references() -> None:
-    """Omitted columns are blank; value, type and style are passed on."""
+    """Omitted columns are blank, and the value, type and style of each cell are passed on."""
     xml = part('<row r="3"><c r="B3" s="2"><v>7</v></c><c r="AA3" t="s"><v>1</v></c></row>')
     assert cells_of(xml) == {3: ["", "7:s:s", *[""] * 24, "1:s"]}
 
@@ -48,6 +50,52 @@ def test_last_cell_of_a_sheet_is_read() -> None:
         part('<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>')
     ).items()
     assert (row, len(cells), cells[-1]) == (1048576, 16384, "1")
+
+
+CELLS = st.sampled_from(
+    [
+        '<c r="{}{}"><v>1</v></c>', '<c r="{}{}" s="3" t="s"><v>0</v></c>',
+        '<c r="{}{}" t="n"><v>-1.5E+3</v></c>', '<c r="{}{}" s="12"/>', '<c r="{}{}"><v></v></c>',
+        '<c r="{}{}"><v>x</v></c>', '<c t="s" r="{}{}"><v>0</v></c>', '<c r="{}{}"><f>A1</f></c>',
+        '<c r="{}{}" t="inlineStr"><is><t>a</t></is></c>', '<c r="{}7"><v>1</v></c>', "<c/>",
+    ]
+)  # fmt: skip
+ROWS = st.tuples(
+    st.sampled_from(
+        ['<row r="{}">', '<row r="{}" spans="1:2" hidden="1">', "<row>", '<row r="0{}">']
+    ),
+    st.lists(st.tuples(st.sampled_from(["A", "B", "C", "AA", "XFD", "XFE"]), CELLS), max_size=3),
+)
+
+
+@given(st.lists(ROWS, max_size=4), st.integers(0, 1))
+def test_plain_rows_are_read_as_expat_reads_them(
+    rows: list[tuple[str, list[tuple[str, str]]]], step: int
+) -> None:
+    """The fast way for rows of plain cells, which a comment disables, changes no result."""
+    xml = part(
+        "".join(
+            start.format(number) + "".join(cell.format(at, number) for at, cell in cells) + "</row>"
+            for number, (start, cells) in enumerate(rows, step)
+        )
+    )
+    results: list[object] = []
+    for each in (xml, b"<!-- -->" + xml):
+        try:
+            results.append(list(read_rows(io.BytesIO(each), typed, [])))
+        except MalformedError:
+            results.append(None)
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("opening", ["<!--", "<![CDATA[", "<?x "])
+@pytest.mark.parametrize("offset", range(-12, 3))
+def test_row_inside_a_comment_is_not_read(opening: str, offset: int) -> None:
+    """Text that looks like a row is not one, even if it begins at the end of a chunk."""
+    closing = {"<!--": "-->", "<![CDATA[": "]]>", "<?x ": "?>"}[opening]
+    blanks = " " * (CHUNK - len("<worksheet><sheetData>") + offset)
+    xml = part(f'{blanks}{opening}<row r="1"><c r="A1"><v>1</v></c></row>{closing}<row r="1"/>')
+    assert cells_of(xml) == {1: []}
 
 
 @pytest.mark.parametrize(
@@ -158,7 +206,7 @@ def test_cdata_that_looks_like_a_cell_stays_text(shift: int) -> None:
 
 
 def test_prefixes_change_nothing() -> None:
-    """Some programs write a namespace prefix before each element."""
+    """Elements with a namespace prefix, which some programs write, are recognised."""
     xml = (
         b'<x:worksheet><x:row r="1" hidden="1"><x:c r="A1"><x:v>1</x:v></x:c><x:c r="B1" s="1"/>'
         b'<x:c r="C1"><x:f>1</x:f></x:c></x:row><x:mergeCell ref="A1:B2"/></x:worksheet>'
@@ -227,7 +275,7 @@ def test_too_many_merged_ranges_in_a_sheet_are_refused() -> None:
 
 
 def test_document_type_is_refused() -> None:
-    """An entity could expand until it fills the memory."""
+    """A document type is refused, since its entities could fill the memory."""
     assert "document type" in refused(b'<!DOCTYPE worksheet [<!ENTITY a "1">]>' + part(""))
 
 
@@ -291,7 +339,7 @@ def test_direction_is_read_only_above_the_rows() -> None:
 
 
 def test_direction_of_a_hostile_sheet_is_refused() -> None:
-    """A document type is refused here too."""
+    """A sheet with a document type is refused before its direction is known."""
     with pytest.raises(MalformedError, match="document type"):
         is_right_to_left(io.BytesIO(b"<!DOCTYPE worksheet><worksheet/>"))
     assert not is_right_to_left(io.BytesIO(b"<worksheet/>"))

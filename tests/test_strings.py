@@ -48,13 +48,13 @@ def test_unknown_number_is_an_index_error(number: int) -> None:
 
 
 def test_there_may_be_no_texts() -> None:
-    """An empty part has no first text."""
+    """A part without texts has no first text."""
     with pytest.raises(IndexError):
         shared("")[0]
 
 
 def test_prefix_changes_nothing() -> None:
-    """Some programs write a namespace prefix before each element."""
+    """Elements with a namespace prefix, which some programs write, are recognised."""
     items = "<x:si><x:t>a</x:t><x:rPh><x:t>b</x:t></x:rPh></x:si>"
     assert shared(items, "x:")[0] == "a"
 
@@ -73,7 +73,7 @@ def test_text_that_is_too_long_for_a_cell_is_refused() -> None:
 
 
 def test_document_type_is_refused() -> None:
-    """An entity could expand until it fills the memory."""
+    """A document type is refused, since its entities could fill the memory."""
     part = b'<!DOCTYPE sst [<!ENTITY a "b">]><sst><si><t>&a;</t></si></sst>'
     with pytest.raises(ValueError, match="document type"):
         SharedStrings().read(io.BytesIO(part))

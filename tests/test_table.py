@@ -81,7 +81,7 @@ def test_csv_is_read_with_the_delimiter_that_finds_the_columns(
 
 @pytest.mark.parametrize("ending", [".xlsx", ".XLSX", ".xlsm"])
 def test_workbook_is_recognised_by_its_ending(xlsx: SaveXlsx, ending: str) -> None:
-    """Upper or lower case, with macros or without."""
+    """A workbook may have macros, and its ending may be in upper case."""
     path = xlsx({"Clients": CLIENTS})
     assert records(path.rename(path.with_suffix(ending))) == [RECORD]
 
@@ -153,7 +153,7 @@ def test_named_encoding_is_used(csv: SaveCsv) -> None:
     ],
 )
 def test_csv_that_is_not_certain_is_refused(csv: SaveCsv, content: str, sentence: str) -> None:
-    """One sentence says what is wrong and where, and which headers the file has."""
+    """A file without the columns is refused in a sentence that lists its headers."""
     assert refusal(csv(content)).startswith(sentence)
 
 
@@ -237,7 +237,7 @@ def test_long_cell_is_a_fault_of_its_row_alone(csv: SaveCsv) -> None:
 
 
 def test_file_with_only_a_header_has_no_records(csv: SaveCsv) -> None:
-    """The file is usable, and has no rows."""
+    """A file with only a header can be used and has no rows."""
     assert records(csv("id,email\n")) == []
 
 
@@ -253,7 +253,7 @@ def test_cells_are_read_for_the_field_of_their_column(xlsx: SaveXlsx) -> None:
 
 @pytest.mark.parametrize("sheet", [None, "Clients"])
 def test_sheet_with_the_columns_is_read(xlsx: SaveXlsx, sheet: str | None) -> None:
-    """Other sheets do not matter, with or without a name for the sheet."""
+    """The one sheet with the columns is read, whether or not it is named."""
     path = xlsx({"Legend": [["Code", "Meaning"], ["A", "b"]], "Clients": CLIENTS, "Empty": []})
     assert records(path, sheet) == [RECORD]
 
@@ -262,7 +262,7 @@ def test_sheet_with_the_columns_is_read(xlsx: SaveXlsx, sheet: str | None) -> No
 def test_several_sheets_with_the_columns_are_refused(
     xlsx: SaveXlsx, second: list[list[str]]
 ) -> None:
-    """The sheet is never guessed; `--sheet` chooses it."""
+    """If several sheets have the columns, `--sheet` must choose one of them."""
     path = xlsx({"2024": CLIENTS, "2025": second})
     assert refusal(path) == (
         "several sheets have the required columns: “2024”, “2025”; hide the ones that should not be"

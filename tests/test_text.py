@@ -97,7 +97,7 @@ def test_quote_cuts_long_values() -> None:
 
 
 def test_values_of_a_sentence_are_isolated_together() -> None:
-    """If one of them is Arabic, the others are isolated too; else none is."""
+    """If one of several values is Arabic, all of them are isolated, and otherwise none."""
     assert quoted_together("Name", "1024") == ("“Name”", "“1024”")
     assert quoted_together("الاسم", "1024") == ("“\u2068الاسم\u2069”", "“\u20681024\u2069”")
 

@@ -113,7 +113,7 @@ def test_formula_is_the_value_that_was_calculated(save: Save) -> None:
 
 
 def test_rows_have_the_numbers_that_excel_shows(save: Save) -> None:
-    """Rows that the file omits count too."""
+    """Row numbers count the rows that the file omits."""
     path = save({"A": [["a"], [], [None], ["b"]]})
     assert [(row.row, row.place) for row in read(path) if any(row.cells)] == [
         (1, "row 1"),
@@ -153,14 +153,14 @@ def test_named_sheet_is_the_only_one(save: Save) -> None:
 
 
 def test_sheet_that_is_not_there_is_refused(save: Save) -> None:
-    """The sentence names the visible sheets."""
+    """The message about an unknown sheet names the visible ones."""
     with pytest.raises(InputError, match=r"^there is no visible sheet “clients”, only “Clients”;"):
         names(save(CLIENTS), "clients")
 
 
 @pytest.mark.parametrize("sheet", [None, "Clients"])
 def test_workbook_without_a_visible_sheet_is_refused(save: Save, sheet: str | None) -> None:
-    """The sentence says to unhide one."""
+    """The message about a workbook without visible sheets says to unhide one."""
     path = save(CLIENTS)
     edit(path, "xl/workbook.xml", 'state="visible"', 'state="hidden"')
     with pytest.raises(InputError, match=r"^the workbook has no visible sheet; unhide the sheet"):
@@ -168,7 +168,7 @@ def test_workbook_without_a_visible_sheet_is_refused(save: Save, sheet: str | No
 
 
 def test_sheets_in_a_message_keep_their_order(save: Save) -> None:
-    """If one name is Arabic, all are isolated."""
+    """If one sheet has an Arabic name, all names in the message are isolated."""
     with pytest.raises(
         InputError, match="“\u2068x\u2069”, only “\u2068العملاء\u2069”, “\u20682025\u2069”"
     ):
@@ -216,7 +216,7 @@ def test_zip_without_a_workbook_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_damaged_part_is_one_sentence(save: Save, part: str, old: str, new: str) -> None:
-    """The sentence is the same for every kind of damage."""
+    """Every kind of damage leads to the same sentence."""
     path = save(CLIENTS)
     edit(path, part, re.escape(old), new)
     with pytest.raises(

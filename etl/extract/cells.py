@@ -1,4 +1,4 @@
-"""Turning a cell into text; no other module does that."""
+"""Turning a cell into text, which no other module does."""
 
 from __future__ import annotations
 

@@ -22,6 +22,11 @@ def new_parser() -> expat.XMLParserType:
     return parser
 
 
+def local_name(name: str) -> str:
+    """Return an element's name without the prefix of its namespace."""
+    return name.rpartition(":")[2] if ":" in name else name
+
+
 def is_true(value: str | None) -> bool:
     """Whether an attribute is true: XML Schema part 2, 3.2.2 (boolean)."""
     return value in {"1", "true"}

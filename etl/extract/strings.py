@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from typing import IO
 
-from etl.extract.markup import CHUNK, MalformedError, new_parser
+from etl.extract.markup import CHUNK, MalformedError, local_name, new_parser
 
 _LONGEST = 1 << 20  # bytes of a text, escaped; Excel holds 32,767 characters
 
@@ -20,6 +20,7 @@ class SharedStrings:
         """Create the list without any text."""
         self._bytes = bytearray()
         self._ends = array("I")
+        self._end_of_last = 0
         self._collects = False
         self._phonetic = False
 
@@ -44,19 +45,20 @@ class SharedStrings:
         parser.Parse(b"", True)  # noqa: FBT003 - expat takes it by position only
 
     def _start(self, name: str, _attributes: dict[str, str]) -> None:
-        tag = name.rpartition(":")[2]
+        tag = local_name(name)
         if tag == "t":
             self._collects = not self._phonetic
         elif tag == "rPh":  # how the text is pronounced, not the text itself
             self._phonetic = True
 
     def _end(self, name: str) -> None:
-        tag = name.rpartition(":")[2]
+        tag = local_name(name)
         if tag == "si":
-            start = self._ends[-1] if self._ends else 0
-            if len(self._bytes) - start > _LONGEST:
+            end = len(self._bytes)
+            if end - self._end_of_last > _LONGEST:
                 raise MalformedError("a text that is too long for a cell")
-            self._ends.append(len(self._bytes))
+            self._ends.append(end)
+            self._end_of_last = end
         elif tag == "t":
             self._collects = False
         elif tag == "rPh":

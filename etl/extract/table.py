@@ -6,7 +6,7 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from etl.codes import Code
 from etl.errors import InputError
@@ -160,13 +160,15 @@ def _records(layout: Layout, header: Header, tally: Tally) -> Iterator[Record]:
     fields = {index: field for field, index in header.columns.items()}
     kept = [(index, fields.get(index)) for index in header.kept]
     origin = header.origin
-    before, omitted = header.row, 0
+    previous, omitted = header.row, 0
     for raw in layout.rows():
         if raw.row <= header.row:
             continue
-        omitted += raw.row - before - 1  # a workbook may omit blank rows
-        before = raw.row
-        record = None if _is_bare(raw) else _record(raw, len(header.names), kept)
+        omitted += raw.row - previous - 1  # a workbook may omit blank rows
+        previous = raw.row
+        # Below the last row with text there may be a million rows that only have a format.
+        has_cells = raw.cells or raw.uncalculated or not raw.whole
+        record = _record(raw, len(header.names), kept) if has_cells else None
         if record is None or (all(map(is_blank, record.cells)) and not raw.uncalculated):
             tally.blank_rows += 1
             continue
@@ -176,16 +178,40 @@ def _records(layout: Layout, header: Header, tally: Tally) -> Iterator[Record]:
         yield record if origin is None else replace(record, origin=_origin(raw, *origin))
 
 
-def _is_bare(raw: RawRow) -> bool:
-    """Whether the row has no text, as a million formatted rows below the last one may have."""
-    if raw.uncalculated or not raw.whole:
-        return False
-    return all(isinstance(cell, str) and is_blank(cell) for cell in raw.cells)
-
-
 def _record(raw: RawRow, width: int, kept: Sequence[tuple[int, Field | None]]) -> Record:
-    cut = len(raw.cells) < width
-    if cut and not raw.whole:
+    count = len(raw.cells)
+    if count != width:
+        _require_complete(raw, width)
+    if raw.delimited and count >= width:  # a CSV's cells are text, without marks and changes
+        texts = [cast("str", raw.cells[index]) for index, _ in kept]
+        if "'" in "".join(texts):
+            texts = list(map(unguard_formula, texts))
+        return Record(raw.row, tuple(texts))
+    cells: list[str] = []
+    marks: dict[int, Code] = {}
+    changes: dict[int, Change] = {}
+    is_sound = not (raw.delimited or raw.merged or raw.uncalculated)
+    for index, target in kept:
+        cell = raw.cells[index] if index < count else ""
+        if is_sound and isinstance(cell, str):
+            cells.append(unguard_formula(cell))
+            continue
+        text, fault, change = _cell_text(raw, index, target)
+        if target is not None and fault is not None:
+            marks[len(cells)] = fault
+        if target is not None and change is not None:
+            changes[len(cells)] = change
+        cells.append(text)
+    return Record(raw.row, tuple(cells), marks, changes)
+
+
+def _require_complete(raw: RawRow, width: int) -> None:
+    """Check that a row is not cut off, and has no value beyond the ``width`` columns with headers.
+
+    Raises:
+        InputError: it is, or it has one.
+    """
+    if len(raw.cells) < width and not raw.whole:
         raise InputError(f"{raw.place}, the last one, is incomplete; export or copy the file again")
     for cell in raw.cells[width:]:
         text = to_text(cell, None).text
@@ -194,19 +220,6 @@ def _record(raw: RawRow, width: int, kept: Sequence[tuple[int, Field | None]]) -
                 f"{raw.place} has a value ({quote(text)}) beyond the last header; delete it, or add"
                 " a header above it"
             )
-    if raw.delimited and not cut:  # a CSV's cells are text, without marks and changes
-        return Record(raw.row, tuple(unguard_formula(str(raw.cells[index])) for index, _ in kept))
-    cells: list[str] = []
-    marks: dict[int, Code] = {}
-    changes: dict[int, Change] = {}
-    for index, feeds in kept:
-        text, fault, change = _cell_text(raw, index, feeds)
-        if feeds is not None and fault is not None:
-            marks[len(cells)] = fault
-        if feeds is not None and change is not None:
-            changes[len(cells)] = change
-        cells.append(text)
-    return Record(raw.row, tuple(cells), marks, changes)
 
 
 def _origin(raw: RawRow, run_at: int, row_at: int) -> Origin | None:

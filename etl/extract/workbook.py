@@ -15,7 +15,7 @@ import struct
 import zipfile
 import zlib
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from typing import IO, TYPE_CHECKING
 from xml.parsers.expat import ExpatError
 
@@ -76,6 +76,7 @@ _DAMAGE_ERRORS = (
 )
 _NUMBER = re.compile(r"-?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?")
 _BOOLEANS = {"0": False, "1": True, "false": False, "true": True}
+_is_date_format = lru_cache(1_000)(is_date_format)  # a sheet has few formats and a million numbers
 _NO_STYLES = "<styleSheet/>"
 _ENCRYPTED_WORKBOOK = (
     "the workbook has a password; remove it in Excel (File, Info, Protect Workbook)"
@@ -85,7 +86,7 @@ _DAMAGED = "the workbook is damaged; open it in Excel, check it, and save it aga
 
 @contextmanager
 def layouts(path: Path, sheet: str | None) -> Iterator[list[Layout]]:
-    """Give the visible sheets, or the one of this name, while the workbook is open.
+    """Yield the visible sheets, or the one of this name, while the workbook is open.
 
     Raises:
         InputError: the file is not a workbook, is damaged or far too large when unpacked, or has no
@@ -224,7 +225,7 @@ class _Package:
 
     def _moment(self, number: float, number_format: str) -> datetime | time | timedelta | None:
         """Return the date or time that a number means, if its format makes it one."""
-        if not is_date_format(number_format) or number <= 0:  # Excel has no dates before day 1
+        if not _is_date_format(number_format) or number <= 0:  # Excel has no dates before day 1
             return None
         is_duration = is_timedelta_format(number_format)
         try:

@@ -13,6 +13,8 @@ import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import orjson
+
 from etl.rows import Status
 
 if TYPE_CHECKING:
@@ -96,5 +98,11 @@ def fault_json(fault: Fault) -> str:
 
 
 def as_json(value: object) -> str:
-    """Return a value as the tables store it: compact JSON with readable letters."""
-    return _ENCODER.encode(value)
+    """Return a value as the tables store it: compact JSON with readable letters.
+
+    A surrogate without its partner is not Unicode, so orjson refuses it; json stores it unchanged.
+    """
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:
+        return _ENCODER.encode(value)
