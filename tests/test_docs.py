@@ -323,6 +323,15 @@ def test_every_place_of_a_change_is_named_by_its_path() -> None:
     assert [name for name in names if not (ROOT / name).exists()] == []
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_targets_of_make_exist(path: Path) -> None:
+    """Each `make …` that a page names is a target of the Makefile."""
+    page = path.read_text(encoding="utf-8")
+    named = re.findall(r"^(?:\$ )?make ([a-z-]+)|`make ([a-z-]+)`", page, re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE)
+    assert {name for pair in named for name in pair if name} <= set(targets)
+
+
 def test_version_is_in_the_changelog() -> None:
     """The changelog has a dated section for the version of the program."""
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
