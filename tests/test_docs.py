@@ -28,6 +28,7 @@ from etl.jobs.summary import Summary
 from etl.manifest import InputFacts, Manifest
 from etl.rows import OpenRows, Status, Totals
 from etl.runs.lock import Holder
+from etl.version import __version__
 from pictures import CHROMIUM, PICTURES, chromium
 
 if TYPE_CHECKING:
@@ -37,11 +38,12 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
-PAGES = sorted([ROOT / "README.md", *DOCS.glob("*.md")])
-README, REFERENCE, ON_CALL, DEPLOYMENT, OPERATIONS, OPERATIONS_IN_ARABIC = (
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.glob("*.md")])
+README, CONTRIBUTING, REFERENCE, ON_CALL, DEPLOYMENT, OPERATIONS, OPERATIONS_IN_ARABIC = (
     path.read_text(encoding="utf-8")
     for path in (
         ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
         DOCS / "reference.md",
         DOCS / "on-call.md",
         DOCS / "deployment.md",
@@ -301,7 +303,39 @@ def test_links_lead_somewhere(path: Path) -> None:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_every_page_can_be_found(path: Path) -> None:
     """The README links to every page."""
-    assert path.name == "README.md" or f"(docs/{path.name})" in README
+    assert path.name == "README.md" or f"({path.relative_to(ROOT)})" in README
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_paths_of_the_repository_exist(path: Path) -> None:
+    """Each path of the repository that a page names exists; a pattern matches some file."""
+    page = path.read_text(encoding="utf-8")
+    for name in re.findall(r"`((?:\.ci|configs|data|docs|etl|tests)/[^` ]*)`", page):
+        assert list(ROOT.glob(name)), name
+
+
+def test_every_place_of_a_change_is_named_by_its_path() -> None:
+    """Where a change goes is a path from the root, so that the test above can look for it."""
+    rows = table("Find your way", CONTRIBUTING)
+    places = re.findall(r"^\| .+ \| (.+) \| .+ \|$", rows, re.MULTILINE)
+    names = re.findall(r"`([^`]+)`", " ".join(places))
+    assert len(names) > len(places)
+    assert [name for name in names if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_targets_of_make_exist(path: Path) -> None:
+    """Each `make …` that a page names is a target of the Makefile."""
+    page = path.read_text(encoding="utf-8")
+    named = re.findall(r"^(?:\$ )?make ([a-z-]+)|`make ([a-z-]+)`", page, re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE)
+    assert {name for pair in named for name in pair if name} <= set(targets)
+
+
+def test_version_is_in_the_changelog() -> None:
+    """The changelog has a dated section for the version of the program."""
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(rf"^## {re.escape(__version__)} - \d{{4}}-\d\d-\d\d$", changelog, re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
