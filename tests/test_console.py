@@ -138,7 +138,7 @@ def terminal_as_error(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 def shown_until(terminal: int, text: str) -> str:
     """What a terminal shows, which it passes on some time after it got it."""
-    shown, until = "", time.monotonic() + 5
+    shown, until = "", time.monotonic() + 60
     while text not in shown and time.monotonic() < until:
         with contextlib.suppress(BlockingIOError):
             shown += os.read(terminal, 1 << 16).decode()

@@ -426,8 +426,8 @@ def test_folder_is_taken_file_by_file(program: Program) -> None:
     write_csv(folder / "~$b.csv", many(2))
     for file in folder.iterdir():
         os.utime(file, (0, 0))
-    write_csv(folder / "fresh.csv", many(3))
-    done = program.run("update", "in", "--json")
+    with write_csv(folder / "unfinished.csv", many(3)).open("a"):
+        done = program.run("update", "in", "--json")
     printed = json.loads(done.stdout)
     assert done.returncode == printed["exit_code"] == 3
     assert [(run["input"], run["exit_code"]) for run in printed["runs"]] == [
