@@ -58,6 +58,7 @@ def bench(*options: str, path: str = os.environ["PATH"]) -> subprocess.Completed
     )
 
 
+@pytest.mark.slow
 def test_the_bench_runs() -> None:
     """The benchmark succeeds if each tool's rows arrive exactly once and complete."""
     done = bench()
@@ -66,6 +67,7 @@ def test_the_bench_runs() -> None:
     assert len(lines) == 2
 
 
+@pytest.mark.slow
 def test_the_bench_ends_with_a_tool_that_sends_nothing(tmp_path: Path) -> None:
     """A tool that sends nothing, which would be the fastest, is an error."""
     curl = tmp_path / "curl"

@@ -255,6 +255,7 @@ def test_without_scripts_the_page_is_whole(browser: Browser, report: Path) -> No
         assert page.get_by_text("VIP", exact=True).is_visible()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [320, 360, 768, 1280])
 def test_page_never_scrolls_sideways(browser: Browser, report: Path, width: int) -> None:
     """The page never scrolls sideways, on a phone or with very long words."""
@@ -291,6 +292,7 @@ def test_search_finds_a_row_that_is_on_no_shown_page(browser: Browser, long_repo
         assert page.get_by_role("status").first.inner_text() == "1 of 350 rows"
 
 
+@pytest.mark.slow
 def test_search_says_where_it_does_not_reach(browser: Browser, huge_report: Path) -> None:
     """The search says that it covers only the rows in the page."""
     with browser.new_context(viewport=DESKTOP) as context:
@@ -424,6 +426,7 @@ def test_phone_page_is_scrolled_to_its_end(browser: Browser, long_report: Path) 
         )
 
 
+@pytest.mark.slow
 def test_very_many_rows_open_at_once(browser: Browser, huge_report: Path) -> None:
     """A page with very many rows opens in about a second."""
     with browser.new_context(viewport=DESKTOP) as context:
@@ -438,6 +441,7 @@ def test_very_many_rows_open_at_once(browser: Browser, huge_report: Path) -> Non
         assert page.get_by_role("radio", name="REJECTED 20,000").count() == 1
 
 
+@pytest.mark.slow
 def test_paper_has_forty_pages_at_most(browser: Browser, tmp_path: Path) -> None:
     """At most 40 pages are printed, and they say that rows are missing."""
     path = tmp_path / "report.html"
@@ -466,6 +470,7 @@ def test_paper_shows_the_rows_in_ink_on_white(browser: Browser, report: Path) ->
         assert page.locator("tbody tr").last.is_visible()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [PHONE, DESKTOP])
 def test_page_is_accessible(browser: Browser, report: Path, scheme: Any, size: Any) -> None:  # noqa: ANN401
@@ -476,6 +481,7 @@ def test_page_is_accessible(browser: Browser, report: Path, scheme: Any, size: A
         assert violations(page) == []
 
 
+@pytest.mark.slow
 def test_pages_of_rows_are_accessible(browser: Browser, long_report: Path) -> None:
     """With the buttons that turn pages, and with a row that a link has opened, too."""
     with browser.new_context(viewport=PHONE, bypass_csp=True) as context:

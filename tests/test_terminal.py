@@ -101,7 +101,7 @@ def slow_sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-@pytest.fixture(params=[80, 120])
+@pytest.fixture(params=[80, pytest.param(120, marks=pytest.mark.slow)])
 def terminal(
     request: pytest.FixtureRequest, tmp_path: Path, slow_sandbox: Sandbox
 ) -> Iterator[Terminal]:
