@@ -11,36 +11,36 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit
 run: $(VENV)/run  ## the main job: the sample spreadsheet against the sandbox
 	$(BIN)/fatora-clients update data/clients.csv --sandbox --again || test $$? -eq 1
 
-help:  ## these lines
+help:  ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | expand -t 10
 
-test: $(VENV)/dev  ## the tests of every part, but not the slow ones: under three minutes on two cores
+test: $(VENV)/dev  ## the quick tests of every part: about three minutes on two cores
 	$(BIN)/pytest -q -n auto -m "not slow"
 
-test-all: $(VENV)/dev  ## every test, and how many of the branches they run: some ten minutes
+test-all: $(VENV)/dev  ## every test, with branch coverage: about ten minutes
 	$(BIN)/pytest -q -n auto --cov
 
-torture: $(VENV)/dev  ## kills, and inputs that nobody would send, for as long as one likes: about an hour
+torture: $(VENV)/dev  ## thousands of kills and damaged spreadsheets: about an hour
 	$(BIN)/python tests/torture.py --kills 3000 --seed $$(date +%s)
 	$(BIN)/python tests/fuzz.py --inputs 20000 --seed $$(date +%s)
 
-check: $(VENV)/dev  ## style, annotations, layers: what CI checks before the tests
+check: $(VENV)/dev  ## style, types and layers, which CI checks before the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-format: $(VENV)/dev  ## correct the style where a machine can
+format: $(VENV)/dev  ## format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/dev $(VENV)/newman  ## how fast rows are sent, beside curl and what else is there
+bench: $(VENV)/dev $(VENV)/newman  ## how fast rows are sent, compared with curl and other tools
 	PATH="$$PATH:$(CURDIR)/$(VENV)/newman/node_modules/.bin" $(BIN)/python tests/bench/bench.py
 
 pictures: $(VENV)/dev  ## the README's pictures, of a real run; needs Chromium, LibreOffice and pdftoppm
 	PYTHONPATH=$(CURDIR) $(BIN)/python tests/pictures.py
 
-lock: $(VENV)/dev  ## resolve the dependencies anew, for every platform, with hashes and no addresses
+lock: $(VENV)/dev  ## resolve the dependencies again, for every platform, with hashes
 	$(COMPILE) --group build --output-file requirements.lock pyproject.toml
 	$(COMPILE) --group build --group dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 

@@ -137,8 +137,8 @@ class Visit:
     """An open page, with its messages and requests."""
 
     page: Page
-    said: list[str]
-    asked: list[str]
+    messages: list[str]
+    requests: list[str]
 
 
 @pytest.fixture
@@ -146,13 +146,13 @@ def visit(browser: Browser, report: Path) -> Iterator[Visit]:
     """The report, opened on a desktop."""
     with browser.new_context(viewport=DESKTOP) as context:
         page = context.new_page()
-        found = Visit(page, [], [])
-        page.on("console", lambda message: found.said.append(message.text))
-        page.on("pageerror", lambda error: found.said.append(error.message))
-        page.on("dialog", lambda dialog: found.said.append(dialog.message))
-        page.on("request", lambda request: found.asked.append(request.url))
+        visit = Visit(page, [], [])
+        page.on("console", lambda message: visit.messages.append(message.text))
+        page.on("pageerror", lambda error: visit.messages.append(error.message))
+        page.on("dialog", lambda dialog: visit.messages.append(dialog.message))
+        page.on("request", lambda request: visit.requests.append(request.url))
         page.goto(report.as_uri())
-        yield found
+        yield visit
 
 
 def shown_rows(page: Page) -> list[str]:
@@ -166,7 +166,7 @@ def shown_rows(page: Page) -> list[str]:
 def test_page_loads_nothing_and_complains_of_nothing(visit: Visit, report: Path) -> None:
     """The page makes no requests, and has no errors or policy violations."""
     visit.page.wait_for_load_state("networkidle")
-    assert (visit.asked, visit.said) == ([report.as_uri()], [])
+    assert (visit.requests, visit.messages) == ([report.as_uri()], [])
 
 
 def test_hostile_text_runs_nothing(visit: Visit) -> None:
@@ -175,7 +175,7 @@ def test_hostile_text_runs_nothing(visit: Visit) -> None:
     assert visit.page.title().startswith("SANDBOX: 30 of 35 rows updated")
     assert visit.page.locator("img").count() == 0
     assert visit.page.locator("script:not([type])").count() == 1
-    assert visit.said == []
+    assert visit.messages == []
 
 
 def test_policy_stops_a_script_that_got_in_all_the_same(visit: Visit) -> None:
@@ -185,7 +185,7 @@ def test_policy_stops_a_script_that_got_in_all_the_same(visit: Visit) -> None:
         "document.body.append(e)"
     )
     assert visit.page.evaluate("window.ran") is None
-    assert "Content Security Policy" in visit.said[0]
+    assert "Content Security Policy" in visit.messages[0]
 
 
 def test_style_is_in_force(visit: Visit) -> None:
@@ -208,8 +208,8 @@ def test_search_finds_rows_by_what_is_in_them(visit: Visit) -> None:
     ]:
         search.fill(text)
         assert shown_rows(page) == rows
-        said = page.get_by_role("status").first.inner_text()
-        assert said == (f"{len(rows)} of 5 rows" if rows else "None of 5 rows")
+        count = page.get_by_role("status").first.inner_text()
+        assert count == (f"{len(rows)} of 5 rows" if rows else "None of 5 rows")
 
 
 def test_status_is_picked_with_the_keyboard_alone(visit: Visit) -> None:
@@ -350,8 +350,8 @@ def test_link_to_a_row_that_is_not_there_says_so(browser: Browser, long_report: 
     """A link to a row that is not in the page says so."""
     with browser.new_context() as context:
         page = opened(context, long_report, "#row-90000")
-        said = page.get_by_role("status").first.inner_text()
-        assert said == "Row 90,000 is not among these 350 rows."
+        message = page.get_by_role("status").first.inner_text()
+        assert message == "Row 90,000 is not among these 350 rows."
 
 
 def test_row_number_is_a_link_to_the_row(visit: Visit) -> None:
