@@ -238,12 +238,12 @@ class JournalReader:
     def pace(self, sending: Sending, columns: int) -> list[dict[Status, int]]:
         """Split a period into equal columns, and return each one's attempts by status."""
         pace: list[dict[Status, int]] = [{} for _ in range(columns)]
-        ms = _MS.format(since="?1", until="ended")
+        ms = _MS.format(since=":begun", until="ended")
         for number, status, total in self._db.execute(
-            f"SELECT MAX(MIN({ms} * ?3 / ?4, ?3 - 1), 0) AS number,"
-            " status, COUNT(*) FROM attempts WHERE ms IS NOT NULL AND begun BETWEEN ?1 AND ?2"
-            " GROUP BY number, status",
-            (sending.begun, sending.ended, columns, sending.ms),
+            f"SELECT MAX(MIN({ms} * :columns / :ms, :columns - 1), 0) AS number,"
+            " status, COUNT(*) FROM attempts"
+            " WHERE ms IS NOT NULL AND begun BETWEEN :begun AND :ended GROUP BY number, status",
+            {**sending._asdict(), "columns": columns},
         ):
             pace[number][Status(status)] = total
         return [{status: each[status] for status in Status if status in each} for each in pace]
