@@ -206,10 +206,10 @@ def test_a_web_page_that_says_what_failed_does_not_stop_the_run(status: int) -> 
 
 def test_a_page_that_is_made_to_be_slow_is_not() -> None:
     """A page that is built to be slow to search is judged quickly."""
-    begun = time.monotonic()
+    begun = time.process_time()
     judged(200, b"<html>" + b"<title" * 170_000)
     judged(200, b"<html>" + b"<title>" * 140_000)
-    assert time.monotonic() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 # Other statuses
