@@ -1,55 +1,66 @@
 # What the project needs is installed into .venv from the lock files, hashes checked; nothing outside is touched.
+# Another Python has a folder of its own: make test PYTHON=python3.13 VENV=.venv-3.13
 PYTHON ?= python3
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade
 
-.PHONY: run test torture check bench pictures schema lock clean
+.PHONY: run help test test-all torture check format bench pictures schema lock clean
 
-run: .venv/run  ## the main job: the sample spreadsheet against the sandbox
+run: $(VENV)/run  ## the main job: the sample spreadsheet against the sandbox
 	$(BIN)/fatora-clients update data/clients.csv --sandbox --again || test $$? -eq 1
 
-test: .venv/dev  ## every test
-	$(BIN)/pytest -q -n auto
+help:  ## list these targets
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | expand -t 10
 
-torture: .venv/dev  ## kills, and inputs that nobody would send, for as long as one likes: about an hour
+test: $(VENV)/dev  ## the quick tests of every part: about three minutes on two cores
+	$(BIN)/pytest -q -n auto -m "not slow"
+
+test-all: $(VENV)/dev  ## every test, with branch coverage: about ten minutes
+	$(BIN)/pytest -q -n auto --cov
+
+torture: $(VENV)/dev  ## thousands of kills and damaged spreadsheets: about an hour
 	$(BIN)/python tests/torture.py --kills 3000 --seed $$(date +%s)
 	$(BIN)/python tests/fuzz.py --inputs 20000 --seed $$(date +%s)
 
-check: .venv/dev  ## style, annotations, layers: what CI checks before the tests
+check: $(VENV)/dev  ## style, types and layers, which CI checks before the tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-bench: .venv/dev .venv/newman  ## how fast rows are sent, beside curl and what else is there
-	PATH="$$PATH:$(CURDIR)/.venv/newman/node_modules/.bin" $(BIN)/python tests/bench/bench.py
+format: $(VENV)/dev  ## format the code and fix what ruff can fix
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
 
-pictures: .venv/dev  ## the README's pictures, of a real run; needs Chromium, LibreOffice and pdftoppm
+bench: $(VENV)/dev $(VENV)/newman  ## how fast rows are sent, compared with curl and other tools
+	PATH="$$PATH:$(CURDIR)/$(VENV)/newman/node_modules/.bin" $(BIN)/python tests/bench/bench.py
+
+pictures: $(VENV)/dev  ## the README's pictures, of a real run; needs Chromium, LibreOffice and pdftoppm
 	PYTHONPATH=$(CURDIR) $(BIN)/python tests/pictures.py
 
-schema: .venv/dev  ## the JSON Schema of the manifest, for auditors
+schema: $(VENV)/dev  ## the JSON Schema of the manifest, for auditors
 	PYTHONPATH=$(CURDIR) $(BIN)/python tests/schema.py
 
-lock: .venv/dev  ## resolve the dependencies anew, for every platform, with hashes and no addresses
-	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
-	  --group build --output-file requirements.lock pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade \
-	  --group build --group dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+lock: $(VENV)/dev  ## resolve the dependencies again, for every platform, with hashes
+	$(COMPILE) --group build --output-file requirements.lock pyproject.toml
+	$(COMPILE) --group build --group dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
 
-.venv/newman: | .venv/bin/python  # without npm it is asked for again the next time
+clean:  ## remove what was installed and built
+	rm -rf .venv .venv-* build dist *.egg-info .coverage*
+
+$(VENV)/newman: | $(BIN)/python  # without npm it is asked for again the next time
 	if command -v npm >/dev/null; then npm install --silent --no-audit --no-fund --prefix $@ newman@6.2.2; fi
 
-clean:
-	rm -rf .venv build *.egg-info
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
 
-.venv/bin/python:
-	$(PYTHON) -m venv .venv
-
-.venv/run: requirements.lock pyproject.toml | .venv/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+$(VENV)/run: requirements.lock pyproject.toml | $(BIN)/python
+	$(INSTALL) --require-hashes -r requirements.lock
+	$(INSTALL) --no-deps --no-build-isolation --editable .
 	touch $@
 
-.venv/dev: requirements-dev.lock .venv/run
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+$(VENV)/dev: requirements-dev.lock $(VENV)/run
+	$(INSTALL) --require-hashes -r requirements-dev.lock
 	touch $@

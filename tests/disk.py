@@ -21,7 +21,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-# The path is handed on as the pointer it is: behind its end SQLite keeps what its URI said.
+# The path is passed on as a pointer, since SQLite keeps the parameters of its URI after its end.
 _OPEN = ctypes.CFUNCTYPE(
     ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p
 )
@@ -118,8 +118,8 @@ class ForgetfulDisk:
         theirs = _Vfs.from_address(original)
         ours = _Vfs.from_buffer_copy(theirs)
 
-        def opened(_: int, name: int | None, file: int, flags: int, told: int) -> int:
-            code: int = theirs.open(original, name, file, flags, told)
+        def opened(_: int, name: int | None, file: int, flags: int, flags_out: int) -> int:
+            code: int = theirs.open(original, name, file, flags, flags_out)
             if code == 0 and name is not None:
                 self._paths[file] = Path(os.fsdecode(ctypes.string_at(name)))
                 self._watch(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
+# Where the coverage of a child is written, if it is measured; else nothing.
+MEASURED = {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
 
 
 @dataclass
@@ -23,7 +26,7 @@ class Program:
         return subprocess.Popen(
             [sys.executable, "-m", "etl", *map(str, arguments)],
             cwd=self.folder,
-            env={"PYTHONPATH": str(ROOT), **self.environment},
+            env={"PYTHONPATH": str(ROOT), **MEASURED, **self.environment},
             text=True,
             encoding="utf-8",
             **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options},

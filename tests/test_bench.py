@@ -42,8 +42,8 @@ def arrived(folder: Path, sent: Sequence[Row]) -> dict[str, Any]:
             headers = {"Authorization": authorization}
             answer = requests.put(f"{url}/{number}", json=body, headers=headers, timeout=10)
             assert answer.json()["status"] == "SUCCESS"
-        said: dict[str, Any] = json.loads(server.communicate(timeout=10)[0])
-    return said
+        report: dict[str, Any] = json.loads(server.communicate(timeout=10)[0])
+    return report
 
 
 def bench(*options: str, path: str = os.environ["PATH"]) -> subprocess.CompletedProcess[str]:
@@ -58,6 +58,7 @@ def bench(*options: str, path: str = os.environ["PATH"]) -> subprocess.Completed
     )
 
 
+@pytest.mark.slow
 def test_the_bench_runs() -> None:
     """The benchmark succeeds if each tool's rows arrive exactly once and complete."""
     done = bench()
@@ -66,6 +67,7 @@ def test_the_bench_runs() -> None:
     assert len(lines) == 2
 
 
+@pytest.mark.slow
 def test_the_bench_ends_with_a_tool_that_sends_nothing(tmp_path: Path) -> None:
     """A tool that sends nothing, which would be the fastest, is an error."""
     curl = tmp_path / "curl"
@@ -78,9 +80,9 @@ def test_the_bench_ends_with_a_tool_that_sends_nothing(tmp_path: Path) -> None:
 
 def test_rows_that_arrive_once_and_whole_are_right(tmp_path: Path) -> None:
     """Rows may arrive in any order."""
-    said = arrived(tmp_path, ROWS[::-1])
-    assert (said["requests"], said["wrong"]) == (2, 0)
-    assert said["seconds"] > 0
+    report = arrived(tmp_path, ROWS[::-1])
+    assert (report["requests"], report["wrong"]) == (2, 0)
+    assert report["seconds"] > 0
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,7 @@ def test_rows_that_arrive_once_and_whole_are_right(tmp_path: Path) -> None:
     ],
     ids=["left out", "twice", "another value", "another client", "another token"],
 )
-def test_a_row_that_does_not_is_wrong(
+def test_row_that_does_not_arrive_once_and_whole_is_wrong(
     sent: Callable[[Row, Row], list[Row]], tmp_path: Path
 ) -> None:
     """A missing, repeated or changed row is an error."""

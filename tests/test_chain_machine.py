@@ -391,4 +391,4 @@ Chain.TestCase.settings = settings(
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
 )
-TestChain = Chain.TestCase
+TestChain = pytest.mark.slow(Chain.TestCase)

@@ -203,6 +203,7 @@ def test_change_by_reading_is_a_warning_too() -> None:
     assert checked(read, rules).warnings == ("Column “{n}”: the value “{0} {” was used",)
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(header=FOREIGN, value=FOREIGN)
 def test_fault_is_an_english_sentence_whatever_it_quotes(header: str, value: str) -> None:

@@ -139,8 +139,8 @@ def terminal_as_error(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 
 def shown_until(terminal: int, text: str) -> str:
-    """Return what a terminal shows until ``text`` arrives, for at most 5 s."""
-    shown, until = "", time.monotonic() + 5
+    """Return what a terminal shows until ``text`` arrives, for at most a minute."""
+    shown, until = "", time.monotonic() + 60
     while text not in shown and time.monotonic() < until:
         with contextlib.suppress(BlockingIOError):
             shown += os.read(terminal, 1 << 16).decode()

@@ -358,6 +358,7 @@ def test_operations_pages_say_the_same() -> None:
     assert blocks(OPERATIONS) == blocks(OPERATIONS_IN_ARABIC)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not CHROMIUM.exists(), reason=f"{CHROMIUM} is not installed")
 def test_operations_pages_are_one_sheet_of_paper_each() -> None:
     """Each operations page fits on one sheet of paper."""

@@ -217,6 +217,7 @@ def outcome(program: Program) -> str:
     return str(history["outcome"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [80, 100])
 def test_tables_fit_the_terminal(tmp_path: Path, width: int) -> None:
     """The middle of a long name is left out; a narrow history says SANDBOX below the run."""

@@ -177,6 +177,7 @@ def test_results_fed_back_send_the_same(tmp_path: Path, source: str, ending: str
     assert len(bodies(first)) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", [".csv", ".xlsx"])
 @settings(UNHURRIED, max_examples=30)
 @given(

@@ -136,8 +136,8 @@ class Visit:
     """An open page, with its messages and requests."""
 
     page: Page
-    said: list[str]
-    asked: list[str]
+    messages: list[str]
+    requests: list[str]
 
 
 @pytest.fixture
@@ -145,13 +145,13 @@ def visit(browser: Browser, report: Path) -> Iterator[Visit]:
     """The report, opened on a desktop."""
     with browser.new_context(viewport=DESKTOP) as context:
         page = context.new_page()
-        found = Visit(page, [], [])
-        page.on("console", lambda message: found.said.append(message.text))
-        page.on("pageerror", lambda error: found.said.append(error.message))
-        page.on("dialog", lambda dialog: found.said.append(dialog.message))
-        page.on("request", lambda request: found.asked.append(request.url))
+        visit = Visit(page, [], [])
+        page.on("console", lambda message: visit.messages.append(message.text))
+        page.on("pageerror", lambda error: visit.messages.append(error.message))
+        page.on("dialog", lambda dialog: visit.messages.append(dialog.message))
+        page.on("request", lambda request: visit.requests.append(request.url))
         page.goto(report.as_uri())
-        yield found
+        yield visit
 
 
 def shown_rows(page: Page) -> list[str]:
@@ -165,7 +165,7 @@ def shown_rows(page: Page) -> list[str]:
 def test_page_loads_nothing_and_complains_of_nothing(visit: Visit, report: Path) -> None:
     """The page makes no requests, and has no errors or policy violations."""
     visit.page.wait_for_load_state("networkidle")
-    assert (visit.asked, visit.said) == ([report.as_uri()], [])
+    assert (visit.requests, visit.messages) == ([report.as_uri()], [])
 
 
 def test_hostile_text_runs_nothing(visit: Visit) -> None:
@@ -174,7 +174,7 @@ def test_hostile_text_runs_nothing(visit: Visit) -> None:
     assert visit.page.title().startswith("SANDBOX: 30 of 35 rows updated")
     assert visit.page.locator("img").count() == 0
     assert visit.page.locator("script:not([type])").count() == 1
-    assert visit.said == []
+    assert visit.messages == []
 
 
 def test_policy_stops_a_script_that_got_in_all_the_same(visit: Visit) -> None:
@@ -184,7 +184,7 @@ def test_policy_stops_a_script_that_got_in_all_the_same(visit: Visit) -> None:
         "document.body.append(e)"
     )
     assert visit.page.evaluate("window.ran") is None
-    assert "Content Security Policy" in visit.said[0]
+    assert "Content Security Policy" in visit.messages[0]
 
 
 def test_style_is_in_force(visit: Visit) -> None:
@@ -207,8 +207,8 @@ def test_search_finds_rows_by_what_is_in_them(visit: Visit) -> None:
     ]:
         search.fill(text)
         assert shown_rows(page) == rows
-        said = page.get_by_role("status").first.inner_text()
-        assert said == (f"{len(rows)} of 5 rows" if rows else "None of 5 rows")
+        count = page.get_by_role("status").first.inner_text()
+        assert count == (f"{len(rows)} of 5 rows" if rows else "None of 5 rows")
 
 
 def test_status_is_picked_with_the_keyboard_alone(visit: Visit) -> None:
@@ -254,6 +254,7 @@ def test_without_scripts_the_page_is_whole(browser: Browser, report: Path) -> No
         assert page.get_by_text("VIP", exact=True).is_visible()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [320, 360, 768, 1280])
 def test_page_never_scrolls_sideways(browser: Browser, report: Path, width: int) -> None:
     """The page never scrolls sideways, on a phone or with very long words."""
@@ -290,6 +291,7 @@ def test_search_finds_a_row_that_is_on_no_shown_page(browser: Browser, long_repo
         assert page.get_by_role("status").first.inner_text() == "1 of 350 rows"
 
 
+@pytest.mark.slow
 def test_search_says_where_it_does_not_reach(browser: Browser, huge_report: Path) -> None:
     """The search says that it covers only the rows in the page."""
     with browser.new_context(viewport=DESKTOP) as context:
@@ -347,8 +349,8 @@ def test_link_to_a_row_that_is_not_there_says_so(browser: Browser, long_report: 
     """A link to a row that is not in the page says so."""
     with browser.new_context() as context:
         page = opened(context, long_report, "#row-90000")
-        said = page.get_by_role("status").first.inner_text()
-        assert said == "Row 90,000 is not among these 350 rows."
+        message = page.get_by_role("status").first.inner_text()
+        assert message == "Row 90,000 is not among these 350 rows."
 
 
 def test_row_number_is_a_link_to_the_row(visit: Visit) -> None:
@@ -423,6 +425,7 @@ def test_phone_page_is_scrolled_to_its_end(browser: Browser, long_report: Path) 
         )
 
 
+@pytest.mark.slow
 def test_very_many_rows_open_at_once(browser: Browser, huge_report: Path) -> None:
     """A page with very many rows opens in about a second."""
     with browser.new_context(viewport=DESKTOP) as context:
@@ -437,6 +440,7 @@ def test_very_many_rows_open_at_once(browser: Browser, huge_report: Path) -> Non
         assert page.get_by_role("radio", name="REJECTED 20,000").count() == 1
 
 
+@pytest.mark.slow
 def test_paper_has_forty_pages_at_most(browser: Browser, tmp_path: Path) -> None:
     """At most 40 pages are printed, and they say that rows are missing."""
     path = tmp_path / "report.html"
@@ -465,6 +469,7 @@ def test_paper_shows_the_rows_in_ink_on_white(browser: Browser, report: Path) ->
         assert page.locator("tbody tr").last.is_visible()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", [PHONE, DESKTOP])
 def test_page_is_accessible(browser: Browser, report: Path, scheme: Any, size: Any) -> None:  # noqa: ANN401
@@ -475,6 +480,7 @@ def test_page_is_accessible(browser: Browser, report: Path, scheme: Any, size: A
         assert violations(page) == []
 
 
+@pytest.mark.slow
 def test_pages_of_rows_are_accessible(browser: Browser, long_report: Path) -> None:
     """With the buttons that turn pages, and with a row that a link has opened, too."""
     with browser.new_context(viewport=PHONE, bypass_csp=True) as context:

@@ -687,5 +687,6 @@ def test_journal_of_an_earlier_version_has_no_direction(path: Path) -> None:
     staged_journal(path, [checked(2)])
     with sqlite3.connect(path) as db:
         db.execute("UPDATE staged SET facts = json_remove(facts, '$.right_to_left')")
+    db.close()
     with JournalReader(path) as journal:
         assert journal.staged().right_to_left is False

@@ -194,10 +194,10 @@ def test_a_web_page_that_says_what_failed_does_not_stop_the_run(status: int) -> 
 
 def test_a_page_that_is_made_to_be_slow_is_not() -> None:
     """A page that is built to be slow to search is judged quickly."""
-    started = time.monotonic()
+    start = time.process_time()
     judged(200, b"<html>" + b"<title" * 170_000)
     judged(200, b"<html>" + b"<title>" * 140_000)
-    assert time.monotonic() - started < 2
+    assert time.process_time() - start < 2
 
 
 # Other statuses

@@ -71,6 +71,7 @@ def by_name(rows: list[list[str]]) -> list[dict[str, str]]:
     return [dict(zip(header, row, strict=True)) for row in cells]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(SOFFICE is None, reason="LibreOffice (soffice) is not installed")
 def test_another_program_shows_every_cell_as_it_was(program: Program, tmp_path: Path) -> None:
     """LibreOffice shows zeros, signs, dates, formulas and Arabic unchanged."""
@@ -92,7 +93,9 @@ def test_another_program_shows_every_cell_as_it_was(program: Program, tmp_path: 
     assert ["SUCCESS", str(len(TEXTS)), "Updated"] in [row[:3] for row in sheets["results-Summary"]]
 
 
-@pytest.mark.parametrize("name", ["results.xlsx", "rework.xlsx"])
+@pytest.mark.parametrize(
+    "name", [pytest.param("results.xlsx", marks=pytest.mark.slow), "rework.xlsx"]
+)
 def test_workbook_of_a_run_can_be_sent_again(program: Program, tmp_path: Path, name: str) -> None:
     """A workbook of a run has the input's direction and is read as the same cells."""
     source = write_xlsx(tmp_path / "clients.xlsx", [HEADER, *ROWS], right_to_left=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -277,4 +278,4 @@ def _given_up(model: Model) -> bool:
 
 
 Loading.TestCase.settings = settings(max_examples=60, stateful_step_count=8, deadline=None)
-TestLoading = Loading.TestCase
+TestLoading = pytest.mark.slow(Loading.TestCase)

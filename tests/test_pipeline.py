@@ -40,6 +40,7 @@ def sent(sandbox: Sandbox, folder: Path, table: list[tuple[str, str, str]]) -> S
     return update_file(source, job(sandbox.url, folder / "runs", sandbox.api_key, api__pause=0.001))
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(table=TABLES)
 def test_every_row_is_in_the_results_once_and_in_order(

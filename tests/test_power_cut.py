@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 CLIENTS = range(1, 13)
 
 
-def sent(source: Path, sandbox: Sandbox, runs: Path) -> Summary:
-    """Run the job."""
+def send(source: Path, sandbox: Sandbox, runs: Path) -> Summary:
+    """Send a file to the sandbox, and return the summary."""
     return update_file(source, job(sandbox.url, runs, sandbox.api_key, load__workers=3))
 
 
@@ -33,14 +33,14 @@ def applied(sandbox: Sandbox) -> set[int]:
 
 def recorded(runs: Path, scratch: Path) -> set[int]:
     """The clients with a recorded attempt in visible runs."""
-    found: set[int] = set()
-    shutil.copytree(runs, scratch)  # looking at a journal must not mend it
+    clients: set[int] = set()
+    shutil.copytree(runs, scratch)  # opening a journal can repair it
     for path in scratch.glob("2*/journal.sqlite3"):
         with contextlib.closing(sqlite3.connect(path)) as db:
             rows = db.execute("SELECT client_id FROM rows JOIN attempts USING (row)")
-            found.update(client for (client,) in rows)
+            clients.update(client for (client,) in rows)
     shutil.rmtree(scratch)
-    return found
+    return clients
 
 
 def test_nothing_that_was_done_is_forgotten_when_the_power_fails(
@@ -59,14 +59,14 @@ def test_nothing_that_was_done_is_forgotten_when_the_power_fails(
     before.mkdir()
     disk = ForgetfulDisk(lambda state: states.append((applied(sandbox), state)))
     with disk.watching():
-        assert sent(source, sandbox, before / "runs").exit_code == 0
+        assert send(source, sandbox, before / "runs").exit_code == 0
     assert len(states) > 30
     for number, (done, state) in enumerate(states):
         after = tmp_path / f"after-{number}"
         state.restore(before.stat().st_ino, after)
         runs = after / "runs"
         assert done <= (recorded(runs, tmp_path / "scratch") if runs.exists() else set())
-        sent(source, sandbox, runs)
+        send(source, sandbox, runs)
         (run,) = runs.glob("2*")
         results = read_csv(run / "results.csv")
         assert [int(row["id"]) for row in results] == list(CLIENTS)

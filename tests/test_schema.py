@@ -153,6 +153,7 @@ DOMAINS = st.sampled_from(
 ) | st.from_regex(r"[a-z0-9-]{1,66}\.[a-z0-9-]{1,4}", fullmatch=True)
 
 
+@pytest.mark.slow
 @given(st.lists(st.builds("{}@{}".format, LOCAL_PARTS, DOMAINS), min_size=1, max_size=30))
 @settings(max_examples=50, deadline=None)
 def test_shortcuts_judge_an_address_like_the_library(addresses: list[str]) -> None:

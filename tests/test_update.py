@@ -89,6 +89,7 @@ def test_rejected_row_says_what_the_api_returned(program: Program) -> None:
     assert row["update_fix"]
 
 
+@pytest.mark.slow
 def test_file_without_faults_ends_with_0_and_no_rework(program: Program) -> None:
     """A run that updated every row ends with 0 and has no rework."""
     done = program.run("update", write_csv(program.folder / "clients.csv", many(3)))
@@ -114,6 +115,7 @@ def test_processed_file_is_not_sent_twice(program: Program, sandbox: Sandbox) ->
     assert sandbox.requests_seen == seen
 
 
+@pytest.mark.slow
 def test_again_sends_a_processed_file_as_a_new_run(program: Program) -> None:
     """--again sends a processed file as a new run."""
     source = write_csv(program.folder / "clients.csv", many(2))
@@ -146,6 +148,7 @@ def test_corrected_rework_can_be_fed_back(program: Program, sandbox: Sandbox) ->
     assert "update_error" in read_csv(program.runs()[1] / "results.csv")[0]
 
 
+@pytest.mark.slow
 def test_unreachable_api_stops_the_run_and_the_next_resumes(tmp_path: Path) -> None:
     """An unreachable API stops the run, and the next session sends all rows."""
     with Sandbox() as gone:
@@ -162,6 +165,7 @@ def test_unreachable_api_stops_the_run_and_the_next_resumes(tmp_path: Path) -> N
     assert {row["update_attempts"] for row in read_csv(results)} == {"1", "2"}
 
 
+@pytest.mark.slow
 def test_failing_requests_are_tried_again(tmp_path: Path) -> None:
     """An API that fails every third request still has every row updated in the end."""
     config = tmp_path / "job.toml"
@@ -175,6 +179,7 @@ def test_failing_requests_are_tried_again(tmp_path: Path) -> None:
     assert sum(attempts) > 30
 
 
+@pytest.mark.slow
 def test_files_share_a_token_and_the_rate(program: Program, sandbox: Sandbox) -> None:
     """Several files share one token and one rate."""
     sources = [write_csv(program.folder / f"{n}.csv", many(2)[: 1 + n]) for n in (1, 2)]
@@ -214,6 +219,7 @@ def test_sigterm_ends_with_a_complete_report(tmp_path: Path) -> None:
         assert program.run("update", source, "--workers", 32).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_second_signal_ends_at_once_and_the_next_run_resumes(
     first: signal.Signals, tmp_path: Path
@@ -280,6 +286,7 @@ def test_refused_token_stops_the_run(program: Program, sandbox: Sandbox) -> None
     assert sandbox.requests_seen == 1
 
 
+@pytest.mark.slow
 def test_expired_token_is_reported_before_any_row(program: Program, sandbox: Sandbox) -> None:
     """An expired token is reported before any row, after asking the API once."""
     del program.environment["FATORA_API_KEY"]
@@ -293,6 +300,7 @@ def test_expired_token_is_reported_before_any_row(program: Program, sandbox: San
     assert statuses(results) == ["NOT_SENT"] * 9
 
 
+@pytest.mark.slow
 def test_token_that_only_seems_expired_is_used(program: Program) -> None:
     """A token that only seems expired is used if the API accepts it."""
     update, listing = (
@@ -314,6 +322,7 @@ def token_until(end: float) -> str:
     return jwt.encode({"exp": end}, "an invented secret of enough bytes", algorithm="HS256")
 
 
+@pytest.mark.slow
 def test_token_that_runs_out_is_renewed_for_all_workers(tmp_path: Path) -> None:
     """A token that expires during the run is renewed for all workers."""
     with Sandbox(behaviour=Behaviour(token_lifetime=0.4, latency=0.02)) as sandbox:
@@ -327,6 +336,7 @@ def test_token_that_runs_out_is_renewed_for_all_workers(tmp_path: Path) -> None:
         assert 3 <= sandbox.requests_seen - sent <= 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("environment", "message"),
     [
@@ -349,6 +359,7 @@ def test_wrong_environment_ends_with_2(
     assert message in wrong.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -370,6 +381,7 @@ def test_unusable_input_ends_with_3_and_no_run(
     assert len(unusable.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_pipe_ends_with_3(program: Program) -> None:
     """A pipe is refused without waiting for its bytes, which might never come."""
     os.mkfifo(program.folder / "clients.csv")
@@ -378,6 +390,7 @@ def test_a_pipe_ends_with_3(program: Program) -> None:
     assert "not a regular file" in refused.stderr
 
 
+@pytest.mark.slow
 def test_an_unusable_input_that_cannot_be_recorded_ends_with_2(program: Program) -> None:
     """An unusable input that cannot be recorded ends with 2, and is named with the record."""
     (program.folder / "runs" / "refused.jsonl").mkdir(parents=True)
@@ -386,6 +399,7 @@ def test_an_unusable_input_that_cannot_be_recorded_ends_with_2(program: Program)
     assert "refused input clients.csv cannot be recorded in runs/refused.jsonl" in refused.stderr
 
 
+@pytest.mark.slow
 def test_a_token_of_an_account_called_sandbox_is_not_the_sandbox(tmp_path: Path) -> None:
     """Only the sandbox's own key makes a run one against the sandbox."""
     token = jwt.encode({"unique_name": "sandbox"}, "an-invented-secret-of-some-length")
@@ -427,8 +441,8 @@ def test_each_file_of_a_folder_is_a_run(program: Program) -> None:
     write_csv(folder / "~$b.csv", many(2))
     for file in folder.iterdir():
         os.utime(file, (0, 0))
-    write_csv(folder / "fresh.csv", many(3))
-    done = program.run("update", "in", "--json")
+    with write_csv(folder / "unfinished.csv", many(3)).open("a"):
+        done = program.run("update", "in", "--json")
     printed = json.loads(done.stdout)
     assert done.returncode == printed["exit_code"] == 3
     assert [(run["input"], run["exit_code"]) for run in printed["runs"]] == [
@@ -451,6 +465,7 @@ def test_files_after_a_stop_are_not_started(tmp_path: Path) -> None:
     assert f"3.csv: Not started. {printed['runs'][0]['stopped']}" in stopped.stderr
 
 
+@pytest.mark.slow
 def test_key_that_is_refused_after_the_first_file_stops_the_others(tmp_path: Path) -> None:
     """A key that is refused after the first file ends with 4, since something was sent."""
     later = reply(b"", status=b"503 Service Unavailable")
@@ -508,6 +523,7 @@ def test_json_summary_is_the_only_thing_on_stdout(program: Program) -> None:
     }
 
 
+@pytest.mark.slow
 def test_rework_of_a_named_sheet_can_be_fed_back(program: Program, sandbox: Sandbox) -> None:
     """The rework of a named sheet has the same sheet name, and can be sent."""
     source = write_xlsx(program.folder / "clients.xlsx", [*MIXED[:2], MIXED[3]])
@@ -517,6 +533,7 @@ def test_rework_of_a_named_sheet_can_be_fed_back(program: Program, sandbox: Sand
     assert sandbox.store.get(1024).name == GOOD[2]
 
 
+@pytest.mark.slow
 def test_a_csv_is_the_same_file_whatever_sheet_is_named(program: Program, sandbox: Sandbox) -> None:
     """A CSV has no sheets, so --sheet does not make it another file."""
     source = write_csv(program.folder / "clients.csv", many(3))
@@ -526,6 +543,7 @@ def test_a_csv_is_the_same_file_whatever_sheet_is_named(program: Program, sandbo
     assert sandbox.requests_seen == seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("results", "why"),
     [
@@ -549,6 +567,7 @@ def test_results_that_cannot_be_written_are_found_before_anything_is_sent(
     assert len(read_csv(program.folder / "clients.csv")) == 3
 
 
+@pytest.mark.slow
 def test_unreadable_input_does_not_stop_the_next(program: Program) -> None:
     """An unreadable input does not stop the next one."""
     source = write_csv(program.folder / "clients.csv", many(2))
@@ -557,6 +576,7 @@ def test_unreadable_input_does_not_stop_the_next(program: Program) -> None:
     assert [run["exit_code"] for run in json.loads(done.stdout)["runs"]] == [3, 0]
 
 
+@pytest.mark.slow
 def test_extra_copy_of_the_results_goes_where_it_is_asked_for(program: Program) -> None:
     """--results writes a copy in the format of its ending, also for a processed file."""
     source = write_csv(program.folder / "clients.csv", MIXED)
@@ -577,6 +597,7 @@ def test_the_first_line_of_a_good_night_says_everything(program: Program) -> Non
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_the_mail_of_a_folder_names_the_files_that_need_action(program: Program) -> None:
     """The mail names unusable files and rows to fix, and only counts files without problems."""
     folder = program.folder / "in"
@@ -602,6 +623,7 @@ def test_the_mail_of_a_folder_names_the_files_that_need_action(program: Program)
     assert "fine-1.csv" not in later
 
 
+@pytest.mark.slow
 def test_a_mail_with_both_outputs_repeats_nothing(program: Program) -> None:
     """Cron's mail, with both outputs, begins with the verdict and repeats nothing."""
     write_csv(program.folder / "clients.csv", [("name",), ("Sara",)])
@@ -612,6 +634,7 @@ def test_a_mail_with_both_outputs_repeats_nothing(program: Program) -> None:
     assert mail.count("clients.csv: no column for ") == 1
 
 
+@pytest.mark.slow
 def test_fed_back_rework_says_what_is_still_open(program: Program) -> None:
     """After a partial rework, the summary says how many rows are still open."""
     source = write_csv(program.folder / "clients.csv", MIXED[:4])
@@ -628,6 +651,7 @@ def test_fed_back_rework_says_what_is_still_open(program: Program) -> None:
     assert str(original / "rework.csv") not in program.run("update", source).stdout
 
 
+@pytest.mark.slow
 def test_values_that_the_api_stored_differently_are_in_the_first_line(tmp_path: Path) -> None:
     """The first line counts rows that were stored differently."""
     answer = reply(b'{"status": "SUCCESS", "client": {"id": 1, "email": "other@example.com"}}')
@@ -662,6 +686,7 @@ def test_summary_sheet_says_what_to_do(program: Program) -> None:
     assert lines[place + 1] == fix
 
 
+@pytest.mark.slow
 def test_summary_sheet_says_when_there_is_nothing_to_do(program: Program) -> None:
     """The summary sheet of a run without faults has no reasons and no advice."""
     source = write_xlsx(program.folder / "clients.xlsx", MIXED[:2])
@@ -671,6 +696,7 @@ def test_summary_sheet_says_when_there_is_nothing_to_do(program: Program) -> Non
     assert lines[-1] == "Total | 1"
 
 
+@pytest.mark.slow
 def test_summary_sheet_of_a_stopped_run_says_why(program: Program) -> None:
     """The summary sheet of a stopped run says why it stopped."""
     program.environment["FATORA_API_KEY"] = "an-invented-wrong-key"
@@ -680,6 +706,7 @@ def test_summary_sheet_of_a_stopped_run_says_why(program: Program) -> None:
     assert any("When this is resolved, run the same file again" in line for line in lines)
 
 
+@pytest.mark.slow
 def test_summary_sheet_of_a_check_says_that_nothing_was_sent(program: Program) -> None:
     """The summary sheet of a check says that nothing was sent."""
     source = write_xlsx(program.folder / "clients.xlsx", MIXED)
@@ -749,6 +776,7 @@ def test_nothing_personal_is_logged_printed_or_in_the_manifest(tmp_path: Path) -
     assert all(text not in printed for text in ("Bearer", "eyJ", '"sandbox-key"'))
 
 
+@pytest.mark.slow
 def test_no_reader_of_the_output_is_needed(program: Program) -> None:
     """A closed standard output changes neither the work nor the exit code."""
     source = write_csv(program.folder / "clients.csv", many(3))
@@ -767,6 +795,7 @@ def test_quiet_prints_nothing(program: Program) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
 
 
+@pytest.mark.slow
 def test_quiet_says_why_a_run_stopped(program: Program, sandbox: Sandbox) -> None:
     """--quiet prints once why a run stopped."""
     program.environment |= {"FATORA_API_KEY": "", "FATORA_BEARER_TOKEN": f"not-{sandbox.api_key}"}
@@ -777,6 +806,7 @@ def test_quiet_says_why_a_run_stopped(program: Program, sandbox: Sandbox) -> Non
     assert "HTTP 401" in sentence
 
 
+@pytest.mark.slow
 def test_cron_sees_neither_bar_nor_colour(program: Program) -> None:
     """Without a terminal there is no control character in the output."""
     done = program.run("update", write_csv(program.folder / "clients.csv", MIXED))

@@ -55,6 +55,7 @@ def summary_of(path: Path) -> dict[str, object]:
     return {str(label): text for label, text in lines if label}
 
 
+@pytest.mark.slow
 def test_csv_gets_workbooks_where_they_are_asked_for(program: Program) -> None:
     """A CSV gets workbooks if the settings ask for them."""
     source = write_csv(program.folder / "clients.csv", MIXED)
@@ -79,6 +80,7 @@ def test_csv_gets_csv_files_by_default(program: Program) -> None:
     assert written == {"report.html", "results.csv", "rework.csv"}
 
 
+@pytest.mark.slow
 def test_workbook_that_is_out_of_date_is_removed(program: Program) -> None:
     """A workbook of an earlier session is removed if the run continues without workbooks."""
     source = write_csv(program.folder / "clients.csv", MIXED)
@@ -116,6 +118,7 @@ def test_faulty_cells_are_marked(program: Program) -> None:
     assert red_cells(run / "rework.xlsx") == {"F2", "B3", "B4", "B5"}
 
 
+@pytest.mark.slow
 def test_check_marks_faulty_cells_too(program: Program) -> None:
     """A check marks faulty cells too, and its summary says that nothing was sent."""
     source = write_xlsx(program.folder / "clients.xlsx", [HEADER, *ROWS])
@@ -126,6 +129,7 @@ def test_check_marks_faulty_cells_too(program: Program) -> None:
     assert not {"Run", "Started", "Updated"} & summary.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["results.xlsx", "rework.xlsx"])
 def test_workbook_that_is_fed_back_has_none_of_our_isolates(
     program: Program, sandbox: Sandbox, name: str

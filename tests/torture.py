@@ -159,7 +159,7 @@ def _check_journal(program: WarmProgram, sandbox: Sandbox, source: Path, tally: 
         }
         ((under_way,),) = db.execute("SELECT COUNT(*) FROM attempts WHERE ended IS NULL")
     assert applied <= recorded, "an update was made of which there is no record"
-    assert updated <= applied, "a row is said to be updated and is not"
+    assert updated <= applied, "a row is SUCCESS but was not updated"
     assert under_way <= 2 * WORKERS  # each has one more on record than it sends
     return int(under_way)
 

@@ -249,12 +249,12 @@ class JournalReader:
         An attempt is in the column in which it ended.
         """
         pace: list[dict[Status, int]] = [{} for _ in range(columns)]
-        ms = _MS.format(since="?1", until="ended")
+        ms = _MS.format(since=":started", until="ended")
         for number, status, total in self._db.execute(
-            f"SELECT MAX(MIN({ms} * ?3 / ?4, ?3 - 1), 0) AS number,"
-            " status, COUNT(*) FROM attempts WHERE ms IS NOT NULL AND begun BETWEEN ?1 AND ?2"
-            " GROUP BY number, status",
-            (sending.started, sending.ended, columns, sending.ms),
+            f"SELECT MAX(MIN({ms} * :columns / :ms, :columns - 1), 0) AS number,"
+            " status, COUNT(*) FROM attempts"
+            " WHERE ms IS NOT NULL AND begun BETWEEN :started AND :ended GROUP BY number, status",
+            {**sending._asdict(), "columns": columns},
         ):
             pace[number][Status(status)] = total
         return [

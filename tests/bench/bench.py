@@ -206,11 +206,11 @@ def flush_ms() -> float:
     times = []
     with tempfile.TemporaryFile() as file:
         for _ in range(50):
-            begun = time.perf_counter()
+            start = time.perf_counter()
             file.write(bytes(4096))
             file.flush()
             os.fdatasync(file.fileno())
-            times.append(time.perf_counter() - begun)
+            times.append(time.perf_counter() - start)
     return 1000 * median(times)
 
 

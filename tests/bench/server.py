@@ -1,10 +1,10 @@
 """A fast server that counts requests: it answers raw bytes after a set time.
 
-``python tests/bench/server.py ROWS.CSV LATENCY [CA.PEM]`` prints its port, serves until its input
-ends, and prints what came as JSON: requests, the seconds from the first request to the last answer,
-and how many rows did not come exactly once, whole and with the token. With CA.PEM it speaks TLS and
-leaves there whom to trust. What was sent is only kept while it comes, and held to the file when all
-is over.
+``python tests/bench/server.py ROWS.CSV LATENCY [CA.PEM]`` prints its port and serves until input
+ends. It then prints a report as JSON: the number of requests, the seconds from the first request to
+the last answer, and how many rows did not come exactly once, complete and with the token. With
+CA.PEM it speaks TLS and writes its authority's certificate there. Requests are compared with the
+file only at the end, so that this takes no time from the answers.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ class Answering(asyncio.Protocol):
 
     def _answer(self, head: bytes, body: bytes) -> None:
         client = head.split(b" ", 2)[1].rpartition(b"/")[2]
-        said = b'{"status": "SUCCESS", "client": {"id": ' + client + b", " + body[1:] + b"}"
-        self._transport.write(_HEAD % len(said) + said)
+        answer = b'{"status": "SUCCESS", "client": {"id": ' + client + b", " + body[1:] + b"}"
+        self._transport.write(_HEAD % len(answer) + answer)
         self._arrivals.last = time.monotonic()
 
 

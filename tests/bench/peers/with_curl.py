@@ -1,4 +1,4 @@
-"""The same with ``curl --parallel``, which takes the place of this process: a request for a row."""
+"""The same with ``curl --parallel``, which replaces this process: one request per row."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _quoted(value: str) -> str:
 
 
 def main(url: str, rows: str, workers: str, bundle: str | None = None) -> None:
-    """Write curl's configuration, and become curl."""
+    """Write curl's configuration, and run curl in place of this process."""
     config = Path(rows).with_suffix(".curl")
     with Path(rows).open(encoding="utf-8", newline="") as file:
         requests = [_request(url, row, bundle) for row in csv.DictReader(file)]

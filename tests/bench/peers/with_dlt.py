@@ -1,4 +1,4 @@
-"""The same with dlt: a destination of its own, to which as many files are loaded as workers are."""
+"""The same with dlt: a custom destination, to which one file per worker is loaded."""
 
 from __future__ import annotations
 

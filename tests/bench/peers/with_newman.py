@@ -1,4 +1,4 @@
-"""The same with Newman, which takes the place of this process: an iteration for a row.
+"""The same with Newman, which replaces this process: one iteration per row.
 
 It sends one request after the other, however many workers there are.
 """
@@ -27,7 +27,7 @@ def _collection(url: str) -> dict[str, object]:
 
 
 def main(url: str, rows: str, _workers: str, bundle: str | None = None) -> None:
-    """Write Newman's collection and data, and become Newman."""
+    """Write Newman's collection and data, and run Newman in place of this process."""
     collection, data = (Path(rows).with_suffix(end) for end in (".collection.json", ".data.json"))
     with Path(rows).open(encoding="utf-8", newline="") as file:
         iterations = [

@@ -1,6 +1,7 @@
 """The usual script: pandas reads the file, a pool of threads shares a session of requests.
 
-``python usual.py URL ROWS.CSV WORKERS [CA.PEM]``, as every peer; the token is in the environment.
+``python with_requests.py URL ROWS.CSV WORKERS [CA.PEM]``, like every peer; the token is in the
+environment.
 """
 
 from __future__ import annotations
