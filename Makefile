@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade
 
-.PHONY: run help test test-all torture check format bench pictures schema lock clean
+.PHONY: run help test test-slow coverage test-pythons torture check format bench pictures schema lock clean
 
 run: $(VENV)/run  ## the main job: the sample spreadsheet against the sandbox
 	$(BIN)/fatora-clients update data/clients.csv --sandbox --again || test $$? -eq 1
@@ -17,8 +17,14 @@ help:  ## list these targets
 test: $(VENV)/dev  ## the quick tests of every part: about three minutes on two cores
 	$(BIN)/pytest -q -n auto -m "not slow"
 
-test-all: $(VENV)/dev  ## every test, with branch coverage: about ten minutes
+test-slow: $(VENV)/dev  ## the other tests, which take seconds each
+	$(BIN)/pytest -q -n auto -m slow
+
+coverage: $(VENV)/dev  ## every test, and which branches they run: about ten minutes
 	$(BIN)/pytest -q -n auto --cov
+
+test-pythons: $(VENV)/dev  ## the quick tests under each other Python that can be had
+	.ci/pythons
 
 torture: $(VENV)/dev  ## thousands of kills and damaged spreadsheets: about an hour
 	$(BIN)/python tests/torture.py --kills 3000 --seed $$(date +%s)
