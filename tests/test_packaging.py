@@ -87,7 +87,8 @@ def test_wheel_has_what_the_program_reads_and_nothing_else(wheel: Path) -> None:
         names = set(archive.namelist())
     package = (path for path in (ROOT / "etl").rglob("*.*") if "__pycache__" not in path.parts)
     assert {str(path.relative_to(ROOT)) for path in package} <= names
-    assert {name.split("/")[0].partition("-")[0] for name in names} == {"etl", "fatora_clients"}
+    top = {name.split("/")[0].partition("-")[0] for name in names}
+    assert top == {"etl", "fatora_clients", "fatora_clients.py"}
     assert any(name.endswith("/share/doc/fatora-clients/job.toml") for name in names)
 
 
