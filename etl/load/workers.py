@@ -77,9 +77,8 @@ class Workers:
         self._rows: SimpleQueue[PendingRow | None] = SimpleQueue()
         self._returned: SimpleQueue[Returned | None] = SimpleQueue()
         self._low = count // 2  # submitted rows at which the next batch is due
-        self._due: SimpleQueue[None] = (
-            SimpleQueue()
-        )  # an Event would not be safe in signal handlers
+        # Not an Event, whose lock a signal handler could wait for while its thread holds it.
+        self._due: SimpleQueue[None] = SimpleQueue()
         self._fault: Exception | None = None
         self._holds = 0  # answers that may stop the run and have not been collected yet
         self._holding = Lock()
