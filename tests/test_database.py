@@ -19,6 +19,7 @@ VALUES = st.recursive(
 )
 
 
+@pytest.mark.slow
 @given(VALUES)
 def test_value_is_stored_as_the_standard_library_writes_it(value: object) -> None:
     """Compact, with readable letters, and the same byte for byte for every value."""

@@ -186,6 +186,7 @@ def test_a_line_cut_by_a_power_cut_does_not_hide_the_next(
     assert len(printed(capsys, "history", "--runs-dir", str(tmp_path))) == 1
 
 
+@pytest.mark.slow
 def test_running_and_killed_runs_are_distinguished(tmp_path: Path) -> None:
     """A run without an end is running only while its own process uses the runs folder."""
     token = reply(b'{"success": true, "bearer_token": "an-invented-token"}')

@@ -534,6 +534,7 @@ def test_page_of_a_run_agrees_with_its_journal(program: Program) -> None:
     assert "rework.csv" in page.texts
 
 
+@pytest.mark.slow
 def test_rows_to_fix_come_before_the_rows_that_were_left(program: Program) -> None:
     """Rows to fix come before rows that were not sent."""
     rows = [("id", "email"), *((str(i), f"c{i}@example.com") for i in range(1, 5)), ("x", "")]
@@ -547,6 +548,7 @@ def test_rows_to_fix_come_before_the_rows_that_were_left(program: Program) -> No
     ]
 
 
+@pytest.mark.slow
 def test_page_of_a_resumed_run_shows_both_sessions(program: Program) -> None:
     """After a resume, the page shows both sessions and the new results."""
     source = write_csv(

@@ -274,6 +274,7 @@ def opened(context: BrowserContext, report: Path, anchor: str = "") -> Page:
     return page
 
 
+@pytest.mark.slow
 def test_search_finds_a_row_that_is_on_no_shown_page(browser: Browser, long_report: Path) -> None:
     """The search finds a row on any page, and its counts include all rows."""
     with browser.new_context(viewport=DESKTOP) as context:
@@ -302,6 +303,7 @@ def test_search_says_where_it_does_not_reach(browser: Browser, huge_report: Path
         assert page.get_by_role("status").first.inner_text() == "None of the first 20,000 rows"
 
 
+@pytest.mark.slow
 def test_rows_are_turned_page_by_page(browser: Browser, long_report: Path) -> None:
     """Rows are paged by keyboard to the end and back."""
     with browser.new_context(viewport=DESKTOP) as context:
@@ -321,6 +323,7 @@ def test_rows_are_turned_page_by_page(browser: Browser, long_report: Path) -> No
         assert shown_rows(page)[-1] == "301"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [PHONE, DESKTOP])
 def test_link_to_a_row_opens_it_wherever_it_is(
     browser: Browser, long_report: Path, size: ViewportSize
@@ -391,6 +394,7 @@ def test_arabic_does_not_turn_a_sentence_around(browser: Browser, arabic_report:
             assert start[1] < header[0] < header[1] < value[0] < value[1] < end[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [360, 768, 1280])
 def test_labels_of_an_axis_are_not_on_its_bars(
     browser: Browser, arabic_report: Path, width: int

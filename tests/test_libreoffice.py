@@ -93,6 +93,7 @@ def test_another_program_shows_every_cell_as_it_was(program: Program, tmp_path: 
     assert ["SUCCESS", str(len(TEXTS)), "Updated"] in [row[:3] for row in sheets["results-Summary"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", [pytest.param("results.xlsx", marks=pytest.mark.slow), "rework.xlsx"]
 )

@@ -111,6 +111,7 @@ def test_texts_that_unpack_to_two_gigabytes_are_refused(tmp_path: Path) -> None:
     assert ended.memory < 300
 
 
+@pytest.mark.slow
 def test_value_in_the_last_cell_is_one_sentence(tmp_path: Path) -> None:
     """A stray value at XFD1048576 does not make a table of 17 billion cells."""
     last = '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'

@@ -188,6 +188,7 @@ def test_program_needs_little_of_its_environment(
     assert program.run("history").returncode == program.run("show", "latest").returncode == 0
 
 
+@pytest.mark.slow
 def test_no_variable_keeps_a_bad_row_from_being_found(program: Program, sandbox: Sandbox) -> None:
     """Environment variables cannot switch off validation."""
     program.environment["PANDERA_VALIDATION_ENABLED"] = "False"
@@ -216,6 +217,7 @@ def test_no_variable_changes_where_the_token_goes(program: Program, sandbox: San
 # A console that cannot be used
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "redirection", few_of(">/dev/full", ">&-", "2>&-", "<&- >&- 2>&-", "2>/dev/full")
 )

@@ -293,6 +293,7 @@ def _attempts(run: Path) -> list[tuple[int, str, int]]:
         ).fetchall()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("around", ["{}\n", "\ufeff{}\r\n", "\u200f{}\u200e", " {} \t\n\n"])
 def test_characters_around_a_token_in_its_file_are_removed(around: str, program: Program) -> None:
     """Line ends and marks around a token in its file are removed."""

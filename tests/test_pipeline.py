@@ -63,6 +63,7 @@ def test_every_row_is_in_the_results_once_and_in_order(
             assert statuses(results).count(status) == count
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(table=TABLES)
 def test_invalid_row_is_never_sent(table: list[tuple[str, str, str]]) -> None:

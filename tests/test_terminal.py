@@ -26,7 +26,10 @@ TMUX = shutil.which("tmux")
 HEADER = ("رقم العميل", "البريد الإلكتروني", "الاسم", "VIP")
 LATENCY = 0.7  # seconds; long enough for requests to be under way when a key is pressed
 
-pytestmark = pytest.mark.skipif(TMUX is None, reason="tmux is not installed")
+pytestmark = [
+    pytest.mark.skipif(TMUX is None, reason="tmux is not installed"),
+    pytest.mark.slow,
+]
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ def test_results_of_a_csv_hold_every_row_unchanged(program: Program) -> None:
     assert [row["update_row"] for row in results] == ["2", "3", "4", "5"]
 
 
+@pytest.mark.slow
 def test_results_of_a_workbook_are_a_workbook_too(program: Program) -> None:
     """A workbook's results are written as CSV and as text cells of a workbook."""
     source = write_xlsx(program.folder / "clients.xlsx", MIXED)
@@ -98,6 +99,7 @@ def test_file_without_faults_ends_with_0_and_no_rework(program: Program) -> None
     assert not list(program.only_run().glob("rework.*"))
 
 
+@pytest.mark.slow
 def test_file_with_only_a_header_is_done(program: Program) -> None:
     """A file without rows ends with 0 and sends nothing."""
     done = program.run("update", write_csv(program.folder / "clients.csv", many(0)))
@@ -124,6 +126,7 @@ def test_again_sends_a_processed_file_as_a_new_run(program: Program) -> None:
     assert len(program.runs()) == 2
 
 
+@pytest.mark.slow
 def test_limit_leaves_rows_which_the_next_run_sends(program: Program, sandbox: Sandbox) -> None:
     """--limit ends with 4, and the same command later sends the rest in the same folder."""
     source = write_csv(program.folder / "clients.csv", many(5))
@@ -137,6 +140,7 @@ def test_limit_leaves_rows_which_the_next_run_sends(program: Program, sandbox: S
     assert sandbox.requests_seen == 2 + 5  # a token for each session, one request for each row
 
 
+@pytest.mark.slow
 def test_corrected_rework_can_be_fed_back(program: Program, sandbox: Sandbox) -> None:
     """A corrected rework file can be sent, and its own columns are dropped."""
     program.run("update", write_csv(program.folder / "clients.csv", (HEADER, GOOD, BAD_ID)))
@@ -189,6 +193,7 @@ def test_files_share_a_token_and_the_rate(program: Program, sandbox: Sandbox) ->
     assert sandbox.requests_seen == 1 + 3
 
 
+@pytest.mark.slow
 def test_throttling_api_is_waited_for(tmp_path: Path) -> None:
     """A 429 holds the job as long as Retry-After says, and no row is lost to it."""
     with Sandbox(behaviour=Behaviour(throttle=10)) as sandbox:
@@ -274,6 +279,7 @@ def test_refused_key_ends_with_2_before_any_row(program: Program, sandbox: Sandb
     assert sandbox.requests_seen == 1
 
 
+@pytest.mark.slow
 def test_refused_token_stops_the_run(program: Program, sandbox: Sandbox) -> None:
     """The first 401 stops a run with a bearer token, which cannot be renewed."""
     program.environment["FATORA_BEARER_TOKEN"] = "a-worn-out-invented-token"
@@ -413,6 +419,7 @@ def test_a_token_of_an_account_called_sandbox_is_not_the_sandbox(tmp_path: Path)
     assert json.loads(done.stdout)["sandbox"] is False
 
 
+@pytest.mark.slow
 def test_missing_input_ends_with_3(program: Program) -> None:
     """A file that is not there is an unusable input."""
     missing = program.run("update", "nothing.csv")
@@ -420,6 +427,7 @@ def test_missing_input_ends_with_3(program: Program) -> None:
     assert "nothing.csv: there is no such file" in missing.stderr
 
 
+@pytest.mark.slow
 def test_held_runs_folder_ends_with_75(program: Program, sandbox: Sandbox) -> None:
     """If another run is using the runs folder, nothing is sent."""
     source = write_csv(program.folder / "clients.csv", many(1))
@@ -451,6 +459,7 @@ def test_each_file_of_a_folder_is_a_run(program: Program) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_files_after_a_stop_are_not_started(tmp_path: Path) -> None:
     """After a stop, the remaining files are not started."""
     with Sandbox() as gone:
@@ -588,6 +597,7 @@ def test_extra_copy_of_the_results_goes_where_it_is_asked_for(program: Program) 
     ).read_bytes()
 
 
+@pytest.mark.slow
 def test_the_first_line_of_a_good_night_says_everything(program: Program) -> None:
     """The first line of a good night has the time, OK and the numbers."""
     done = program.run("update", write_csv(program.folder / "clients.csv", many(3)))
@@ -670,6 +680,7 @@ def summary_of(path: Path) -> list[str]:
     return [" | ".join(str(cell) for cell in line if cell) for line in lines]
 
 
+@pytest.mark.slow
 def test_summary_sheet_says_what_to_do(program: Program) -> None:
     """The summary sheet names the run, the file, the rows, and what to do."""
     source = write_csv(program.folder / "clients.csv", MIXED[:4])
@@ -745,6 +756,7 @@ PERSONS = [
 PERSONS += [("x", "lina-invented", "Lina Invented", "0097455550002")]
 
 
+@pytest.mark.slow
 def test_nothing_personal_is_logged_printed_or_in_the_manifest(tmp_path: Path) -> None:
     """Log, output and manifest hold no personal data and no key, for every kind of outcome.
 
@@ -789,6 +801,7 @@ def test_no_reader_of_the_output_is_needed(program: Program) -> None:
     assert statuses(read_csv(program.only_run() / "results.csv")) == ["SUCCESS"] * 3
 
 
+@pytest.mark.slow
 def test_quiet_prints_nothing(program: Program) -> None:
     """--quiet prints nothing for a run that ends normally."""
     done = program.run("update", write_csv(program.folder / "clients.csv", MIXED), "--quiet")
@@ -814,6 +827,7 @@ def test_cron_sees_neither_bar_nor_colour(program: Program) -> None:
     assert [char for char in printed if not char.isprintable() and char != "\n"] == []
 
 
+@pytest.mark.slow
 def test_sandbox_option_needs_no_account(tmp_path: Path) -> None:
     """--sandbox starts its own API that knows the file's clients, and sends to it."""
     program = Program(tmp_path)

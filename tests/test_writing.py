@@ -109,6 +109,7 @@ def test_too_many_rows_for_a_workbook_do_not_fail_the_run(
     assert len(read_csv(summary.results)) == 3
 
 
+@pytest.mark.slow
 def test_faulty_cells_are_marked(program: Program) -> None:
     """Faulty cells are marked in the results and in the rework, duplicates included."""
     source = write_xlsx(program.folder / "clients.xlsx", [HEADER, *ROWS], right_to_left=True)
@@ -166,6 +167,7 @@ def test_workbook_that_is_fed_back_has_none_of_our_isolates(
     assert still_open == f"clients.xlsx (run {first.name}): 3 rows to fix"
 
 
+@pytest.mark.slow
 def test_summary_of_a_run_names_date_columns_and_what_to_do(program: Program) -> None:
     """The summary names the run, its date, the columns, and what to do."""
     source = write_xlsx(program.folder / "clients.xlsx", [HEADER, *ROWS])
@@ -183,6 +185,7 @@ def test_summary_of_a_run_names_date_columns_and_what_to_do(program: Program) ->
     assert (summary["SUCCESS"], summary["INVALID"], summary["Total"]) == (1, 4, 5)
 
 
+@pytest.mark.slow
 def test_rows_that_fatora_stored_differently_ask_for_a_look(
     program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
