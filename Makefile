@@ -4,8 +4,6 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-# One more than there are cores, since many tests wait for a program or a clock.
-PYTEST := $(BIN)/pytest -q -n $(shell expr $$(nproc) + 1)
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --upgrade
 
 .PHONY: run help test test-slow coverage test-pythons torture check format bench pictures schema lock clean
@@ -17,13 +15,13 @@ help:  ## list these targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | expand -t 10
 
 test: $(VENV)/dev  ## the quick tests of every part: about three minutes on two cores
-	$(PYTEST) -m "not slow"
+	$(BIN)/pytest -q -n auto -m "not slow"
 
 test-slow: $(VENV)/dev  ## the other tests, which take seconds each
-	$(PYTEST) -m slow
+	$(BIN)/pytest -q -n auto -m slow
 
 coverage: $(VENV)/dev  ## every test, and which branches they run: about ten minutes
-	$(PYTEST) --cov
+	$(BIN)/pytest -q -n auto --cov
 
 test-pythons: $(VENV)/dev  ## the quick tests under each other Python that can be had
 	.ci/pythons

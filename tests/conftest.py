@@ -23,6 +23,11 @@ settings.register_profile(
 settings.load_profile("any machine")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Start one worker more than there are cores: many tests wait for a program or a clock."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _interruptible() -> None:
     """Let Ctrl-C interrupt what tests start, even if the shell runs the tests in the background."""
