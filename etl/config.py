@@ -132,6 +132,8 @@ class LoadSettings(_Section):
         float, Setting(ge=0, le=1e6, allow_inf_nan=False), AfterValidator(_checked_rate)
     ] = 0
     stop_after: int = Setting(default=10, ge=1)
+    give_up: int = Setting(default=5, ge=1)
+    patience: float = Setting(default=900, ge=0, le=_LONGEST_WAIT, allow_inf_nan=False)
 
 
 class InputSettings(_Section):

@@ -57,7 +57,8 @@ def path(tmp_path: Path) -> Path:
 
 def result(row: int, status: Status, attempts: int = 1, fault: Fault | None = None) -> RowResult:
     """The result of an attempt."""
-    return RowResult(row, row + 1_000, status, attempts, LATER, 120, fault, http_status=200)
+    faults = (fault,) if fault else ()
+    return RowResult(row, row + 1_000, status, attempts, LATER, 120, faults, http_status=200)
 
 
 def statuses(path: Path) -> dict[int, Status]:
@@ -291,7 +292,7 @@ def test_an_outcome_reads_back(path: Path) -> None:
     staged_journal(path, [checked(2)])
     with Journal(path) as journal:
         journal.record([], list(journal.pending()), NOW)
-        outcome = RowResult(2, 1_002, Status.REJECTED, 1, LATER, 120, fault, "", 409)
+        outcome = RowResult(2, 1_002, Status.REJECTED, 1, LATER, 120, (fault,), "", 409)
         journal.record([outcome], [], LATER)
         (read,) = journal.rows()
     assert (read.status, read.faults, read.warning) == (Status.REJECTED, (fault,), "")

@@ -19,7 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.codes import Code
-from etl.load.judge import judge
+from etl.load.breaker import Breaker
+from etl.load.judge import judge, judge_probe
 from etl.load.loader import Loader, Policy
 from etl.load.pacing import Clock, Pace
 from etl.load.tokens import TokenRefusedError, TokenUnavailableError
@@ -32,7 +33,7 @@ from etl.stopping import StopRequest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from etl.load.judge import Reply
+    from etl.load.judge import Reply, Verdict
 
     Answering: TypeAlias = Callable[[PendingRow], Reply]
 
@@ -46,7 +47,8 @@ POLICY = Policy(
     pause=1,
     pause_max=60,
     retry_after_max=120,
-    stop_after=10,
+    patience=900,
+    give_up=5,
     renewable=True,
 )
 ONE_BY_ONE = replace(POLICY, workers=1)
@@ -72,7 +74,7 @@ class World(Clock):
     """A clock, a ledger and a sender, which check the rules that the loader must follow.
 
     ``answering`` gives the reply to a row. Sending takes ``took`` seconds, or the time in ``slow``
-    for a row. Writing to the ledger takes ``disk`` seconds, and every hundredth time ``stall``
+    for a row. A probe gets the reply ``probed``. Writing to the ledger takes ``disk`` seconds, and every hundredth time ``stall``
     more. A wait ends ``late`` seconds too late. ``asked`` is when the run is asked to stop.
     """
 
@@ -90,6 +92,9 @@ class World(Clock):
     written: dict[int, RowResult] = field(default_factory=dict)
     open: set[int] = field(default_factory=set)
     withdrawn: list[int] = field(default_factory=list)
+    probed: Reply = field(default_factory=lambda: BROKEN)
+    probes: int = 0
+    breaker: Breaker | None = None
     _submitted: list[PendingRow] = field(default_factory=list)
     _returned: list[Returned] = field(default_factory=list)
     _under_way: list[tuple[float, PendingRow]] = field(default_factory=list)
@@ -154,6 +159,11 @@ class World(Clock):
         returned, self._returned = self._returned, []
         return returned
 
+    def probe(self) -> Verdict:
+        """Count a probe, and give its reply."""
+        self.probes += 1
+        return judge_probe(self.probed, HOST)
+
     def wake(self) -> None:
         """End a wait."""
         self._woken = True
@@ -212,13 +222,30 @@ def pending(count: int) -> list[PendingRow]:
     return [PendingRow(n, n + 1_000, {"email": "sara@example.com"}) for n in range(2, count + 2)]
 
 
+def loader_of(
+    world: World,
+    rows: Iterable[PendingRow],
+    policy: Policy = POLICY,
+    rate: float = 0,
+    stop_after: int = 10,
+) -> Loader:
+    """The loader in a world, with a breaker that nothing but this loader has used."""
+    world.workers = policy.workers
+    pace = Pace(rate, policy.pause, policy.pause_max, world)
+    breaker = world.breaker or Breaker(stop_after, policy.give_up)
+    return Loader(iter(rows), world, world, policy, world.stop, pace, breaker, world.probe, world)
+
+
 def load(
-    world: World, rows: int | Iterable[PendingRow], policy: Policy = POLICY, rate: float = 0
+    world: World,
+    rows: int | Iterable[PendingRow],
+    policy: Policy = POLICY,
+    rate: float = 0,
+    stop_after: int = 10,
 ) -> tuple[list[RowResult], str | None]:
     """The finished rows, in their order, and why the loader stopped early."""
-    given = iter(pending(rows) if isinstance(rows, int) else rows)
-    world.workers = policy.workers
-    loader = Loader(given, world, world, policy, world.stop, Pace(rate, world), world)
+    given = pending(rows) if isinstance(rows, int) else rows
+    loader = loader_of(world, given, policy, rate, stop_after)
     done = [result for results in loader.run() for result in results]
     assert not world.open, "an attempt is never accounted for"
     return done, loader.stopped
@@ -253,7 +280,7 @@ def test_without_rows_there_is_nothing_to_do() -> None:
 def test_a_row_is_finished_only_after_its_outcome_is_recorded() -> None:
     """A row is reported only after its outcome is recorded."""
     world = World(scripted(row3=[REFUSED], row4=[TIMED_OUT]))
-    loader = Loader(iter(pending(5)), world, world, POLICY, world.stop, Pace(0), world)
+    loader = loader_of(world, pending(5))
     for results in loader.run():
         assert [world.written[result.row] for result in results] == results
 
@@ -313,8 +340,7 @@ def test_no_more_rows_are_taken_than_are_sent_soon(reply: Reply) -> None:
             assert len(taken) - len(done) < 14  # eight in hand, four just back, and the next
             yield row
 
-    policy, pace = replace(POLICY, stop_after=99), Pace(0, world)
-    loader = Loader(rows(), world, world, policy, world.stop, pace, world)
+    loader = loader_of(world, rows(), stop_after=99)
     for results in loader.run():
         done += results
     assert len(done) == 30
@@ -341,7 +367,7 @@ def test_what_is_written_of_a_row_that_was_not() -> None:
     result = result_of(BROKEN, REFUSED)
     assert (result.attempts, result.http_status, result.warning) == (2, 404, "")
     text = "Fatora has no client with this number (HTTP 404: no such client)."
-    assert result.fault == Fault(Code.API_NOT_FOUND, text)
+    assert result.faults == (Fault(Code.API_NOT_FOUND, text),)
 
 
 def test_log_lines_say_nothing_personal(caplog: pytest.LogCaptureFixture) -> None:
@@ -437,8 +463,7 @@ def test_a_row_stays_unknown_after_a_later_failure(ambiguous: Reply, failed: Rep
     """A row stays UNKNOWN after a later failure that had no effect."""
     result = result_of(ambiguous, failed)
     assert result.status is Status.UNKNOWN
-    assert result.fault is not None
-    assert result.fault.text.endswith("). An earlier attempt may have updated the client.")
+    assert result.faults[0].text.endswith("). An earlier attempt may have updated the client.")
 
 
 @pytest.mark.parametrize(
@@ -455,7 +480,7 @@ def test_a_failure_alone_is_not_unknown() -> None:
     """Failures without effect are FAILED, and the error does not suggest an update."""
     result = result_of(answer(429), UNREACHABLE)
     assert result.status is Status.FAILED
-    assert "earlier" not in repr(result.fault)
+    assert "earlier" not in repr(result.faults)
 
 
 def test_a_row_that_an_earlier_run_left_unknown_stays_so() -> None:
@@ -471,7 +496,7 @@ def test_a_row_that_an_earlier_run_left_unknown_stays_so() -> None:
 def quiet_after(first: Answer, policy: Policy = POLICY) -> float:
     """How long nothing is sent after this answer to row 2; rows 3 to 5 are under way."""
     world = World(scripted(row2=[first]), took=1)
-    load(world, 20, replace(policy, stop_after=99))
+    load(world, 20, policy, stop_after=99)
     return min(when for when, _ in world.sent if when >= 1) - 1
 
 
@@ -598,7 +623,7 @@ def test_what_cannot_be_trusted_stops_the_run_at_once(reply: Reply) -> None:
 def test_the_run_stops_after_rows_that_the_api_could_not_serve() -> None:
     """The run stops after rows that the API could not serve, each after all its attempts."""
     world = World(always(BROKEN))
-    done, stopped = load(world, 20, replace(ONE_BY_ONE, stop_after=3))
+    done, stopped = load(world, 20, ONE_BY_ONE, stop_after=3)
     assert [result.attempts for result in done] == [3, 3, 3]
     assert stopped == "3 rows in a row got HTTP 503 from api.fatora.io."
     assert {row.row for _, row in world.sent} <= {2, 3, 4, 5}
@@ -689,7 +714,7 @@ def test_no_more_requests_are_sent_in_a_second_than_the_rate(rate: float, worker
 def test_further_attempts_keep_to_the_rate_too() -> None:
     """Further attempts keep to the rate too."""
     world = World(always(BROKEN), took=0.01)
-    load(world, 20, replace(POLICY, pause=0.01, stop_after=99), rate=5)
+    load(world, 20, replace(POLICY, pause=0.01), rate=5, stop_after=99)
     assert len(world.sent) == 60
     assert most_in_a_second(world) <= 5
 
@@ -763,7 +788,8 @@ POLICIES = st.builds(
     pause=st.sampled_from([0.1, 5]),
     pause_max=st.sampled_from([0.1, 60]),
     retry_after_max=st.just(120),
-    stop_after=st.integers(1, 12),
+    patience=st.sampled_from([5, 900]),
+    give_up=st.integers(1, 6),
     renewable=st.booleans(),
 )
 
@@ -810,4 +836,4 @@ def test_any_run_accounts_for_every_row(
         script = (scripts[number - 2] + [scripts[number - 2][-1]] * 9)[: sent[number]]
         assert result.attempts == sent[number] <= policy.attempts + 1
         assert result.status is expected(script, before)
-        assert (result.fault is None) == (result.status is Status.SUCCESS)
+        assert (not result.faults) == (result.status is Status.SUCCESS)

@@ -14,7 +14,7 @@ any other 2xx or 200; a web page halts          UNKNOWN   API_UNREADABLE
 401                                             FAILED    API_AUTH               renewed
 403, 407                                        FAILED    API_AUTH
 408, 425                                        FAILED    API_UNAVAILABLE        yes
-429                                             FAILED    API_THROTTLED          yes
+429, also for a token                           FAILED    API_THROTTLED          yes
 404                                             REJECTED  API_NOT_FOUND
 409                                             REJECTED  API_CONFLICT
 other 4xx                                       REJECTED  API_REJECTED
@@ -80,8 +80,9 @@ class Verdict:
     ``warning`` names. ``cause`` is why the row was not served, with HTTP status and host, such as
     ``HTTP 503 from api.fatora.io``. It does not quote the API, so that it may be logged; ``answer``
     does. ``again`` is whether another attempt may help, ``retry_after`` how many seconds the API
-    asks to wait, and ``renew`` whether a new token may help. ``halt`` says in full sentences why
-    the run must stop at once, if it must.
+    asks to wait, and ``renew`` whether a new token may help; ``expired`` means that the API has
+    accepted the refused token before. ``halt`` says in full sentences why the run must stop at
+    once, if it must.
     """
 
     status: Status
@@ -95,6 +96,7 @@ class Verdict:
     again: bool = False
     retry_after: float | None = None
     renew: bool = False
+    expired: bool = False
     halt: str | None = None
 
 
@@ -103,6 +105,18 @@ def judge(reply: Reply, sent: PendingRow, host: str) -> Verdict:
     if isinstance(reply, Answer):
         return _judge_answer(reply, sent, host)
     return _judge_failure(reply, host)
+
+
+def judge_probe(reply: Reply, host: str) -> Verdict:
+    """Return what a host's reply to a probe means: SUCCESS if credentials and service are fine."""
+    if not isinstance(reply, Answer):
+        return _judge_failure(reply, host)
+    if reply.http_status != HTTPStatus.OK:
+        return _not_updated(reply, host, *_meaning_of_status(reply.http_status))
+    facts = _json_object(reply)
+    if facts is None or facts.get("status") != "SUCCESS":
+        return _not_updated(reply, host, Status.UNKNOWN, Code.API_UNREADABLE)
+    return Verdict(Status.SUCCESS, http_status=reply.http_status)
 
 
 def _judge_failure(error: Exception, host: str) -> Verdict:
@@ -125,7 +139,8 @@ def _meaning_of_failure(error: Exception, host: str) -> tuple[Status, Code, str]
     if isinstance(error, TokenRefusedError):
         return Status.FAILED, Code.API_AUTH, f"no bearer token from {host}"
     if isinstance(error, TokenUnavailableError):
-        return Status.FAILED, Code.API_UNAVAILABLE, f"no bearer token from {host} ({error})"
+        code = Code.API_THROTTLED if error.throttled else Code.API_UNAVAILABLE
+        return Status.FAILED, code, f"no bearer token from {host} ({error})"
     if isinstance(error, NotConnectedError):
         return Status.FAILED, Code.NETWORK_UNREACHABLE, f"no connection to {host} ({error})"
     if isinstance(error, TimeoutError):
@@ -166,6 +181,7 @@ def _not_updated(answer: Answer, host: str, status: Status, code: Code) -> Verdi
         again=number in _PASSING,
         retry_after=answer.retry_after,
         renew=number == HTTPStatus.UNAUTHORIZED,
+        expired=answer.expired,
         halt=_halt_of_answer(answer, host),
     )
 

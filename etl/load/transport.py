@@ -34,7 +34,8 @@ class Answer:
     """An answer of the API; ``retry_after`` is how many seconds it asks to wait, if it does.
 
     ``location`` is where a redirect points. ``credential`` is the key or token that was sent:
-    nothing that is stored or shown of the answer may repeat it.
+    nothing that is stored or shown of the answer may repeat it. ``expired`` means that the API
+    refuses this token now, but has accepted it before.
     """
 
     http_status: int
@@ -43,6 +44,7 @@ class Answer:
     too_long: bool = False
     location: str = ""
     credential: str = field(default="", repr=False)
+    expired: bool = False
 
 
 class Transport:

@@ -45,6 +45,7 @@ CREATE TABLE rows (
 CREATE TABLE attempts (
     row INTEGER NOT NULL,
     attempt INTEGER NOT NULL,        -- counted over all resumes
+    session INTEGER NOT NULL DEFAULT 1,  -- counts the sessions in which anything was sent
     begun TEXT NOT NULL,             -- UTC; written before the request is sent
     ended TEXT,                      -- UTC; NULL while it is under way
     status TEXT,

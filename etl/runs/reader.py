@@ -11,7 +11,7 @@ from etl.codes import Code
 from etl.errors import DamagedError, InconsistentError
 from etl.fields import Field
 from etl.rows import TO_FIX, Fault, Origin, ReportRow, Status, Totals
-from etl.runs.database import connect
+from etl.runs.database import NOT_FINAL, connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -134,6 +134,11 @@ class JournalReader:
             f" COUNT(*) FILTER (WHERE status IN ({_in_sql(TO_FIX)}) AND corrected) FROM rows_now",
             (Status.SUCCESS,),
         ).fetchone()
+        (given_up,) = self._db.execute(
+            "SELECT COUNT(*) FROM rows_now, json_each(faults) AS fault"
+            f" WHERE status IN ({NOT_FINAL}) AND json_extract(fault.value, '$[0]') = ?",
+            (Code.FAILED_REPEATEDLY.name,),
+        ).fetchone()
         return Totals(
             rows=staged.rows,
             blank_rows=staged.blank_rows,
@@ -143,6 +148,7 @@ class JournalReader:
             not_sent=staged.not_sent,
             stored_differently=differ,
             corrected=corrected,
+            given_up=given_up,
             sandbox=sandbox,
         )
 
