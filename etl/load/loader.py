@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_THROTTLED_ALONE = 3  # 429s to one row, with others let through in between: they are about the row
+
 
 @dataclass(frozen=True, slots=True)
 class Policy:
@@ -73,7 +75,9 @@ class Ledger(Protocol):
 class _Task:
     """A row that is being sent or waits to be sent again; ``tries`` counts this session only.
 
-    ``sent`` is when it was submitted last, in ticks. ``refused`` counts the answers 401.
+    ``sent`` is when it was submitted last, in ticks. ``refused`` counts the answers 401, and
+    ``throttled`` how often it was answered 429 although others had got through since the last time,
+    which was after the API had reopened ``reopened`` times. ``throttled_since`` is the first time.
     """
 
     row: PendingRow
@@ -81,6 +85,9 @@ class _Task:
     sent: float = 0
     refused: int = 0
     renewed: bool = False
+    throttled: int = 0
+    throttled_since: float = 0
+    reopened: int = -1
 
 
 @dataclass(slots=True)
@@ -162,7 +169,7 @@ class Loader:
     @property
     def _has_room(self) -> bool:
         # With a set rate, a row is handed over only when it is due.
-        ahead = 0 if self.pace.is_set else self.policy.workers
+        ahead = 0 if self.pace.is_set and not self.pace.is_trial else self.policy.workers
         most = self.policy.workers + ahead
         return len(self._active) < most and self._has_next()
 
@@ -186,7 +193,9 @@ class Loader:
     def _next_task(self) -> _Task | None:
         if self._is_alone:
             return None
-        if self._retries and self._retries[0][0] <= self.clock.ticks():
+        # A new row is the better trial: this one may be answered 429 for reasons of its own.
+        new_first = self.pace.is_trial and self._has_room
+        if self._retries and self._retries[0][0] <= self.clock.ticks() and not new_first:
             return heapq.heappop(self._retries)[-1]
         if self._has_room:
             task = self._next.popleft()
@@ -299,14 +308,25 @@ class Loader:
         if asked > self.policy.retry_after_max:
             self._halt(wait_in_words(asked, self.clock.now()), verdict)
             return False
-        seconds = self.pace.throttle(task.sent, asked)
-        if self.pace.closed_for >= self.policy.patience:
-            self._halt(only_throttled_in_words(self.pace.closed_for, verdict.answer), verdict)
+        if task.reopened != self.pace.reopened or task.throttled >= _THROTTLED_ALONE:
+            task.throttled_since = task.throttled_since or self.clock.ticks()
+            task.reopened, task.throttled = self.pace.reopened, task.throttled + 1
+        if task.throttled < _THROTTLED_ALONE:
+            self._hold_all(task, asked)
+            if self.pace.closed_for >= self.policy.patience:
+                if not self.breaker.is_cleared_by(self.probe()):
+                    reason = only_throttled_in_words(self.pace.closed_for, verdict.answer)
+                    self._halt(reason, verdict)
+                return False
+        elif self.clock.ticks() - task.throttled_since >= self.policy.patience:
             return False
+        self._retry_in(task, max(self.pace.seconds_left, self._pause_before(task.throttled + 1)))
+        return True
+
+    def _hold_all(self, task: _Task, asked: float) -> None:
+        seconds = self.pace.throttle(task.sent, asked)
         if seconds:
             log.info("held", extra={"fields": {"seconds": round(seconds, 3)}})
-        self._retry_in(task, 0)
-        return True
 
     def _pause_before(self, attempt: int) -> float:
         return pause_before(attempt, self.policy.pause, self.policy.pause_max)

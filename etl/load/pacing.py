@@ -64,6 +64,11 @@ class Pace:
         return self._throttle.is_closed
 
     @property
+    def reopened(self) -> int:
+        """How often requests got through again after answers 429."""
+        return self._throttle.reopened
+
+    @property
     def closed_for(self) -> float:
         """The seconds for which every answer has been a 429; 0 if others came."""
         return self._throttle.closed_for

@@ -39,6 +39,7 @@ class Throttle:
     """
 
     def __init__(self, clock: Clock) -> None:
+        self.reopened = 0  # how often a trial got through
         self._clock = clock
         self._rate, self._decreased = math.inf, 0.0
         self._refusals = 0  # in a row, counting requests that were under way together as one
@@ -104,5 +105,6 @@ class Throttle:
             self._rate = _DECREASE * self._passed / max(seconds, 0.01)
             self._cycle = seconds
             self._decreased = now
+        self.reopened += 1
         self._refusals = 0
         self._opened, self._passed, self._fewest = now, 0, 1
