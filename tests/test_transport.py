@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import gzip
 import itertools
+import re
 import socket
 import ssl
 import threading
@@ -852,6 +854,25 @@ def test_a_proxy_of_the_settings_is_used() -> None:
     assert b"\r\nProxy-Authorization: Basic " in asked.head
     assert b"Proxy-Authorization" not in sent.head
     assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("somebody:invented", "somebody:invented"),
+        ("somebody", "somebody:"),
+        ("som%40body:in%3Avented", "som@body:in:vented"),
+        ("مستخدم:пароль", "مستخدم:пароль"),
+        ("%D0%BF:%C3%A9", "п:é"),
+    ],
+)
+def test_a_proxy_gets_the_user_name_and_password_of_its_address(given: str, sent: str) -> None:
+    """Any letters are possible, and are sent as UTF-8 (RFC 7617)."""
+    with ScriptedServer([[OPENED], [reply()]]) as proxy:
+        through = proxy.url.replace("//", f"//{given}@")
+        assert isinstance(send("http://127.0.0.1:9", proxy=through), Answer)
+    (header,) = re.findall(rb"Proxy-Authorization: Basic (\S+)", proxy.requests[0].head)
+    assert base64.b64decode(header).decode() == sent
 
 
 def test_a_proxy_that_hangs_up_leaves_the_row_unknown() -> None:
