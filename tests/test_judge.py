@@ -472,6 +472,15 @@ def test_a_page_becomes_its_title_or_its_first_words(page: bytes, words: str) ->
     assert judged(503, page).error == f"Fatora was unavailable (HTTP 503 with {words})."
 
 
+def test_only_the_title_of_a_page_is_in_why_the_run_stopped() -> None:
+    """A page's words may be personal data, and the manifest has why the run stopped for ever."""
+    verdict = judged(200, b"<center>sara@example.com was updated</center>")
+    assert "“sara@example.com was updated”" in verdict.error
+    assert verdict.halt is not None
+    assert "(HTTP 200 from api.fatora.io with an HTML page)." in verdict.halt
+    assert "“Sign in”" in str(judged(200, b"<title>Sign in</title>").halt)
+
+
 def test_the_words_of_a_page_are_one_short_line() -> None:
     """However long a page is, its words are cut like any other message."""
     error = judged(400, b"<p>" + b"word\n" * 50_000).error

@@ -54,13 +54,14 @@ def masked(text: str, answer: Answer) -> str:
 def in_words(answer: Answer, host: str = "") -> str:
     """Return an answer as in ``HTTP 409: another client has this e-mail``.
 
-    With a host: ``HTTP 409 from api.fatora.io: …``.
+    With a host, for why a run stops: ``HTTP 409 from api.fatora.io: …``. Of a page that has only
+    the title, since the manifest, which is never pruned, keeps it.
     """
     number = f"HTTP {answer.http_status}" + (f" from {host}" if host else "")
     if answer.too_long:
         return f"{number} with more than 1 MiB"
     if is_markup(answer):
-        return f"{number} with {_markup_in_words(answer)}"
+        return f"{number} with {_markup_in_words(answer, only_title=bool(host))}"
     message = _message(answer)
     return f"{number}: {isolated(message)}" if message else f"{number}, empty answer"
 
@@ -106,13 +107,15 @@ def _any_spelling_of_one(char: str) -> str:
     return rf"(?:\\?{re.escape(char)}|(?i:{in_json}|{in_html}))"
 
 
-def _markup_in_words(answer: Answer) -> str:
+def _markup_in_words(answer: Answer, *, only_title: bool) -> str:
     """Return what a page is and says: its title, or else its first words."""
     text = _text(answer)[:_BEGINNING]
     kind = "an HTML page" if _HTML.search(text) else "an XML document"
     seen = _UNSEEN.sub(" ", text)
     title = _TITLE.search(seen)
-    words = title[1] if title and title[1].strip() else _TAG.sub(r" \1 ", seen)
+    words = title[1].strip() if title else ""
+    if not (words or only_title):
+        words = _TAG.sub(r" \1 ", seen)
     shown = one_line(masked(html.unescape(words), answer))
     return f"{kind} “{isolated(shown)}”" if shown else kind
 
