@@ -145,6 +145,7 @@ class RowResult:
 
     ``time`` is when the answer came, UTC in ISO 8601; ``ms`` is how long the attempt took.
     ``stored_differently`` means that the API confirmed the update, but with other values.
+    ``excerpt`` is how the answer begins if it could not be understood.
     """
 
     row: int
@@ -157,6 +158,7 @@ class RowResult:
     warning: str = ""
     http_status: int | None = None
     stored_differently: bool = False
+    excerpt: str = ""
 
 
 @dataclass(frozen=True, slots=True)

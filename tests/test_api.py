@@ -193,6 +193,19 @@ def test_signing_in_with_an_expired_token_quotes_fatora() -> None:
     )
 
 
+@responses.activate
+@pytest.mark.parametrize("status", [302, 404, 429, 500, 503])
+def test_signing_in_does_not_take_another_answer_for_expiry(status: int) -> None:
+    """Only a 401 or a 403 says that a token expired; after other answers the rows are tried."""
+    token = jwt.encode({"exp": 1_000_000_000}, "x" * 32)
+    busy = {"error": "busy"}
+    responses.get(f"{URL}/clients", status=status, json=busy, headers={"Retry-After": "7"})
+    with pytest.raises(TokenUnavailableError) as raised:
+        api(GivenToken(SecretStr(token))).sign_in()
+    assert str(raised.value) == f"HTTP {status}: busy"
+    assert (raised.value.retry_after, raised.value.cause) == (7, f"HTTP {status}")
+
+
 # Connections
 
 

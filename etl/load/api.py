@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from etl.load.tokens import Token, Tokens
     from etl.load.transport import Answer, Attempt, Transport
 
+_REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
@@ -72,7 +73,8 @@ class Api:
         """Get a token before anything is sent. If it seems expired, ask the API whether it is.
 
         Raises:
-            TokenRefusedError, TokenUnavailableError: there is none.
+            TokenRefusedError: there is none, because the API refuses the key or the token.
+            TokenUnavailableError: the API could not be asked, so whether there is one is unknown.
         """
         attempt = self._transport.attempt()
         try:
@@ -87,10 +89,13 @@ class Api:
         if expiry is None or expiry >= datetime.now(UTC):
             return
         answer = self._read_with(token, attempt)  # this machine's clock may be wrong
-        if answer.http_status != HTTPStatus.OK:
+        if answer.http_status in _REFUSALS:
             raise TokenRefusedError(
                 f"the bearer token expired at {expiry:%Y-%m-%d %H:%M} UTC: {in_words(answer)}"
             )
+        if answer.http_status != HTTPStatus.OK:
+            number = answer.http_status
+            raise TokenUnavailableError(in_words(answer), answer.retry_after, number)
 
     def _read_with(self, token: Token, attempt: Attempt) -> Answer:
         """Read any one client.

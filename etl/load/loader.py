@@ -271,6 +271,7 @@ class Loader:
             warning=verdict.warning,
             http_status=verdict.http_status,
             stored_differently=verdict.stored_differently,
+            excerpt=verdict.excerpt,
         )
 
     def _try_again(self, task: _Task, verdict: Verdict) -> bool:
@@ -363,6 +364,7 @@ def _log_attempt(result: RowResult, verdict: Verdict) -> None:
         "status": verdict.status,
         "code": verdict.code.name if verdict.code else None,
         "http_status": verdict.http_status,
+        "cause": verdict.cause,
         "attempt": result.attempts,
         "ms": result.ms,
     }

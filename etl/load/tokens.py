@@ -44,16 +44,17 @@ class TokenRefusedError(Exception):
 class TokenUnavailableError(Exception):
     """The Authorize endpoint gave no answer about the key; nothing was sent for any client.
 
-    The message says why in a few words. ``retry_after`` is how many seconds the API asks to wait,
-    if it does; ``throttled`` means that it answered 429.
+    The message says why in a few words, and may quote the API; ``cause`` does not. ``retry_after``
+    is how many seconds the API asks to wait, if it does; ``throttled`` means that it answered 429.
     """
 
     def __init__(
-        self, reason: str, retry_after: float | None = None, *, throttled: bool = False
+        self, reason: str, retry_after: float | None = None, http_status: int | None = None
     ) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
-        self.throttled = throttled
+        self.throttled = http_status == HTTPStatus.TOO_MANY_REQUESTS
+        self.cause = reason if http_status is None else f"HTTP {http_status}"
 
 
 @dataclass(slots=True)
@@ -158,8 +159,7 @@ class ExchangedToken:
 
     def _refusal(self, answer: Answer) -> TokenRefusedError | TokenUnavailableError:
         if answer.http_status not in {HTTPStatus.OK, *_REFUSALS} - _SLOW_DOWN:
-            throttled = answer.http_status == HTTPStatus.TOO_MANY_REQUESTS
-            return TokenUnavailableError(_quoted(answer), answer.retry_after, throttled=throttled)
+            return TokenUnavailableError(_quoted(answer), answer.retry_after, answer.http_status)
         words = _quoted(answer, urlsplit(self._url).netloc)
         if _may_concern_key(answer):
             return TokenRefusedError(f"the API key was refused: {words}")

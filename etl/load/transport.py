@@ -6,6 +6,7 @@ kept, requests not repeated, and at most 1 MiB of an answer is read.
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -27,6 +28,9 @@ _HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",  # a small bomb must not become a large body
 }
+
+
+_COMMA = re.compile(r",(?![^,]*:)")  # between two values, but not within a date
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,11 @@ class Attempt:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds to wait; a date is compared with the API's clock, as ours may be wrong."""
+    """Return the seconds to wait: the longest, where a proxy and the API both ask.
+
+    A date is compared with the API's clock, as ours may be wrong.
+    """
     value = headers.get("Retry-After")
-    return None if value is None else seconds_asked_for(value, headers.get("Date"))
+    if value is None:
+        return None
+    return max(seconds_asked_for(each, headers.get("Date")) for each in _COMMA.split(value))

@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING
 from etl.codes import Code
 from etl.errors import StoppedError
 from etl.rows import SEPARATOR, Fault, PendingRow, Status
-from etl.runs.database import NOT_FINAL, PAGE, as_json, connect, faults_json, transaction
+from etl.runs.database import (
+    ANSWERS,
+    NOT_FINAL,
+    PAGE,
+    as_json,
+    connect,
+    faults_json,
+    transaction,
+)
 from etl.runs.reader import JournalReader, damaged, shows_damage
 
 if TYPE_CHECKING:
@@ -49,6 +57,7 @@ _SESSIONS = (
     "iif(rows.attempts = 0, 0,"
     " (SELECT COUNT(DISTINCT session) FROM attempts WHERE attempts.row = rows.row))"
 )
+_KEEP_ANSWERS = "INSERT INTO answers (row, attempt, excerpt) VALUES {values}"
 _WITHDRAW = """
 DELETE FROM attempts WHERE ended IS NULL AND row IN (SELECT value FROM json_each(?))
 """
@@ -75,6 +84,7 @@ class Journal(JournalReader):
             # power cut: https://www.sqlite.org/pragma.html#pragma_synchronous
             self._set_mode("WAL")
             self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute(ANSWERS)
             self._session = self._next_session()
         except BaseException as error:
             self._db.close()
@@ -150,6 +160,9 @@ class Journal(JournalReader):
             if ended:
                 self._execute(_END_ATTEMPTS, [_ended_attempt(each) for each in ended])
                 self._execute(_END_ROWS, [_row_so_far(each) for each in ended])
+            if unread := [each for each in ended if each.excerpt]:
+                answers = [(each.row, each.attempts, each.excerpt) for each in unread]
+                self._execute(_KEEP_ANSWERS, answers)
             if withdrawn:
                 self._db.execute(_WITHDRAW, (as_json([each.row for each in withdrawn]),))
             if started:
@@ -201,6 +214,7 @@ class Journal(JournalReader):
                 " (SELECT json_group_array(json_array(json_extract(fault.value, '$[0]'), ''))"
                 "  FROM json_each(rows.faults) AS fault)"
             )
+            self._db.execute("DELETE FROM answers")
         self._db.execute("VACUUM")
 
     def finish(self) -> None:

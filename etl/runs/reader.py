@@ -167,6 +167,15 @@ class JournalReader:
         ):
             yield Origin(run, origin_row), row, Status(status)
 
+    def excerpt(self, row: int) -> str:
+        """Return how the row's last answer that could not be understood began; empty if none."""
+        if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'answers'").fetchone():
+            return ""  # a journal of version 0.1.0
+        found = self._db.execute(
+            "SELECT excerpt FROM answers WHERE row = ? ORDER BY attempt DESC LIMIT 1", (row,)
+        ).fetchone()
+        return found[0] if found else ""
+
     def rows_with(self, statuses: Iterable[Status]) -> set[int]:
         """Return the numbers of the rows that have one of these statuses."""
         rows = self._db.execute(f"SELECT row FROM rows_now WHERE status IN ({_in_sql(statuses)})")
