@@ -10,7 +10,7 @@ from responses import RequestsMock
 
 from etl.load.access import Access
 from etl.load.api import Api
-from etl.load.judge import judge
+from etl.load.judge import judge, judge_probe
 from etl.load.pacing import Pace
 from etl.load.tokens import (
     ExchangedToken,
@@ -21,7 +21,7 @@ from etl.load.tokens import (
 )
 from etl.load.transport import Transport
 from etl.load.wire import NotConnectedError
-from etl.rows import PendingRow
+from etl.rows import PendingRow, Status
 
 # What answers in the place of the network.
 responses = RequestsMock(
@@ -105,6 +105,32 @@ def test_an_exchanged_token_comes_along_too() -> None:
     responses.get(AUTHORIZE, json={"success": True, "bearer_token": "first-token-of-16"})
     responses.put(CLIENT, json={"error": "first-token-of-16"}, status=400)
     assert api(exchanged()).update(1024, BODY).credential == "first-token-of-16"
+
+
+@responses.activate
+def test_a_401_says_whether_its_token_was_accepted_before() -> None:
+    """A token that the API has accepted has expired; one that it never accepted is wrong."""
+    responses.get(AUTHORIZE, json={"success": True, "bearer_token": "first-token-of-16"})
+    responses.get(AUTHORIZE, json={"success": True, "bearer_token": "second-token-of-16"})
+    for status in (200, 401, 401):
+        responses.put(CLIENT, json={}, status=status)
+    worker = api(exchanged())
+    assert [worker.update(1024, BODY).expired for _ in range(3)] == [False, True, False]
+
+
+@responses.activate
+def test_a_probe_asks_for_one_client_and_renews_an_expired_token() -> None:
+    """A probe is one request for a list of one client, repeated if the token had expired."""
+    responses.get(AUTHORIZE, json={"success": True, "bearer_token": "first-token-of-16"})
+    responses.get(AUTHORIZE, json={"success": True, "bearer_token": "second-token-of-16"})
+    responses.put(CLIENT, json={})
+    responses.get(f"{URL}/clients?page=1&page_size=1", json={}, status=401)
+    responses.get(f"{URL}/clients?page=1&page_size=1", json={"status": "SUCCESS", "clients": []})
+    worker = api(exchanged())
+    worker.update(1024, BODY)
+    answer = worker.probe()
+    assert (answer.http_status, answer.credential) == (200, "second-token-of-16")
+    assert judge_probe(answer, worker.host).status is Status.SUCCESS
 
 
 @responses.activate
