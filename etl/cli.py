@@ -12,7 +12,7 @@ import click
 
 from etl.commands import console
 from etl.errors import ExitCode, FatoraClientsError, in_one_sentence
-from etl.stopping import stop_on_full_disk
+from etl.stopping import stop_on_refusal
 from etl.version import __version__
 
 COMMANDS = {
@@ -59,7 +59,7 @@ def run(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code; print one sentence if it failed."""
     console.open_missing()
     try:
-        with stop_on_full_disk():
+        with stop_on_refusal():
             code = commands.main(arguments, prog_name="fatora-clients", standalone_mode=False)
         return int(code or ExitCode.DONE)
     except click.ClickException as error:

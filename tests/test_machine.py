@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -17,17 +19,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from etl.cli import run
 from etl.errors import ExitCode
+from faults import Refusal
 from program import ROOT, Program
 from spreadsheets import read_csv, statuses, write_csv, write_xlsx
 from warm import WarmProgram
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from etl.sandbox.server import Sandbox
 
 KIB = 1024
+REFUSALS = (errno.EACCES, errno.EMFILE, errno.ENOLCK)
 ROWS = 150
 
 
@@ -89,7 +94,10 @@ def run_on_a_full_disk(
     code = program.run("update", source, *options, largest_file=largest_file)
     assert code in {ExitCode.DONE, ExitCode.STOPPED}, program.output()
     if code == ExitCode.STOPPED:
-        assert "The disk is full or failing." in program.output()
+        assert re.search(
+            r"(The disk is full|The disk is failing|A file may not grow any more): \S+/\S+\. ",
+            program.output(),
+        )
         assert "Traceback" not in program.output()
     assert updated(sandbox) <= recorded(program.folder / runs)
     return code
@@ -153,6 +161,49 @@ def test_a_runs_folder_that_cannot_be_made_ends_with_2(program: Program, sandbox
     assert wrong.returncode == 2
     assert "choose another folder with --runs-dir" in wrong.stderr
     assert sandbox.requests_seen == 0
+
+
+# A system that refuses
+
+
+@pytest.fixture
+def credentials(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the program in this process use the sandbox."""
+    monkeypatch.setenv("FATORA_API_KEY", sandbox.api_key)
+    monkeypatch.setenv("FATORA_API_URL", sandbox.url)
+
+
+def refused_update(runs: Path, source: Path, refusal: Refusal) -> int:
+    """Run the program in this process while the refusal is in force, and return the exit code."""
+    with refusal.in_force():
+        return run(["update", str(source), "--runs-dir", str(runs)])
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("credentials")
+@pytest.mark.parametrize("first", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("write", [write_csv, write_xlsx])
+def test_no_refusal_of_the_system_is_a_fault_of_the_program(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    write: Callable[[Path, list[tuple[str, ...]]], Path],
+    first: int,
+) -> None:
+    """Whichever call fails, the update ends with a sentence, and the same command finishes it."""
+    source = write(tmp_path / ("c.csv" if write is write_csv else "c.xlsx"), many(3))
+    whole = Refusal(errno.EIO, fails=0)
+    assert refused_update(tmp_path / "whole", source, whole) == 0
+    for fails in range(first, whole.seen + 1, 47):
+        runs = tmp_path / str(fails)
+        capsys.readouterr()
+        code = refused_update(runs, source, Refusal(REFUSALS[fails % len(REFUSALS)], fails))
+        written = capsys.readouterr()
+        assert code in {0, 2, 3, 4}, written
+        assert (code == 0) or str(tmp_path) in written.err
+        assert "internal error" not in written.out + written.err
+        assert run(["update", str(source), "--runs-dir", str(runs)]) == 0
+        (folder,) = runs.glob("2*")
+        assert statuses(read_csv(folder / "results.csv")) == ["SUCCESS"] * 3
 
 
 # Cron's environment

@@ -9,10 +9,18 @@ import secrets
 import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from etl.errors import ConfigError, DamagedError, InputError
-from etl.files import PRIVATE_FOLDER, WORKBOOKS, create, sha256_of, sync_folder, unfinished_in
+from etl.files import (
+    PRIVATE_FOLDER,
+    WORKBOOKS,
+    create,
+    naming,
+    remove_unfinished,
+    sha256_of,
+    sync_folder,
+)
 from etl.manifest import InputFacts, Manifest
 from etl.stopping import is_disk_full
 from etl.text import quote
@@ -114,8 +122,8 @@ class RunFolder:
         create(target)
         digest, size = hashlib.sha256(), 0
         try:
-            with source.open("rb") as original, target.open("wb") as copy:
-                while block := original.read(_BLOCK):
+            with source.open("rb") as original, naming(target), target.open("wb") as copy:
+                while block := _block_of(original):
                     digest.update(block)
                     size += copy.write(block)
                 copy.flush()
@@ -128,8 +136,7 @@ class RunFolder:
 
     def clear_unfinished(self) -> None:
         """Remove files that a killed session had not finished writing."""
-        for file in unfinished_in(self.path):
-            file.unlink()
+        remove_unfinished(self.path)
 
     def hashes(self) -> dict[str, str]:
         """Return the SHA-256 of every file of the run but the manifest, by name."""
@@ -138,6 +145,13 @@ class RunFolder:
             for file in sorted(self.path.iterdir())
             if file.is_file() and file != self.manifest
         }
+
+
+def _block_of(source: IO[bytes]) -> bytes:
+    try:
+        return source.read(_BLOCK)
+    except OSError as error:
+        raise InputError(f"the file cannot be read ({error.strerror}); check its disk") from None
 
 
 @dataclass(frozen=True, slots=True)

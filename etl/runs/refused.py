@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from etl.errors import ConfigError
-from etl.files import PRIVATE_FILE, sha256_of
+from etl.files import PRIVATE_FILE, naming, sha256_of
 from etl.stopping import is_disk_full
 from etl.text import utc_time, without_isolates
 
@@ -67,7 +67,7 @@ def _digest(source: Path) -> str | None:
 def _append(path: Path, line: bytes) -> None:
     """Append a line to a private file, which is created if needed, and flush it to the disk."""
     descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_RDWR, PRIVATE_FILE)
-    with os.fdopen(descriptor, "ab") as file:
+    with naming(path), os.fdopen(descriptor, "ab") as file:
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
             file.write(b"\n")  # a power cut left a piece of the last line

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from etl.files import create
+from etl.files import create, naming
 from etl.rows import SEPARATOR, Status
 from etl.runs.database import PAGE, SCHEMA, Database, as_json, fault_json, faults_json, transaction
 
@@ -95,7 +95,7 @@ class StagingJournal(Database):
         """Record the facts about the input, and flush the file to the disk."""
         with transaction(self._db):
             self._db.execute("INSERT INTO staged VALUES (?)", (json.dumps(asdict(staged)),))
-        with self._path.open("rb") as file:
+        with naming(self._path), self._path.open("rb") as file:
             os.fsync(file.fileno())
 
 
