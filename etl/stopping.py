@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+_NO_THREAD = "can't start new thread"  # CPython's words, of an error without a number
 _ALLOW = "Give the job's user access"
 _MOUNT = "Mount its disk again"
 # What the system refused, and what to do about it, by the number of the error: errno(3).
@@ -32,6 +33,7 @@ _REFUSALS = {
     errno.ENAMETOOLONG: ("A path is too long", "Choose a folder with a shorter path"),
     errno.EMFILE: ("Too many files are open", "Raise the limit (ulimit -n), or lower --workers"),
     errno.ENFILE: ("This machine has too many open files", "Close other programs"),
+    errno.EAGAIN: ("No more threads can be started", "Raise the limits (ulimit -u and -v)"),
     errno.ENOMEM: ("The memory is used up", "Make more available"),
     errno.ESTALE: ("The network disk was replaced", _MOUNT),
     errno.ENOTCONN: ("The network disk is not connected", _MOUNT),
@@ -113,6 +115,10 @@ def stop_on_refusal() -> Iterator[None]:
         yield
     except MemoryError:
         raise StoppedError(_refusal(errno.ENOMEM)) from None
+    except RuntimeError as error:
+        if str(error) != _NO_THREAD:
+            raise
+        raise StoppedError(_refusal(errno.EAGAIN)) from None
     except OSError as error:
         if error.errno is None:
             raise

@@ -133,7 +133,15 @@ def test_memory_that_is_used_up_stops_the_run() -> None:
         raise MemoryError
 
 
-@pytest.mark.parametrize("error", [OSError("no number"), ValueError("other")])
+def test_a_thread_that_cannot_be_started_stops_the_run() -> None:
+    """CPython reports it without a number."""
+    with pytest.raises(StoppedError, match=r"^No more threads can be started\."), stop_on_refusal():
+        raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("no number"), ValueError("other"), RuntimeError("other")]
+)
 def test_other_errors_are_not_changed(error: Exception) -> None:
     """A fault of the program stays one."""
     with pytest.raises(type(error)) as raised, stop_on_refusal():

@@ -13,6 +13,7 @@ from etl.commands import console, options
 from etl.commands.options import say_skipped, settings_of
 from etl.commands.progress import progress
 from etl.errors import ExitCode
+from etl.limits import require_memory
 from etl.report.sentences import columns_in_words
 from etl.stopping import stop_on_signals
 from etl.text import counted, visible, without_isolates
@@ -56,6 +57,7 @@ def command(
       2  wrong usage or configuration
       3  a file could not be used
     """  # noqa: D301 - click keeps the lines behind this mark
+    require_memory()
     # Imported here, so that --help does not wait for pandas.
     from etl.jobs.check import check_each  # noqa: PLC0415
 

@@ -21,6 +21,7 @@ from etl.jobs.pipeline import update_file
 from etl.jobs.summary import Summary
 from etl.jobs.target import target_of
 from etl.jobs.writing import require_place
+from etl.limits import require_room_for
 from etl.runs.folder import RunsFolder
 from etl.runs.lock import locked
 from etl.runs.refused import note_refused
@@ -67,13 +68,15 @@ def update(  # noqa: PLR0913 - each has a default, and a name in the call
         command: What the manifest records as the command line.
 
     Raises:
-        ConfigError: settings, credentials or a path are wrong; nothing was sent.
+        ConfigError: settings, credentials or a path are wrong, or this process may use too few
+            files or threads; nothing was sent.
         BusyError: another run is using the runs folder; nothing was sent.
         StoppedError: the disk is full, or the system refused something else.
     """
     target = target_of(settings, credentials, sandbox=sandbox)
     inputs = find_inputs(paths, settings.input.settle)
     require_place(results, inputs)
+    require_room_for(settings.load.workers, sandbox=sandbox)
     runs = RunsFolder(settings.runs.dir)
     runs.prepare()
     context = Context(
