@@ -163,6 +163,22 @@ def test_a_runs_folder_that_cannot_be_made_ends_with_2(program: Program, sandbox
     assert sandbox.requests_seen == 0
 
 
+@pytest.mark.parametrize(("size", "code"), [(443, 0), (444, 2), (3_000, 2), (5_000, 2)])
+def test_a_runs_folder_with_too_long_a_path_ends_with_2(
+    full: WarmProgram, sandbox: Sandbox, size: int, code: int
+) -> None:
+    """The longest path that works does, and a longer one is refused before any request."""
+    runs = full.folder
+    while len(str(runs)) < size - 101:
+        runs /= "r" * 100
+    runs /= "r" * (size - len(str(runs)) - 1)
+    assert len(str(runs)) == size
+    source = write_csv(full.folder / "clients.csv", many(2))
+    assert full.run("update", source, "--runs-dir", runs) == code
+    assert ("is too long" in full.output()) == (code == 2)
+    assert sandbox.requests_seen == (3 if code == 0 else 0)
+
+
 # A system that refuses
 
 

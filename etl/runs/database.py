@@ -67,6 +67,7 @@ FROM rows LEFT JOIN attempts AS open ON open.row = rows.row AND open.ended IS NU
 NOT_FINAL = ", ".join(f"'{status}'" for status in Status if not status.final)
 PAGE = 1_000  # rows that are read or written together
 PATIENCE = 60.0  # seconds to wait for a program that has locked a journal, such as a backup
+LONGEST_PATH = 504  # bytes of a journal's path; SQLite's MAX_PATHNAME of 512 has its endings, too
 _RETRY_EVERY = 0.1  # seconds
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
@@ -191,6 +192,8 @@ def _named(error: sqlite3.Error, path: Path) -> Exception:
 
 def _why_not_opened(path: Path) -> Exception:
     """Return why SQLite could not open a file, or the files that it keeps beside it."""
+    if len(os.fsencode(path.absolute())) > LONGEST_PATH:
+        return _system_error(errno.ENAMETOOLONG, path)
     try:
         for needed, mode in ((path, os.R_OK), (path.parent, os.W_OK)):
             needed.stat()

@@ -22,6 +22,7 @@ from etl.files import (
     sync_folder,
 )
 from etl.manifest import InputFacts, Manifest
+from etl.runs.database import LONGEST_PATH
 from etl.stopping import is_disk_full
 from etl.text import quote
 from etl.urls import is_loopback
@@ -35,6 +36,9 @@ _STAGING = ".staging-"
 _SANDBOX = "-SANDBOX"
 _RUN_ID = re.compile(rf"[0-9]{{8}}T[0-9]{{6}}\.[0-9]{{3}}Z-[0-9a-f]{{6}}(?:{_SANDBOX})?")
 _LATEST = "latest"
+_JOURNAL = "journal.sqlite3"
+_LONGEST_NAMES = f"/{_STAGING}20261128T021500.409Z-abcdef{_SANDBOX}/{_JOURNAL}"
+_LONGEST_PATH = LONGEST_PATH - len(_LONGEST_NAMES)
 _BEST_FIRST = (".xlsx", ".csv")
 _BLOCK = 1 << 20
 
@@ -58,7 +62,7 @@ class RunFolder:
     @property
     def journal(self) -> Path:
         """The record of each row."""
-        return self.path / "journal.sqlite3"
+        return self.path / _JOURNAL
 
     @property
     def log(self) -> Path:
@@ -166,6 +170,7 @@ class RunsFolder:
         Raises:
             ConfigError: runs cannot be written there.
         """
+        self._require_short_path()
         try:
             missing = [path for path in (self.path, *self.path.parents) if not path.exists()]
             self.path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
@@ -291,6 +296,16 @@ class RunsFolder:
     def refused(self) -> Path:
         """A line of JSON for each time that an input could not be used."""
         return self.path / "refused.jsonl"
+
+    def _require_short_path(self) -> None:
+        """Check that SQLite can open a journal here, which it does by its path without links."""
+        size = max(len(os.fsencode(path)) for path in (self.path.absolute(), self.path.resolve()))
+        if size > _LONGEST_PATH:
+            raise ConfigError(
+                f"the path of the runs folder {self.path} is too long: it has {size:,} bytes, but"
+                f" may have {_LONGEST_PATH}; nothing was sent: choose another folder with"
+                " --runs-dir"
+            )
 
     def _clear_staging(self) -> None:
         for folder in self.path.glob(f"{_STAGING}*"):
