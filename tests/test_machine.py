@@ -20,7 +20,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from etl.cli import run
+from etl.codes import Code
 from etl.errors import ExitCode
+from etl.files import remove_unfinished
+from etl.rows import CheckedRow, Fault, Record
+from etl.runs.reader import JournalReader
+from etl.runs.staging import StagingJournal
 from faults import Refusal
 from program import ROOT, Program
 from spreadsheets import read_csv, statuses, write_csv, write_xlsx
@@ -177,6 +182,98 @@ def test_a_runs_folder_with_too_long_a_path_ends_with_2(
     assert full.run("update", source, "--runs-dir", runs) == code
     assert ("is too long" in full.output()) == (code == 2)
     assert sandbox.requests_seen == (3 if code == 0 else 0)
+
+
+# Temporary files
+
+WATCHED = """
+import json, os, sys
+written = set()
+def hook(event, arguments):
+    if event == "open":
+        path, mode, flags = arguments
+        if isinstance(path, (str, bytes)) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            written.add(os.path.realpath(os.fsdecode(path)))
+    elif event in {"os.mkdir", "os.rename"}:
+        written.add(os.path.realpath(os.fsdecode(arguments[event == "os.rename"])))
+sys.addaudithook(hook)
+from etl.cli import run
+code = run(sys.argv[2:])
+open(sys.argv[1], "w").write(json.dumps([code, sorted(written)]))
+"""
+
+
+@pytest.mark.parametrize("write", [write_csv, pytest.param(write_xlsx, marks=pytest.mark.slow)])
+def test_nothing_is_written_outside_the_runs_folder(
+    program: Program, write: Callable[[Path, list[tuple[str, ...]]], Path]
+) -> None:
+    """TMPDIR may be missing: no command but `check` needs it, and results go beside their copy."""
+    program.environment["TMPDIR"] = str(program.folder / "missing")
+    source = write(program.folder / f"c.{write.__name__[-4:].strip('_')}", many(3))
+    (program.folder / "out").mkdir()
+    copy, facts = program.folder / "out" / "copy.xlsx", program.folder / "facts.json"
+    for command in (
+        ["update", str(source), "--results", str(copy)],
+        ["verify", "latest"],
+        ["prune", "--older-than", "0d", "--yes"],
+    ):
+        subprocess.run(
+            [sys.executable, "-B", "-c", WATCHED, facts, *command],
+            cwd=program.folder,
+            env={"PYTHONPATH": str(ROOT), **program.environment},
+            check=True,
+            timeout=60,
+        )
+        code, written = json.loads(facts.read_text())
+        assert code == 0, command
+        places = (f"{program.folder}/runs", f"{program.folder}/out/", "/dev/", str(facts))
+        assert [path for path in written if not path.startswith(places)] == []
+    assert [file.name for file in copy.parent.iterdir()] == ["copy.xlsx"]
+    names = {path.name for path in program.only_run().iterdir()}
+    assert names == {"journal.sqlite3", "manifest.json", "run.log"}
+
+
+def test_sqlite_sorts_beside_the_journal(tmp_path: Path) -> None:
+    """The temporary files of a statement that sorts more than its cache are in the run's folder."""
+    path = tmp_path / "journal.sqlite3"
+    with StagingJournal(path) as staging:
+        long = Fault(Code.EMAIL_INVALID, "x" * 300)
+        records = (Record(row, (str(row),)) for row in range(2, 20_002))
+        for _ in staging.add(CheckedRow(record, record.row, {}, (long,)) for record in records):
+            pass
+    with JournalReader(path) as journal:
+        faults = journal.faults(Code.EMAIL_INVALID)
+        next(faults)
+        # As links: the files themselves have no name any more.
+        opened = [os.path.realpath(each) for each in Path("/dev/fd").iterdir()]
+    spilled = [Path(name).parent for name in opened if "etilqs" in name]
+    assert spilled
+    assert set(spilled) == {tmp_path}
+
+
+def test_check_without_a_folder_for_temporary_files_ends_with_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The sentence says to set TMPDIR."""
+    source = write_csv(tmp_path / "c.csv", many(1))
+
+    def missing() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", missing)
+    assert run(["check", str(source)]) == 2
+    assert "set TMPDIR to one that this user may write to" in capsys.readouterr().err
+
+
+def test_what_a_killed_session_left_half_written_is_removed(tmp_path: Path) -> None:
+    """So is a folder of temporary files, but not what a link in its place points to."""
+    (tmp_path / "kept").mkdir()
+    (tmp_path / ".abc.new").mkdir()
+    (tmp_path / ".abc.new" / "part").touch()
+    (tmp_path / ".results.csv.new").touch()
+    (tmp_path / ".link.new").symlink_to(tmp_path / "kept")
+    remove_unfinished(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
 
 
 # A system that refuses
