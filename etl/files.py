@@ -10,12 +10,12 @@ import hashlib
 import os
 import shutil
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
@@ -76,6 +76,14 @@ def scratch_beside(path: Path) -> TemporaryDirectory[str]:
     TMPDIR is not used: it may be small, shared or missing, and the files hold personal data.
     """
     return TemporaryDirectory(prefix=".", suffix=_UNFINISHED, dir=path.parent)
+
+
+def is_inside(path: Path, folder: Path) -> bool:
+    """Whether a path, or what it links to, is the folder or in it; neither needs to exist."""
+    outer = Path(os.path.realpath(folder))
+    itself = Path(os.path.realpath(path.parent), path.name)
+    target = Path(os.path.realpath(path))
+    return any(outer in (place, *place.parents) for place in (itself, target))
 
 
 def require_replaceable(path: Path) -> None:

@@ -577,6 +577,29 @@ def test_results_that_cannot_be_written_are_found_before_anything_is_sent(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("command", ["update", "check"])
+@pytest.mark.parametrize(
+    "results", ["{run}/results.csv", "link/{run}/extra.csv", "data/../runs/copy.csv"]
+)
+def test_results_never_go_into_the_runs_folder(
+    program: Program, sandbox: Sandbox, command: str, results: str
+) -> None:
+    """They could replace the files of a run, which the chain proves."""
+    source = write_csv(program.folder / "clients.csv", many(2))
+    program.environment["FATORA_RUNS_DIR"] = "runs"
+    assert program.run("update", source).returncode == 0
+    (program.folder / "data").mkdir()
+    (program.folder / "link").symlink_to("runs")
+    seen, run = sandbox.requests_seen, program.only_run()
+    path = results.format(run=f"runs/{run.name}" if results.startswith("{") else run.name)
+    refused = program.run(command, source, "--results", path)
+    assert refused.returncode == 2
+    assert f"{path} is inside the runs folder runs, whose files must not" in refused.stderr
+    assert program.run("verify", "--all").returncode == 0
+    assert sandbox.requests_seen == seen
+
+
+@pytest.mark.slow
 def test_unreadable_input_does_not_stop_the_next(program: Program) -> None:
     """An unreadable input does not stop the next one."""
     source = write_csv(program.folder / "clients.csv", many(2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, replace
 from itertools import groupby
 from operator import attrgetter
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etl.commands import console, options
-from etl.commands.options import say_skipped, settings_of
+from etl.commands.options import RUNS_DIR, say_skipped, settings_of
 from etl.commands.progress import progress
 from etl.errors import ExitCode
 from etl.limits import require_memory
@@ -61,7 +62,12 @@ def command(
     # Imported here, so that --help does not wait for pandas.
     from etl.jobs.check import check_each  # noqa: PLC0415
 
-    settings = settings_of(config, input__sheet=sheet, input__encoding=encoding)
+    settings = settings_of(
+        config,
+        input__sheet=sheet,
+        input__encoding=encoding,
+        runs__dir=os.environ.get(RUNS_DIR),  # where --results may not be
+    )
     files, objects, skipped = [], [], []
     with stop_on_signals() as stop, progress(enabled=not as_json) as bar:
         for check in check_each(inputs, settings, stop=stop, progress=bar, results=results):

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from etl.jobs.check import Check
     from etl.jobs.summary import Summary
 
+RUNS_DIR = "FATORA_RUNS_DIR"
 _DEFAULTS = Settings().with_sources()
 
 
@@ -72,7 +73,7 @@ runs_dir = override(
     setting="runs.dir",
     metavar="DIR",
     type=click.Path(path_type=Path),
-    envvar="FATORA_RUNS_DIR",
+    envvar=RUNS_DIR,
     help="Folder that holds all runs",
 )
 sheet = override(

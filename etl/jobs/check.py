@@ -94,7 +94,7 @@ def check_each(
     The problems of a check can be read once, until the next check is asked for.
     """
     inputs = find_inputs(paths, settings.input.settle)
-    require_place(results, inputs)
+    require_place(results, inputs, settings.runs.dir)
     for file in inputs.files:
         try:
             with _staged(file, settings, stop or StopRequest(), progress or Progress()) as journal:

@@ -75,7 +75,7 @@ def update(  # noqa: PLR0913 - each has a default, and a name in the call
     """
     target = target_of(settings, credentials, sandbox=sandbox)
     inputs = find_inputs(paths, settings.input.settle)
-    require_place(results, inputs)
+    require_place(results, inputs, settings.runs.dir)
     require_room_for(settings.load.workers, sandbox=sandbox)
     runs = RunsFolder(settings.runs.dir)
     runs.prepare()
