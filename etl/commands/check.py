@@ -80,7 +80,7 @@ def command(
             else:
                 _print_check(check)
             if check.exit_code is ExitCode.INPUT_UNUSABLE:
-                console.complain(f"fatora-clients: {check.input}: {check.sentence}")
+                console.complain(f"fatora-clients: {_name(check)}: {check.sentence}")
     exit_code = ExitCode.worst(file.exit_code for file in files)
     if as_json:
         single = options.is_single(inputs, files)
@@ -93,7 +93,7 @@ def command(
 def _print_check(check: Check) -> None:
     if check.exit_code is ExitCode.INPUT_UNUSABLE:
         return
-    console.say(f"{visible(str(check.input))}: {check.sentence.removesuffix('.')}")
+    console.say(f"{_name(check)}: {check.sentence.removesuffix('.')}")
     console.say(columns_in_words(check.totals))
     for code, problems in groupby(check.problems, key=attrgetter("code")):
         console.say()
@@ -102,6 +102,10 @@ def _print_check(check: Check) -> None:
         for problem in problems:
             cell = problem.text.removeprefix(f"{code.meaning} (").removesuffix(").")
             console.say(f"    {_row_numbers(problem.rows)}: {cell}")
+
+
+def _name(check: Check) -> str:
+    return visible(str(check.input))
 
 
 def _json_object(check: Check) -> dict[str, Any]:

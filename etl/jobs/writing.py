@@ -17,7 +17,7 @@ from etl.report.summary import SummaryFacts
 from etl.report.tables import results_table, rework_table
 from etl.rows import NOT_UPDATED, TO_FIX, Status
 from etl.stopping import is_disk_full
-from etl.text import counted
+from etl.text import counted, isolated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -77,8 +77,9 @@ def require_place(results: Path | None, inputs: Inputs, runs_dir: Path) -> None:
         return
     if inputs.several:
         raise ConfigError("--results works with a single input file only")
+    named = f"--results {isolated(str(results))}"
     if results.resolve() == inputs.files[0].resolve():
-        raise ConfigError(f"--results {results} is the input itself: name another file")
+        raise ConfigError(f"{named} is the input itself: name another file")
     require_outside(runs_dir, results, "--results")
     try:
         require_replaceable(results)
@@ -86,7 +87,7 @@ def require_place(results: Path | None, inputs: Inputs, runs_dir: Path) -> None:
         if is_disk_full(error):
             raise
         raise ConfigError(
-            f"--results {results} cannot be written ({error.strerror}); nothing was sent"
+            f"{named} cannot be written ({error.strerror}); nothing was sent"
         ) from None
 
 
@@ -98,8 +99,8 @@ def require_outside(runs_dir: Path, path: Path, named: str) -> None:
     """
     if is_inside(path, runs_dir):
         raise ConfigError(
-            f"{named} {path} is inside the runs folder {runs_dir}, whose files must not be changed:"
-            " choose another place"
+            f"{named} {isolated(str(path))} is inside the runs folder {runs_dir}, whose files must"
+            " not be changed: choose another place"
         )
 
 
@@ -112,7 +113,7 @@ def require_fitting(path: Path, rows: int) -> None:
     if path.suffix.lower() == _WORKBOOK and not _fits(rows):
         raise ConfigError(
             f"{rows:,} rows do not fit in a worksheet, which holds {MOST_ROWS:,}:"
-            f" give {path.name} a name that ends in .csv"
+            f" give {isolated(path.name)} a name that ends in .csv"
         )
 
 

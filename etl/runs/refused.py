@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from etl.errors import ConfigError
 from etl.files import PRIVATE_FILE, naming, sha256_of
 from etl.stopping import is_disk_full
-from etl.text import utc_time, without_isolates
+from etl.text import isolated, json_text, utc_time, without_isolates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,15 +41,13 @@ def note_refused(runs: RunsFolder, source: Path, sentence: str, when: datetime) 
     """
     time = utc_time(when.timestamp())
     refused = Refused(time, source.name, _digest(source), without_isolates(sentence))
-    line = json.dumps(asdict(refused), ensure_ascii=False) + "\n"
     try:
-        # A file's name may not be valid UTF-8; JSON can express it as a backslash and a number.
-        _append(runs.refused, line.encode(errors="backslashreplace"))
+        _append(runs.refused, f"{json_text(asdict(refused))}\n".encode())
     except OSError as error:
         if is_disk_full(error):
             raise
         raise ConfigError(
-            f"the refused input {source.name} cannot be recorded in {runs.refused}"
+            f"the refused input {isolated(source.name)} cannot be recorded in {runs.refused}"
             f" ({error.strerror}); nothing of it was sent: correct the permissions"
         ) from None
     return refused
