@@ -184,6 +184,43 @@ def test_a_runs_folder_with_too_long_a_path_ends_with_2(
     assert sandbox.requests_seen == (3 if code == 0 else 0)
 
 
+# A program that locks the journal
+
+
+@contextlib.contextmanager
+def locked_journal(run: Path) -> Iterator[None]:
+    """Lock a journal as a backup does."""
+    with contextlib.closing(sqlite3.connect(run / "journal.sqlite3")) as backup:
+        backup.executescript("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT")
+        yield
+
+
+@pytest.mark.usefixtures("credentials")
+@pytest.mark.parametrize(
+    "command",
+    ["update c.csv", "show latest", "history --client 1", "verify latest", "update c.csv --json"],
+)
+def test_a_journal_that_stays_locked_ends_with_4(
+    tmp_path: Path,
+    command: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Every command waits, and then names the path and says to run it again."""
+    monkeypatch.chdir(tmp_path)
+    write_csv(Path("c.csv"), many(2))
+    assert run(["update", "c.csv"]) == 0
+    (folder,) = Path("runs").glob("2*")
+    monkeypatch.setattr("etl.runs.database.PATIENCE", 0.3)
+    capsys.readouterr()
+    with locked_journal(folder):
+        assert run(command.split()) == 4
+    error = capsys.readouterr().err
+    assert f"Another program, such as a backup, keeps {folder}/journal.sqlite3 locked." in error
+    assert "run the command again." in error
+    assert run(command.split()) == 0
+
+
 # Temporary files
 
 WATCHED = """
