@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -631,6 +632,19 @@ def test_a_lock_that_stays_stops_a_run(path: Path, monkeypatch: pytest.MonkeyPat
 
     with pytest.raises(StoppedError, match=f"keeps {path} locked"):
         lock_and_record()
+
+
+def test_a_signal_is_handled_while_the_journal_is_locked(path: Path) -> None:
+    """Ctrl-C does not wait for the other program; here its handler makes the program let go."""
+    staged_journal(path, [checked(2)])
+    with closing(sqlite3.connect(path)) as other:
+        LOCKS["backup"](other)
+        before = signal.signal(signal.SIGALRM, lambda *_: other.close())
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        try:
+            assert statuses(path) == {2: Status.NOT_SENT}
+        finally:
+            signal.signal(signal.SIGALRM, before)
 
 
 def test_nobody_delays_a_journal_that_is_being_filled(path: Path) -> None:
