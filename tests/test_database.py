@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import re
 import resource
 from typing import TYPE_CHECKING
@@ -106,3 +107,19 @@ def test_a_rollback_that_fails_hides_no_error(journal: Path) -> None:
         transaction(database._db),  # noqa: SLF001
     ):
         database._db.execute("INSERT INTO staged VALUES (?)", ("x" * 100_000,))  # noqa: SLF001
+
+
+@pytest.mark.parametrize("name", ["it's", "سارة", os.fsdecode(b"caf\xe9"), "a;b?c#d"])
+def test_temporary_files_are_in_the_folder_or_in_memory(tmp_path: Path, name: str) -> None:
+    """A folder whose name SQLite cannot take is no error: it sorts in memory then."""
+    path = tmp_path / name / "journal.sqlite3"
+    path.parent.mkdir()
+    with StagingJournal(path):
+        pass
+    with Database(path, "ro") as database:
+        (in_memory,) = database._db.execute("PRAGMA temp_store").fetchone()  # noqa: SLF001
+        if in_memory:
+            assert not name.isprintable()
+        else:
+            set_to = database._db.execute("PRAGMA temp_store_directory").fetchone()  # noqa: SLF001
+            assert set_to == (str(path.parent),)

@@ -77,7 +77,6 @@ _LOCKED = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_PROTOCOL})
 _OF_SYSTEM = {
     sqlite3.SQLITE_FULL: errno.ENOSPC,
     sqlite3.SQLITE_IOERR: errno.EIO,
-    sqlite3.SQLITE_NOMEM: errno.ENOMEM,
     sqlite3.SQLITE_PERM: errno.EACCES,
     sqlite3.SQLITE_READONLY: errno.EROFS,
 }
@@ -134,29 +133,37 @@ def connect(path: Path, mode: str, *setup: str) -> sqlite3.Connection:
     """Open the file, ``ro`` or ``rw``, and execute the statements ``setup``.
 
     Each statement is its own transaction.
-
-    SQLite sorts and vacuums in temporary files beside this file. In memory, the statements of the
-    report would take up to 120 MB for 1,000,000 rows, and vacuuming 370 MB; in TMPDIR, personal
-    data would leave the runs folder. The PRAGMA is deprecated but has no successor that can be set
-    after the start of the process. Where it is missing, or the folder is read-only, memory is used.
     """
-    folder = path.absolute().parent
     uri = f"{path.absolute().as_uri()}?mode={mode}"
     db = sqlite3.connect(
         uri, uri=True, isolation_level=None, timeout=_RETRY_EVERY, factory=_Connection
     )
     try:
-        quoted = str(folder).replace("'", "''")
-        with suppress(sqlite3.OperationalError):
-            db.execute(f"PRAGMA temp_store_directory = '{quoted}'")
-        if db.execute("PRAGMA temp_store_directory").fetchone() != (str(folder),):
-            db.execute("PRAGMA temp_store = MEMORY")
+        _sort_in(path.absolute().parent, db)
         for statement in setup:
             db.execute(statement)
     except BaseException:
         db.close()
         raise
     return db
+
+
+def _sort_in(folder: Path, db: sqlite3.Connection) -> None:
+    """Let SQLite sort and vacuum in temporary files in this folder.
+
+    In memory, the statements of the report would take up to 120 MB more for 1,000,000 rows, and
+    vacuuming 370 MB. In TMPDIR, personal data would leave the runs folder. The PRAGMA holds for the
+    whole process. It is deprecated, but nothing else can be set once the process has started. Where
+    it is missing, or the folder is read-only or has a name that is not UTF-8, memory is used.
+    """
+    name = str(folder)
+    try:
+        db.execute("PRAGMA temp_store_directory = '{}'".format(name.replace("'", "''")))
+        is_set = db.execute("PRAGMA temp_store_directory").fetchone() == (name,)
+    except (sqlite3.OperationalError, UnicodeError):
+        is_set = False
+    if not is_set:
+        db.execute("PRAGMA temp_store = MEMORY")
 
 
 @contextmanager
