@@ -158,11 +158,15 @@ def mounted(folder: Path, kibibytes: int) -> Iterator[None]:
         subprocess.run(["/bin/umount", folder], check=True)
 
 
-def test_a_runs_folder_that_cannot_be_made_ends_with_2(program: Program, sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("runs", ["file/runs", "loop"])
+def test_a_runs_folder_that_cannot_be_made_ends_with_2(
+    program: Program, sandbox: Sandbox, runs: str
+) -> None:
     """A runs folder that cannot be created ends with 2 before any request."""
     (program.folder / "file").touch()
+    (program.folder / "loop").symlink_to("loop")
     source = write_csv(program.folder / "clients.csv", many(1))
-    wrong = program.run("update", source, "--runs-dir", "file/runs")
+    wrong = program.run("update", source, "--runs-dir", runs)
     assert wrong.returncode == 2
     assert "choose another folder with --runs-dir" in wrong.stderr
     assert sandbox.requests_seen == 0

@@ -560,6 +560,7 @@ def test_a_csv_is_the_same_file_whatever_sheet_is_named(program: Program, sandbo
         ("./clients.csv", "is the input itself: name another file"),
         ("/proc/results.csv", "cannot be written"),
         ("a" * 250 + ".csv", "cannot be written (File name too long)"),
+        ("loop/results.csv", "there is no folder loop"),
     ],
 )
 @pytest.mark.parametrize("command", ["update", "check"])
@@ -568,6 +569,7 @@ def test_results_that_cannot_be_written_are_found_before_anything_is_sent(
 ) -> None:
     """Results that cannot be written are an error before anything is sent."""
     write_csv(program.folder / "clients.csv", many(3))
+    (program.folder / "loop").symlink_to("loop")
     refused = program.run(command, "clients.csv", "--results", results)
     assert refused.returncode == 2
     assert why in refused.stderr

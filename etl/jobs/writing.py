@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -78,7 +79,7 @@ def require_place(results: Path | None, inputs: Inputs, runs_dir: Path) -> None:
     if inputs.several:
         raise ConfigError("--results works with a single input file only")
     named = f"--results {isolated(str(results))}"
-    if results.resolve() == inputs.files[0].resolve():
+    if os.path.realpath(results) == os.path.realpath(inputs.files[0]):
         raise ConfigError(f"{named} is the input itself: name another file")
     require_outside(runs_dir, results, "--results")
     try:

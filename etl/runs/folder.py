@@ -299,7 +299,8 @@ class RunsFolder:
 
     def _require_short_path(self) -> None:
         """Check that SQLite can open a journal here, which it does by its path without links."""
-        size = max(len(os.fsencode(path)) for path in (self.path.absolute(), self.path.resolve()))
+        paths = (self.path.absolute(), os.path.realpath(self.path))
+        size = max(len(os.fsencode(path)) for path in paths)
         if size > _LONGEST_PATH:
             raise ConfigError(
                 f"the path of the runs folder {self.path} is too long: it has {size:,} bytes, but"
