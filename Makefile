@@ -42,6 +42,7 @@ format: $(VENV)/dev  ## format the code and fix what ruff can fix
 
 bench: $(VENV)/dev $(VENV)/newman  ## how fast rows are sent, compared with curl and other tools
 	PATH="$$PATH:$(CURDIR)/$(VENV)/newman/node_modules/.bin" $(BIN)/python tests/bench/bench.py
+	$(BIN)/python tests/bench/limits_in_time.py
 
 pictures: $(VENV)/dev  ## the README's pictures, of a real run; needs Chromium, LibreOffice and pdftoppm
 	PYTHONPATH=$(CURDIR) $(BIN)/python tests/pictures.py

@@ -111,6 +111,10 @@ class Code(Enum):
         "The connection broke before Fatora's answer was complete",
         "The client may have been updated. Run the same file again to make sure.",
     )
+    FAILED_REPEATEDLY = (
+        "Fatora could not serve this row on several nights",
+        "Sending the row again has not helped so far: ask Fatora support about this client.",
+    )
     RUN_STOPPED = (
         "The run stopped before this row",
         "The row looks fine. Run the same file again when the cause is resolved.",

@@ -11,6 +11,7 @@ import codecs
 import difflib
 import grp
 import hashlib
+import ssl
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,6 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
-    FilePath,
     PrivateAttr,
     SecretStr,
     Strict,
@@ -35,6 +35,7 @@ from pydantic import (
 from etl.errors import ConfigError
 from etl.extract.header import known_names
 from etl.fields import Field
+from etl.load.wire import trusting
 from etl.text import SHORTEST_CREDENTIAL, is_token, strip_edges
 from etl.urls import checked_url, is_proxy
 
@@ -63,7 +64,6 @@ _COMPLAINTS = {
     "less_than_equal": "must be at most {le:,.0f}",
     "literal_error": "must be {expected}",
     "model_type": "must be a section",
-    "path_not_file": "there is no such file",
     "path_type": "must be the path of a file or folder",
     "string_type": "must be text",
     "tuple_type": "must be a list",
@@ -94,6 +94,18 @@ def _checked_proxy(proxy: SecretStr) -> SecretStr:
     return proxy
 
 
+def _checked_bundle(bundle: Path) -> Path:
+    try:
+        trusts_any = trusting(str(bundle)).cert_store_stats()["x509"] > 0
+    except ssl.SSLError:
+        trusts_any = False
+    except OSError as error:
+        raise ValueError(f"{bundle} cannot be read: {error.strerror}") from None
+    if not trusts_any:
+        raise ValueError(f"{bundle} is not a file of certificates in the PEM format")
+    return bundle
+
+
 def _checked_group(name: str) -> str:
     try:
         grp.getgrnam(name)
@@ -121,7 +133,7 @@ class ApiSettings(_Section):
     pause_max: Seconds = 60
     retry_after_max: Seconds = 120
     proxy: Annotated[SecretStr, AfterValidator(_checked_proxy)] | None = None
-    ca_bundle: Annotated[FilePath, Strict(strict=False)] | None = None
+    ca_bundle: Annotated[Path, Strict(strict=False), AfterValidator(_checked_bundle)] | None = None
 
 
 class LoadSettings(_Section):
@@ -132,6 +144,8 @@ class LoadSettings(_Section):
         float, Setting(ge=0, le=1e6, allow_inf_nan=False), AfterValidator(_checked_rate)
     ] = 0
     stop_after: int = Setting(default=10, ge=1)
+    give_up: int = Setting(default=5, ge=1)
+    patience: float = Setting(default=900, ge=0, le=_LONGEST_WAIT, allow_inf_nan=False)
 
 
 class InputSettings(_Section):

@@ -126,13 +126,17 @@ class CheckedRow:
 
 @dataclass(frozen=True, slots=True)
 class PendingRow:
-    """A staged row to send; ``status`` and ``attempts`` are those of earlier sessions."""
+    """A staged row to send; ``status`` and ``attempts`` are those of earlier sessions.
+
+    ``sessions`` is the number of earlier sessions in which it was tried without success.
+    """
 
     row: int
     client_id: int
     body: Mapping[str, str]
     status: Status = Status.NOT_SENT
     attempts: int = 0
+    sessions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +145,7 @@ class RowResult:
 
     ``time`` is when the answer came, UTC in ISO 8601; ``ms`` is how long the attempt took.
     ``stored_differently`` means that the API confirmed the update, but with other values.
+    ``excerpt`` is how the answer begins if it could not be understood.
     """
 
     row: int
@@ -149,10 +154,11 @@ class RowResult:
     attempts: int
     time: str
     ms: int
-    fault: Fault | None = None
+    faults: tuple[Fault, ...] = ()
     warning: str = ""
     http_status: int | None = None
     stored_differently: bool = False
+    excerpt: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,8 +204,8 @@ class Totals:
     ``counts`` has the number of rows by status. ``sent`` maps each field to the header of its
     column; ``not_sent`` are the headers of the other columns. ``stored_differently`` counts the
     updated rows for which the API confirmed values other than those sent, ``corrected`` the rows to
-    fix whose rework later runs had already updated. ``sandbox``: the run used the sandbox, so
-    nothing was sent to Fatora.
+    fix whose rework later runs had already updated, ``given_up`` the rows left that the API could
+    not serve on many nights. ``sandbox``: the run used the sandbox, so nothing was sent to Fatora.
     """
 
     rows: int = 0
@@ -210,6 +216,7 @@ class Totals:
     not_sent: Sequence[str] = ()
     stored_differently: int = 0
     corrected: int = 0
+    given_up: int = 0
     sandbox: bool = False
 
     @property

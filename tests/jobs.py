@@ -12,6 +12,7 @@ from etl.config import load_settings
 from etl.jobs.context import Context, Progress
 from etl.jobs.target import Target
 from etl.load.access import Access
+from etl.load.breaker import Breaker
 from etl.load.pacing import Pace
 from etl.load.tokens import ExchangedToken, GivenToken
 from etl.runs.folder import RunsFolder
@@ -44,7 +45,8 @@ def job(
     target = Target(
         url, "invented", "invented", sandbox=False, connect=lambda _ids: nullcontext(access)
     )
-    return Context(chosen, target, StopRequest(), Progress(), "a test")
+    breaker = Breaker(chosen.load.stop_after, chosen.load.give_up)
+    return Context(chosen, target, StopRequest(), Progress(), breaker, "a test")
 
 
 def sent_to(context: Context, **changes: object) -> Context:

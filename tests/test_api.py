@@ -10,7 +10,7 @@ from responses import RequestsMock
 
 from etl.load.access import Access
 from etl.load.api import Api
-from etl.load.judge import judge
+from etl.load.judge import judge, judge_probe
 from etl.load.pacing import Pace
 from etl.load.tokens import (
     ExchangedToken,
@@ -21,7 +21,7 @@ from etl.load.tokens import (
 )
 from etl.load.transport import Transport
 from etl.load.wire import NotConnectedError
-from etl.rows import PendingRow
+from etl.rows import PendingRow, Status
 
 # What answers in the place of the network.
 responses = RequestsMock(
@@ -108,6 +108,32 @@ def test_an_exchanged_token_comes_along_too() -> None:
 
 
 @responses.activate
+def test_a_401_says_whether_its_token_was_accepted_before() -> None:
+    """A token that the API has accepted has expired; one that it never accepted is wrong."""
+    responses.get(AUTHORIZE, json={"success": True, "bearer_token": "first-token-of-16"})
+    responses.get(AUTHORIZE, json={"success": True, "bearer_token": "second-token-of-16"})
+    for status in (200, 401, 401):
+        responses.put(CLIENT, json={}, status=status)
+    worker = api(exchanged())
+    assert [worker.update(1024, BODY).expired for _ in range(3)] == [False, True, False]
+
+
+@responses.activate
+def test_a_probe_asks_for_one_client_and_renews_an_expired_token() -> None:
+    """A probe is one request for a list of one client, repeated if the token had expired."""
+    responses.get(AUTHORIZE, json={"success": True, "bearer_token": "first-token-of-16"})
+    responses.get(AUTHORIZE, json={"success": True, "bearer_token": "second-token-of-16"})
+    responses.put(CLIENT, json={})
+    responses.get(f"{URL}/clients?page=1&page_size=1", json={}, status=401)
+    responses.get(f"{URL}/clients?page=1&page_size=1", json={"status": "SUCCESS", "clients": []})
+    worker = api(exchanged())
+    worker.update(1024, BODY)
+    answer = worker.probe()
+    assert (answer.http_status, answer.credential) == (200, "second-token-of-16")
+    assert judge_probe(answer, worker.host).status is Status.SUCCESS
+
+
+@responses.activate
 def test_a_401_has_the_token_replaced() -> None:
     """After a 401 the next update carries a new token."""
     for token in ("first-token-of-16", "second-token-of-16"):
@@ -191,6 +217,19 @@ def test_signing_in_with_an_expired_token_quotes_fatora() -> None:
     assert str(raised.value) == (
         "the bearer token expired at 2001-09-09 01:46 UTC: HTTP 401: Expired: ***"
     )
+
+
+@responses.activate
+@pytest.mark.parametrize("status", [302, 404, 429, 500, 503])
+def test_signing_in_does_not_take_another_answer_for_expiry(status: int) -> None:
+    """Only a 401 or a 403 says that a token expired; after other answers the rows are tried."""
+    token = jwt.encode({"exp": 1_000_000_000}, "x" * 32)
+    busy = {"error": "busy"}
+    responses.get(f"{URL}/clients", status=status, json=busy, headers={"Retry-After": "7"})
+    with pytest.raises(TokenUnavailableError) as raised:
+        api(GivenToken(SecretStr(token))).sign_in()
+    assert str(raised.value) == f"HTTP {status}: busy"
+    assert (raised.value.retry_after, raised.value.cause) == (7, f"HTTP {status}")
 
 
 # Connections

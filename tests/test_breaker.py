@@ -9,8 +9,9 @@ import pytest
 from etl.codes import Code
 from etl.load.breaker import Breaker
 from etl.load.judge import Verdict
-from etl.rows import Status
+from etl.rows import PendingRow, Status
 
+ROW = PendingRow(2, 1024, {"email": "sara@example.com"})
 UPDATED = Verdict(Status.SUCCESS, http_status=200)
 REFUSED = Verdict(Status.REJECTED, Code.API_NOT_FOUND, http_status=404)
 FORBIDDEN = Verdict(
@@ -43,8 +44,8 @@ UNREADABLE = Verdict(
 
 def stops_at(stop_after: int, *verdicts: Verdict) -> int | None:
     """The number of the row, counted from 1, after which the run must stop, if it must."""
-    breaker = Breaker(stop_after)
-    return next((n for n, each in enumerate(verdicts, 1) if breaker.watch(each)), None)
+    breaker = Breaker(stop_after, give_up=5)
+    return next((n for n, each in enumerate(verdicts, 1) if breaker.watch(each, ROW)), None)
 
 
 @pytest.mark.parametrize("verdict", [THROTTLED, UNREACHABLE, BROKEN, UNREADABLE, PROXY_AUTH])
@@ -92,8 +93,8 @@ def test_a_403_between_failures_does_not_hide_them() -> None:
 
 def reason(stop_after: int, *verdicts: Verdict) -> str | None:
     """Why the run must stop after the last of these."""
-    breaker = Breaker(stop_after)
-    return [breaker.watch(each) for each in verdicts][-1]
+    breaker = Breaker(stop_after, give_up=5)
+    return [breaker.watch(each, ROW) for each in verdicts][-1]
 
 
 @pytest.mark.parametrize(
@@ -140,9 +141,3 @@ def test_the_reason_for_403s_quotes_fatora() -> None:
         "Fatora refused access (403) three times in a row: the account or key may be inactive."
         " The last answer was HTTP 403 from api.fatora.io: The account is inactive."
     )
-
-
-def test_a_verdict_that_halts_stops_the_run_in_its_own_words() -> None:
-    """A verdict that halts stops the run at once."""
-    halting = Verdict(Status.FAILED, Code.API_REDIRECT, http_status=302, halt="a redirect")
-    assert Breaker(10).watch(halting) == "a redirect"

@@ -60,7 +60,8 @@ def path(tmp_path: Path) -> Path:
 
 def result(row: int, status: Status, attempts: int = 1, fault: Fault | None = None) -> RowResult:
     """The result of an attempt."""
-    return RowResult(row, row + 1_000, status, attempts, LATER, 120, fault, http_status=200)
+    faults = (fault,) if fault else ()
+    return RowResult(row, row + 1_000, status, attempts, LATER, 120, faults, http_status=200)
 
 
 def statuses(path: Path) -> dict[int, Status]:
@@ -208,18 +209,53 @@ def test_faults_found_late_are_added_to_those_of_the_row(path: Path) -> None:
 # What is pending
 
 
-def test_rows_that_are_not_final_are_pending_in_order(path: Path) -> None:
-    """Rows that are not final are pending, with their earlier status and attempts."""
+def test_rows_that_are_not_final_are_pending_with_those_tried_before_last(path: Path) -> None:
+    """Rows that are not final are pending in order, those that were tried before at the end."""
     staged_journal(path, [*map(checked, range(2, 7)), checked(7, BAD_ID)])
     with Journal(path) as journal:
-        journal.record([], list(journal.pending()), NOW)
+        journal.record([], list(journal.pending(4)), NOW)
         outcomes = [Status.SUCCESS, Status.REJECTED, Status.FAILED, Status.UNKNOWN]
         journal.record([result(row, each) for row, each in enumerate(outcomes, 2)], [], LATER)
+        assert list(journal.pending()) == [PendingRow(6, 1_006, BODY)]
+    with Journal(path) as journal:
         assert list(journal.pending()) == [
-            PendingRow(4, 1_004, BODY, Status.FAILED, 1),
-            PendingRow(5, 1_005, BODY, Status.UNKNOWN, 1),
             PendingRow(6, 1_006, BODY, Status.NOT_SENT, 0),
+            PendingRow(4, 1_004, BODY, Status.FAILED, 1, sessions=1),
+            PendingRow(5, 1_005, BODY, Status.UNKNOWN, 1, sessions=1),
         ]
+
+
+def test_rows_that_were_tried_in_most_sessions_come_last(path: Path) -> None:
+    """A row that failed in every session comes after those that failed less often."""
+    staged_journal(path, map(checked, range(2, 5)))
+    for tried in ([2], [2, 4]):
+        with Journal(path) as journal:
+            rows = [row for row in journal.pending() if row.row in tried]
+            journal.record([], rows, NOW)
+            failed = [
+                replace(result(row.row, Status.FAILED), attempts=row.attempts + 1) for row in rows
+            ]
+            journal.record(failed, [], LATER)
+    with Journal(path) as journal:
+        pending = [(row.row, row.sessions) for row in journal.pending()]
+        assert pending == [(3, 0), (4, 1), (2, 2)]
+        assert [row.row for row in journal.pending(2)] == [3, 4]
+
+
+def test_a_journal_of_an_earlier_version_is_resumed(path: Path) -> None:
+    """A journal whose attempts have no session is resumed: they count as one session."""
+    staged_journal(path, map(checked, range(2, 4)))
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("ALTER TABLE attempts DROP COLUMN session")
+        for attempt in (1, 2):
+            db.execute(
+                "INSERT INTO attempts VALUES (2, ?, ?, ?, 'FAILED', NULL, NULL, 5)",
+                (attempt, NOW, LATER),
+            )
+        db.execute("UPDATE rows SET status = 'FAILED', attempts = 2 WHERE row = 2")
+        db.commit()
+    with Journal(path) as journal:
+        assert [(row.row, row.sessions) for row in journal.pending()] == [(3, 0), (2, 1)]
 
 
 @pytest.mark.parametrize("rows", [0, 1, 999, 1_000, 1_001, 2_000, 2_345])
@@ -294,7 +330,7 @@ def test_an_outcome_reads_back(path: Path) -> None:
     staged_journal(path, [checked(2)])
     with Journal(path) as journal:
         journal.record([], list(journal.pending()), NOW)
-        outcome = RowResult(2, 1_002, Status.REJECTED, 1, LATER, 120, fault, "", 409)
+        outcome = RowResult(2, 1_002, Status.REJECTED, 1, LATER, 120, (fault,), "", 409)
         journal.record([outcome], [], LATER)
         (read,) = journal.rows()
     assert (read.status, read.faults, read.warning) == (Status.REJECTED, (fault,), "")

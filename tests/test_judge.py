@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from etl.codes import Code
 from etl.load.adapter import BrokenAnswerError
-from etl.load.judge import Verdict, judge
+from etl.load.judge import Reply, Verdict, judge
 from etl.load.tokens import TokenRefusedError, TokenUnavailableError
 from etl.load.transport import Answer
-from etl.load.wire import NotConnectedError
+from etl.load.wire import NotConnectedError, ProxyRefusedError
 from etl.rows import PendingRow, Status
 from etl.text import isolated
 
@@ -168,6 +168,13 @@ PAGES = [
     b"\xef\xbb\xbf<!doctype html>\r\n",
     b"<!-- portal --><html></html>",
     b'<?xml version="1.0"?><html/>',
+    b"<script>location = '/portal'</script>",
+    b'<meta http-equiv="refresh" content="0; url=/portal">',
+    b"<title>Please wait</title>",
+    b"\r\n<center><h1>Access denied</h1></center>",
+    b"<h1>It works!</h1>",
+    b"<br />Warning: something",
+    b"<p\n>Down for maintenance",
 ]
 
 
@@ -184,6 +191,30 @@ def test_a_web_page_in_place_of_json_stops_the_run(status: int, page: bytes) -> 
     assert not verdict.again
 
 
+XML = [
+    b"<Error><Code>AccessDenied</Code></Error>",
+    b'<?xml version="1.0" encoding="utf-8"?>\n<string xmlns="http://example.com/">SUCCESS</string>',
+    b"<soap:Envelope><soap:Body/></soap:Envelope>",
+]
+
+
+@pytest.mark.parametrize("body", XML)
+def test_xml_in_place_of_json_stops_the_run(body: bytes) -> None:
+    """XML with a 200 confirms nothing, and stops the run like a web page."""
+    verdict = judged(200, body)
+    assert (verdict.status, verdict.code) == (Status.UNKNOWN, Code.API_UNREADABLE)
+    assert verdict.halt is not None
+    assert " (HTTP 200 from api.fatora.io with an XML document" in verdict.halt
+
+
+@pytest.mark.parametrize("text", [b"<sara@example.com> was updated", b"< 5", b"<3", b"<", b"<>"])
+def test_text_in_angle_brackets_is_not_a_web_page(text: bytes) -> None:
+    """Text that merely begins with an angle bracket does not stop the run, and is quoted whole."""
+    verdict = judged(200, text)
+    assert (verdict.code, verdict.halt) == (Code.API_UNREADABLE, None)
+    assert verdict.error.endswith(f" (HTTP 200: {text.decode()}).")
+
+
 @pytest.mark.parametrize("status", [400, 404, 500, 502, 503])
 def test_a_web_page_that_says_what_failed_does_not_stop_the_run(status: int) -> None:
     """A web page with an error status is judged by its status."""
@@ -197,6 +228,8 @@ def test_a_page_that_is_made_to_be_slow_is_not() -> None:
     start = time.process_time()
     judged(200, b"<html>" + b"<title" * 170_000)
     judged(200, b"<html>" + b"<title>" * 140_000)
+    for part in (b"<!--", b"<script>", b"</script ", b"<![CDATA[", b"&", b"&#", b"<a ", b"<"):
+        judged(200, b"<html>" + part * 100_000)
     assert time.process_time() - start < 2
 
 
@@ -206,7 +239,8 @@ def test_a_page_that_is_made_to_be_slow_is_not() -> None:
 STATUSES = [
     *[(n, Status.UNKNOWN, Code.API_UNREADABLE, False) for n in (201, 202, 204, 206, 299)],
     *[(n, Status.FAILED, Code.API_REDIRECT, False) for n in (300, 301, 302, 304, 307, 308, 399)],
-    *[(n, Status.FAILED, Code.API_AUTH, False) for n in (401, 403, 407)],
+    *[(n, Status.FAILED, Code.API_AUTH, False) for n in (401, 403)],
+    (407, Status.FAILED, Code.NETWORK_UNREACHABLE, False),
     *[(n, Status.FAILED, Code.API_UNAVAILABLE, True) for n in (408, 425)],
     (429, Status.FAILED, Code.API_THROTTLED, True),
     (404, Status.REJECTED, Code.API_NOT_FOUND, False),
@@ -232,7 +266,7 @@ def test_a_status_other_than_200_decides_the_status_of_the_row(
     assert (verdict.http_status, verdict.retry_after) == (number, 7)
     assert verdict.error.startswith(f"{code.meaning} (HTTP {number}: ")
     assert verdict.renew == (number == 401)
-    assert bool(verdict.halt) == (300 <= number < 400)
+    assert bool(verdict.halt) == (300 <= number < 400 or number == 407)
 
 
 REDIRECTS = [
@@ -290,6 +324,21 @@ SPELLINGS = {
     ".NET": TOKEN.replace("/", "\\u002f").replace("+", "\\u002B"),
     "all": "".join(f"\\u{ord(each):04X}" for each in TOKEN),
 }
+
+
+IN_HTML = [
+    TOKEN.replace("/", "&#x2F;").replace("+", "&#43;"),
+    "".join(f"&#x{ord(each):x};" for each in TOKEN),
+    "".join(f"&#00{ord(each)};" for each in TOKEN),
+]
+
+
+@pytest.mark.parametrize("spelling", IN_HTML)
+def test_the_token_is_masked_in_a_page(spelling: str) -> None:
+    """The token is masked in a web page, whose characters may be written as numbers."""
+    verdict = judged_with(TOKEN, 502, f"<html><p>Bearer {spelling} is bad".encode())
+    assert "“Bearer *** is bad”" in verdict.error
+    assert "Bearer *** is bad" in verdict.excerpt
 
 
 def judged_with(token: str, status: int, body: bytes) -> Verdict:
@@ -395,13 +444,48 @@ def test_an_answer_without_a_message_says_so(body: bytes) -> None:
 @pytest.mark.parametrize(
     ("page", "words"),
     [
-        (b"<html><title>Not &amp; found</title>", "an HTML page “Not &amp; found”"),
+        (b"<html><title>Not &amp; found</title><h1>Oops", "an HTML page “Not & found”"),
+        (b"<html><title lang=en>\n Bad\n Gateway", "an HTML page “Bad Gateway”"),
+        (b"<html><title></title><h1>Down</h1>", "an HTML page “Down”"),
+        (
+            b"<h1>Access&nbsp;denied</h1><p>Policy &#x27;7&#39;",
+            "an HTML page “Access denied Policy '7'”",
+        ),
+        (
+            b"<head><style>b { x: y }</style><SCRIPT>if (a < b) c()</Script ><p>Down",
+            "an HTML page “Down”",
+        ),
+        (b"<!-- built by x --><body>Down<br/>for now<!-- padding", "an HTML page “Down for now”"),
+        ("<p>تعذر الاتصال</p>".encode(), "an HTML page “\u2068تعذر الاتصال\u2069”"),
+        (b"<html><script>never closed", "an HTML page"),
         (b"\xef\xbb\xbf<!DOCTYPE html>", "an HTML page"),
+        (
+            b"<Error><Code>5</Code><Message>No &lt;id&gt;</Message></Error>",
+            "an XML document “5 No <id>”",
+        ),
+        (b"<?xml version='1.0'?><e><![CDATA[No <b>id</b>]]></e>", "an XML document “No <b>id</b>”"),
+        (b"<none/>", "an XML document"),
     ],
 )
-def test_a_web_page_is_known_by_its_title(page: bytes, words: str) -> None:
-    """A web page is named by its title, without markup."""
+def test_a_page_becomes_its_title_or_its_first_words(page: bytes, words: str) -> None:
+    """A web page or XML is quoted as the text that a person would read."""
     assert judged(503, page).error == f"Fatora was unavailable (HTTP 503 with {words})."
+
+
+def test_only_the_title_of_a_page_is_in_why_the_run_stopped() -> None:
+    """A page's words may be personal data, and the manifest has why the run stopped for ever."""
+    verdict = judged(200, b"<center>sara@example.com was updated</center>")
+    assert "“sara@example.com was updated”" in verdict.error
+    assert verdict.halt is not None
+    assert "(HTTP 200 from api.fatora.io with an HTML page)." in verdict.halt
+    assert "“Sign in”" in str(judged(200, b"<title>Sign in</title>").halt)
+
+
+def test_the_words_of_a_page_are_one_short_line() -> None:
+    """However long a page is, its words are cut like any other message."""
+    error = judged(400, b"<p>" + b"word\n" * 50_000).error
+    assert len(error) < 600
+    assert error.endswith("…”).")
 
 
 JSON = st.recursive(
@@ -543,6 +627,83 @@ def test_a_failure_of_tls_stops_the_run() -> None:
         "The TLS connection to api.fatora.io cannot be trusted (certificate has expired). Check "
     )
     assert not verdict.again
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        Answer(407, b"<html><title>Cache Access Denied</title></html>"),
+        ProxyRefusedError("the proxy answered HTTP 407", insecure=False),
+    ],
+    ids=["answer", "tunnel"],
+)
+def test_a_proxy_that_refuses_the_password_stops_the_run(reply: Reply) -> None:
+    """A 407 stops the run, wherever it comes from, and leads to the proxy's setting."""
+    verdict = judge(reply, ROW, HOST)
+    assert (verdict.status, verdict.code) == (Status.FAILED, Code.NETWORK_UNREACHABLE)
+    assert "HTTP 407" in verdict.error
+    assert verdict.halt == (
+        "The proxy did not accept the job's user name and password (HTTP 407)."
+        " Check the proxy's address ([api] proxy)."
+    )
+    assert not verdict.again
+
+
+def test_the_cause_of_a_missing_token_does_not_quote_the_api() -> None:
+    """What the Authorize endpoint answered is in the error, but not in the cause that is logged."""
+    verdict = judge(TokenUnavailableError("HTTP 503: busy", 30, 503), ROW, HOST)
+    assert verdict.error == "Fatora was unavailable (HTTP 503: busy)."
+    assert verdict.cause == "no bearer token from api.fatora.io (HTTP 503)"
+
+
+# How an answer begins that was not understood
+
+NOT_UNDERSTOOD = [
+    (200, b"ok"),
+    (200, b'{"success": true}'),
+    (200, b'{"status": "SUCCESS", "client": {"id": 9}}'),
+    (201, b"<html></html>"),
+    (400, b"no"),
+    (404, b'{"message": "Not Found"}'),
+    (502, b"<html><title>Bad Gateway</title></html>"),
+]
+
+
+@pytest.mark.parametrize(("status", "body"), NOT_UNDERSTOOD)
+def test_an_answer_that_was_not_understood_is_kept(status: int, body: bytes) -> None:
+    """An answer that is not the JSON that Fatora documents is kept as it came."""
+    assert judged(status, body).excerpt == body.decode()
+
+
+@pytest.mark.parametrize(
+    ("status", "facts"),
+    [
+        (200, CONFIRMED),
+        (200, {"status": "ERROR", "error": "x"}),
+        (400, {"status": "ERROR", "error": {"message": "x"}}),
+        (503, b""),
+    ],
+)
+def test_an_answer_that_was_understood_is_not_kept(status: int, facts: object) -> None:
+    """The error of the row quotes a documented answer, and an empty one has nothing to keep."""
+    assert judged(status, facts).excerpt == ""
+
+
+def test_a_kept_answer_is_short_and_safe_to_print() -> None:
+    """It has at most 4,096 characters of the answer, its lines, and no control characters."""
+    assert judged(503, b"x" * 5_000).excerpt == "x" * 4_096
+    assert judged(503, b"one\r\n\ttwo\n\x1b[31m\x00\xff").excerpt == (
+        "one\n    two\n<U+001B>[31m<U+0000>\\xff"
+    )
+    assert judged(503, "\u202eسارة".encode()).excerpt == "<U+202E>سارة"
+
+
+@pytest.mark.parametrize("start", range(4_090, 4_100))
+def test_a_kept_answer_has_no_part_of_the_token(start: int) -> None:
+    """The token is masked before the answer is cut, in the spellings of JSON and HTML too."""
+    for spelling in (*SPELLINGS.values(), *IN_HTML):
+        body = b"x" * start + spelling.encode()
+        assert "inv" not in judged_with(TOKEN, 503, body).excerpt
 
 
 def test_a_refused_api_key_stops_the_run() -> None:

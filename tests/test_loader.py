@@ -8,10 +8,8 @@ import math
 import time
 from bisect import bisect_left
 from collections import Counter
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 from itertools import pairwise
-from operator import itemgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
@@ -19,217 +17,42 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.codes import Code
-from etl.load.judge import judge
-from etl.load.loader import Loader, Policy
-from etl.load.pacing import Clock, Pace
+from etl.load.breaker import Breaker
+from etl.load.judge import judge, judge_probe
+from etl.load.loader import Policy
+from etl.load.pacing import Clock
 from etl.load.tokens import TokenRefusedError, TokenUnavailableError
 from etl.load.transport import Answer
-from etl.load.wire import NotConnectedError
-from etl.load.workers import Returned
 from etl.rows import Fault, PendingRow, RowResult, Status
-from etl.stopping import StopRequest
+from world import (
+    BROKEN,
+    FORBIDDEN,
+    HOST,
+    ONE_BY_ONE,
+    POLICY,
+    REFUSED,
+    STOPPED,
+    TIMED_OUT,
+    UNAUTHORIZED,
+    UNREACHABLE,
+    UNTRUSTED,
+    UPDATED,
+    World,
+    always,
+    answer,
+    load,
+    loader_of,
+    pending,
+    result_of,
+    scripted,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from etl.load.judge import Reply
 
     Answering: TypeAlias = Callable[[PendingRow], Reply]
-
-HOST = "api.fatora.io"
-STOPPED = "The run was stopped (SIGTERM)."
-MIDNIGHT = 1_767_225_600.0  # 2026-01-01T00:00:00Z
-
-POLICY = Policy(
-    workers=4,
-    attempts=3,
-    pause=1,
-    pause_max=60,
-    retry_after_max=120,
-    stop_after=10,
-    renewable=True,
-)
-ONE_BY_ONE = replace(POLICY, workers=1)
-
-
-def answer(status: int, facts: object = None, retry_after: float | None = None) -> Answer:
-    """An answer of the API."""
-    return Answer(status, json.dumps(facts).encode(), retry_after)
-
-
-UPDATED = answer(200, {"status": "SUCCESS"})
-REFUSED = answer(404, {"error": "no such client"})
-BROKEN = answer(503)
-FORBIDDEN = answer(403)
-UNAUTHORIZED = answer(401, {"error": "expired"})
-UNREACHABLE = NotConnectedError("connection refused", insecure=False)
-UNTRUSTED = NotConnectedError("certificate has expired", insecure=True)
-TIMED_OUT = TimeoutError()
-
-
-@dataclass
-class World(Clock):
-    """A clock, a ledger and a sender, which check the rules that the loader must follow.
-
-    ``answering`` gives the reply to a row. Sending takes ``took`` seconds, or the time in ``slow``
-    for a row. Writing to the ledger takes ``disk`` seconds, and every hundredth time ``stall``
-    more. A wait ends ``late`` seconds too late. ``asked`` is when the run is asked to stop.
-    """
-
-    answering: Answering
-    workers: int = 4
-    took: float = 0.1
-    disk: float = 0.0
-    stall: float = 0.0
-    slow: Mapping[int, float] = field(default_factory=dict)
-    late: float = 0.0
-    asked: float = math.inf
-    time: float = 0.0
-    stop: StopRequest = field(default_factory=StopRequest)
-    sent: list[tuple[float, PendingRow]] = field(default_factory=list)
-    written: dict[int, RowResult] = field(default_factory=dict)
-    open: set[int] = field(default_factory=set)
-    withdrawn: list[int] = field(default_factory=list)
-    _submitted: list[PendingRow] = field(default_factory=list)
-    _returned: list[Returned] = field(default_factory=list)
-    _under_way: list[tuple[float, PendingRow]] = field(default_factory=list)
-    _records: int = 0
-    waits: int = 0
-    _woken: bool = False
-    _idle: int = 0
-
-    def now(self) -> float:
-        """The time of day."""
-        return MIDNIGHT + self.time
-
-    def ticks(self) -> float:
-        """The time since the beginning."""
-        return self.time
-
-    def record(
-        self,
-        ended: Sequence[RowResult],
-        started: Sequence[PendingRow],
-        now: str,
-        withdrawn: Sequence[PendingRow] = (),
-    ) -> None:
-        """Record it, if that is possible."""
-        assert datetime.fromisoformat(now).timestamp() == pytest.approx(self.now(), abs=0.001)
-        for row in withdrawn:
-            self.open.remove(row.row)
-            self.withdrawn.append(row.row)
-        for result in ended:
-            assert result.row in self.open, "an attempt ends that never began"
-            self.open.remove(result.row)
-            self.written[result.row] = result
-        for row in started:
-            so_far = self.written.get(row.row)
-            assert row.row not in self.open, "two attempts of a row at the same time"
-            assert so_far is None or so_far.status == row.status
-            assert so_far is None or so_far.attempts == row.attempts
-            assert not row.status.final, "a row is sent that is done with"
-            self.open.add(row.row)
-        self._idle, self._records = 0, self._records + 1
-        self._work_until(self.time + self.disk + (0 if self._records % 100 else self.stall))
-
-    def submit(self, row: PendingRow) -> None:
-        """Begin to send a row, as soon as a worker is free."""
-        assert row.row in self.open, "a row is sent without its intent on record"
-        if any(each.may_stop_run for each in self._returned):
-            self._returned.append(Returned(row))
-            return
-        self._submitted.append(row)
-        self._begin()
-
-    def recall(self) -> None:
-        """Give back what no worker has started."""
-        self._returned += [Returned(row) for row in self._submitted]
-        self._submitted.clear()
-
-    def collect(self, timeout: float | None) -> list[Returned]:
-        """Let time pass until something came back, or nothing is left to wait for."""
-        if not self._woken and not self._returned:
-            self._let_time_pass(timeout)
-        self._woken = False
-        returned, self._returned = self._returned, []
-        return returned
-
-    def wake(self) -> None:
-        """End a wait."""
-        self._woken = True
-
-    def _let_time_pass(self, timeout: float | None) -> None:
-        self.waits += 1
-        self._idle = self._idle + 1 if timeout == 0 else 0
-        assert self._idle < 10, "the loader waits for nothing, over and over"
-        until = min((when for when, _ in self._under_way), default=math.inf)
-        if timeout is not None:
-            until = min(until, max(self.time + timeout, math.nextafter(self.time, math.inf)))
-        if self.asked <= until:
-            self.time, self.asked = max(self.time, self.asked), math.inf
-            self.stop.ask(STOPPED)
-        if not self._woken:
-            assert until < math.inf, "the loader waits for ever"
-            self._work_until(max(self.time, until) + self.late)
-
-    def _work_until(self, time: float) -> None:
-        while any(due <= time for due, _ in self._under_way):
-            first = min(self._under_way, key=itemgetter(0))
-            self._under_way.remove(first)
-            self.time, row = first
-            verdict = judge(self.answering(row), row, HOST)
-            took = self.slow.get(row.row, self.took)
-            self._returned.append(Returned(row, verdict, took, self.now()))
-            if not verdict.status.final:
-                self.recall()
-            self._begin()
-        self.time = time
-
-    def _begin(self) -> None:
-        while self._submitted and len(self._under_way) < self.workers:
-            row = self._submitted.pop(0)
-            self.sent.append((self.time, row))
-            self._under_way.append((self.time + self.slow.get(row.row, self.took), row))
-
-
-def scripted(**scripts: Sequence[Reply]) -> Answering:
-    """Answers the attempts of ``row2`` by a script, whose last answer repeats; others succeed."""
-
-    def reply(row: PendingRow) -> Reply:
-        script = scripts.get(f"row{row.row}", [UPDATED])
-        return script[min(row.attempts, len(script) - 1)]
-
-    return reply
-
-
-def always(reply: Reply) -> Answering:
-    """Answers everything alike."""
-    return lambda _: reply
-
-
-def pending(count: int) -> list[PendingRow]:
-    """This many rows, from row 2 on."""
-    return [PendingRow(n, n + 1_000, {"email": "sara@example.com"}) for n in range(2, count + 2)]
-
-
-def load(
-    world: World, rows: int | Iterable[PendingRow], policy: Policy = POLICY, rate: float = 0
-) -> tuple[list[RowResult], str | None]:
-    """The finished rows, in their order, and why the loader stopped early."""
-    given = iter(pending(rows) if isinstance(rows, int) else rows)
-    world.workers = policy.workers
-    loader = Loader(given, world, world, policy, world.stop, Pace(rate, world), world)
-    done = [result for results in loader.run() for result in results]
-    assert not world.open, "an attempt is never accounted for"
-    return done, loader.stopped
-
-
-def result_of(*script: Reply, policy: Policy = POLICY) -> RowResult:
-    """The recorded result of a row whose attempts are answered like this."""
-    world = World(scripted(row2=script))
-    load(world, 1, policy)
-    return world.written[2]
-
 
 # All rows
 
@@ -253,7 +76,7 @@ def test_without_rows_there_is_nothing_to_do() -> None:
 def test_a_row_is_finished_only_after_its_outcome_is_recorded() -> None:
     """A row is reported only after its outcome is recorded."""
     world = World(scripted(row3=[REFUSED], row4=[TIMED_OUT]))
-    loader = Loader(iter(pending(5)), world, world, POLICY, world.stop, Pace(0), world)
+    loader = loader_of(world, pending(5))
     for results in loader.run():
         assert [world.written[result.row] for result in results] == results
 
@@ -294,7 +117,7 @@ def test_nothing_is_sent_once_an_answer_came_that_stops_or_holds(first: Answer) 
 
 def test_a_row_that_was_taken_back_is_sent_in_its_turn() -> None:
     """A row that was taken back is sent before later rows."""
-    world = World(scripted(row2=[answer(429, retry_after=30), UPDATED]), slow={3: 9})
+    world = World(scripted(row2=[answer(503, retry_after=30), UPDATED]), slow={3: 9})
     done, _ = load(world, 20)
     assert [row.row for _, row in world.sent] == [2, 3, 4, 5, 2, *range(6, 22)]
     assert len(done) == 20
@@ -313,8 +136,7 @@ def test_no_more_rows_are_taken_than_are_sent_soon(reply: Reply) -> None:
             assert len(taken) - len(done) < 14  # eight in hand, four just back, and the next
             yield row
 
-    policy, pace = replace(POLICY, stop_after=99), Pace(0, world)
-    loader = Loader(rows(), world, world, policy, world.stop, pace, world)
+    loader = loader_of(world, rows(), stop_after=99)
     for results in loader.run():
         done += results
     assert len(done) == 30
@@ -341,7 +163,7 @@ def test_what_is_written_of_a_row_that_was_not() -> None:
     result = result_of(BROKEN, REFUSED)
     assert (result.attempts, result.http_status, result.warning) == (2, 404, "")
     text = "Fatora has no client with this number (HTTP 404: no such client)."
-    assert result.fault == Fault(Code.API_NOT_FOUND, text)
+    assert result.faults == (Fault(Code.API_NOT_FOUND, text),)
 
 
 def test_log_lines_say_nothing_personal(caplog: pytest.LogCaptureFixture) -> None:
@@ -373,7 +195,7 @@ PASSING = [
     ConnectionResetError(),
     TokenUnavailableError("HTTP 503, empty answer"),
 ]
-PASSING_STATUSES = [408, 425, 429, 500, 502, 503, 504]
+PASSING_STATUSES = [408, 425, 500, 502, 503, 504]
 
 
 @pytest.mark.parametrize(
@@ -437,8 +259,7 @@ def test_a_row_stays_unknown_after_a_later_failure(ambiguous: Reply, failed: Rep
     """A row stays UNKNOWN after a later failure that had no effect."""
     result = result_of(ambiguous, failed)
     assert result.status is Status.UNKNOWN
-    assert result.fault is not None
-    assert result.fault.text.endswith("). An earlier attempt may have updated the client.")
+    assert result.faults[0].text.endswith("). An earlier attempt may have updated the client.")
 
 
 @pytest.mark.parametrize(
@@ -455,7 +276,7 @@ def test_a_failure_alone_is_not_unknown() -> None:
     """Failures without effect are FAILED, and the error does not suggest an update."""
     result = result_of(answer(429), UNREACHABLE)
     assert result.status is Status.FAILED
-    assert "earlier" not in repr(result.fault)
+    assert "earlier" not in repr(result.faults)
 
 
 def test_a_row_that_an_earlier_run_left_unknown_stays_so() -> None:
@@ -471,7 +292,7 @@ def test_a_row_that_an_earlier_run_left_unknown_stays_so() -> None:
 def quiet_after(first: Answer, policy: Policy = POLICY) -> float:
     """How long nothing is sent after this answer to row 2; rows 3 to 5 are under way."""
     world = World(scripted(row2=[first]), took=1)
-    load(world, 20, replace(policy, stop_after=99))
+    load(world, 20, policy, stop_after=99)
     return min(when for when, _ in world.sent if when >= 1) - 1
 
 
@@ -499,7 +320,7 @@ def test_retry_after_of_the_authorize_endpoint_holds_too() -> None:
 
 def test_a_retry_after_that_asks_for_nothing_holds_nobody() -> None:
     """A Retry-After of 0 holds only the row itself."""
-    assert quiet_after(answer(429, retry_after=0)) == pytest.approx(0)
+    assert quiet_after(answer(503, retry_after=0)) == pytest.approx(0)
 
 
 def test_the_longer_of_two_holds_counts() -> None:
@@ -598,7 +419,7 @@ def test_what_cannot_be_trusted_stops_the_run_at_once(reply: Reply) -> None:
 def test_the_run_stops_after_rows_that_the_api_could_not_serve() -> None:
     """The run stops after rows that the API could not serve, each after all its attempts."""
     world = World(always(BROKEN))
-    done, stopped = load(world, 20, replace(ONE_BY_ONE, stop_after=3))
+    done, stopped = load(world, 20, ONE_BY_ONE, stop_after=3)
     assert [result.attempts for result in done] == [3, 3, 3]
     assert stopped == "3 rows in a row got HTTP 503 from api.fatora.io."
     assert {row.row for _, row in world.sent} <= {2, 3, 4, 5}
@@ -689,7 +510,7 @@ def test_no_more_requests_are_sent_in_a_second_than_the_rate(rate: float, worker
 def test_further_attempts_keep_to_the_rate_too() -> None:
     """Further attempts keep to the rate too."""
     world = World(always(BROKEN), took=0.01)
-    load(world, 20, replace(POLICY, pause=0.01, stop_after=99), rate=5)
+    load(world, 20, replace(POLICY, pause=0.01), rate=5, stop_after=99)
     assert len(world.sent) == 60
     assert most_in_a_second(world) <= 5
 
@@ -741,6 +562,7 @@ def test_the_real_clock_is_the_machines() -> None:
 # Any run
 
 
+THROTTLED = answer(429, retry_after=3)
 REPLIES: list[Reply] = [
     UPDATED,
     UPDATED,
@@ -751,7 +573,7 @@ REPLIES: list[Reply] = [
     FORBIDDEN,
     UNAUTHORIZED,
     answer(201),
-    answer(429, retry_after=3),
+    THROTTLED,
     answer(503, retry_after=500),
     answer(302),
     TokenUnavailableError("HTTP 503, empty answer"),
@@ -763,7 +585,8 @@ POLICIES = st.builds(
     pause=st.sampled_from([0.1, 5]),
     pause_max=st.sampled_from([0.1, 60]),
     retry_after_max=st.just(120),
-    stop_after=st.integers(1, 12),
+    patience=st.sampled_from([5, 900]),
+    give_up=st.integers(1, 6),
     renewable=st.booleans(),
 )
 
@@ -807,7 +630,122 @@ def test_any_run_accounts_for_every_row(
     assert stopped is not None or set(ended) == {row.row for row in rows}
     assert set(sent) == set(world.written)
     for number, result in world.written.items():
-        script = (scripts[number - 2] + [scripts[number - 2][-1]] * 9)[: sent[number]]
-        assert result.attempts == sent[number] <= policy.attempts + 1
+        script = (scripts[number - 2] + [scripts[number - 2][-1]] * sent[number])[: sent[number]]
+        assert result.attempts == sent[number]
+        assert sum(reply is not THROTTLED for reply in script) <= policy.attempts + 1
         assert result.status is expected(script, before)
-        assert (result.fault is None) == (result.status is Status.SUCCESS)
+        assert (not result.faults) == (result.status is Status.SUCCESS)
+
+
+# Trouble of the API, and of some rows
+
+
+def poisonous(reply: Reply, *rows: int) -> Answering:
+    """Answers some rows with this, always, and updates the others."""
+    return lambda row: reply if row.row in rows else UPDATED
+
+
+@pytest.mark.parametrize("reply", [FORBIDDEN, BROKEN, answer(500), TIMED_OUT])
+def test_rows_that_fail_for_ever_stop_no_run_if_a_probe_succeeds(reply: Reply) -> None:
+    """Ten adjacent rows that the API never serves do not stop a run whose probes succeed."""
+    world = World(poisonous(reply, *range(5, 15)), probed=UPDATED)
+    done, stopped = load(world, 40, replace(POLICY, attempts=1))
+    assert stopped is None
+    assert {result.row for result in done if result.status is not Status.SUCCESS} == {*range(5, 15)}
+    assert world.probes >= 1
+
+
+@pytest.mark.parametrize(
+    "probed", [BROKEN, FORBIDDEN, UNREACHABLE, TIMED_OUT, answer(200, {"status": "ERROR"})]
+)
+def test_a_probe_that_fails_lets_the_run_stop(probed: Reply) -> None:
+    """A run stops if the probe does not show that the API is fine."""
+    _, stopped = load(World(always(BROKEN), probed=probed), 40, ONE_BY_ONE)
+    assert stopped == "10 rows in a row got HTTP 503 from api.fatora.io."
+
+
+def tried_before(rows: int, sessions: int = 1) -> list[PendingRow]:
+    """Rows that the API could not serve in earlier sessions."""
+    return [
+        replace(row, status=Status.UNKNOWN, attempts=3, sessions=sessions) for row in pending(rows)
+    ]
+
+
+def test_rows_that_failed_before_are_no_evidence_where_a_probe_proves_nothing() -> None:
+    """Rows that failed in an earlier session do not stop a run if its key may not list clients."""
+    world = World(always(BROKEN), probed=answer(404))
+    done, stopped = load(world, tried_before(30))
+    assert (len(done), stopped) == (30, None)
+    _, stopped = load(World(always(BROKEN), probed=answer(404)), 30)
+    assert stopped is not None
+
+
+def test_rows_that_failed_before_are_not_all_tried_while_the_api_is_down() -> None:
+    """If the probe fails as well, rows that failed in an earlier session stop the run."""
+    done, stopped = load(World(always(UNREACHABLE), probed=UNREACHABLE), tried_before(60))
+    assert stopped is not None
+    assert len(done) < 20
+
+
+def test_a_row_that_was_given_up_does_not_count() -> None:
+    """Rows that failed in as many sessions as are allowed do not count, and need no probe."""
+    world = World(always(BROKEN), probed=BROKEN)
+    done, stopped = load(world, tried_before(30, sessions=5))
+    assert (len(done), stopped, world.probes) == (30, None, 0)
+
+
+@pytest.mark.parametrize(("sessions", "codes"), [(3, 1), (4, 2), (8, 2)])
+def test_a_row_that_failed_on_several_nights_says_so(sessions: int, codes: int) -> None:
+    """From the fifth night on, the result of a row says on how many nights it was tried."""
+    world = World(always(BROKEN))
+    (result,), _ = load(world, tried_before(1, sessions))
+    repeated = Fault(Code.FAILED_REPEATEDLY, f"Tried on {sessions + 1} nights without success.")
+    assert result.faults == (result.faults[0], repeated)[:codes]
+
+
+def tripped() -> Breaker:
+    """A breaker that has tripped with an earlier file."""
+    breaker = Breaker(10, 5)
+    assert not breaker.is_cleared_by(judge_probe(BROKEN, HOST))
+    return breaker
+
+
+def test_after_trouble_the_next_file_starts_with_one_row() -> None:
+    """After trouble with one file, the next sends one row, and the others once it is updated."""
+    world = World(always(UPDATED), breaker=tripped(), took=1)
+    done, stopped = load(world, 20)
+    assert [when for when, _ in world.sent][:3] == [0, 1, 1]
+    assert (len(done), stopped) == (20, None)
+
+
+def test_trouble_that_lasts_costs_the_next_file_one_attempt() -> None:
+    """If the API is still in trouble, the next file ends after one attempt and one probe."""
+    world = World(always(TIMED_OUT), breaker=tripped(), probed=TIMED_OUT, took=30)
+    _, stopped = load(world, 20)
+    assert stopped == "1 row: no answer from api.fatora.io in time."
+    assert (len(world.sent), world.probes) == (1, 1)
+
+
+@pytest.mark.parametrize("reply", [BROKEN, FORBIDDEN])
+def test_after_trouble_a_bad_first_row_does_not_stop_the_next_file(reply: Reply) -> None:
+    """If the first row fails after trouble but a probe succeeds, the file is sent."""
+    world = World(poisonous(reply, 2), breaker=tripped(), probed=UPDATED)
+    done, stopped = load(world, 20)
+    assert (len(done), stopped) == (20, None)
+
+
+def test_tokens_that_are_valid_for_a_few_requests_stop_no_run() -> None:
+    """A row whose token expires again and again is sent until it is updated."""
+    expired = replace(UNAUTHORIZED, expired=True)
+    world = World(scripted(row2=[*[expired] * 6, UPDATED], row3=[UNAUTHORIZED, expired, UPDATED]))
+    done, stopped = load(world, 4)
+    assert stopped is None
+    assert {result.status for result in done} == {Status.SUCCESS}
+
+
+def test_a_row_that_alone_is_answered_401_is_tried_ever_more_slowly() -> None:
+    """A row that is answered 401 although others are not does not renew tokens without a pause."""
+    expired = replace(UNAUTHORIZED, expired=True)
+    world = World(scripted(row2=[expired]), took=0.01, asked=100)
+    load(world, 4)
+    assert len(world.sent) < 15

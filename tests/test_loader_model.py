@@ -18,7 +18,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from etl.load.judge import judge
+from etl.load.breaker import Breaker
+from etl.load.judge import judge, judge_probe
 from etl.load.loader import Loader, Policy
 from etl.load.pacing import Clock, Pace
 from etl.load.transport import Answer
@@ -226,11 +227,21 @@ class Loading(RuleBasedStateMachine):
     ) -> None:
         """Run the program once, until it ends, is asked to, or is killed."""
         network = Network(iter(events), self.model, workers)
-        policy = Policy(workers, attempts, 0.1, 1, 10, 4, renewable)
+        policy = Policy(workers, attempts, 0.1, 1, 10, 900, 5, renewable)
         with Journal(self.path) as journal:
             journal.recover(NOW)
             rows = journal.pending(limit)
-            loader = Loader(rows, journal, network, policy, network.stop, Pace(0, network), network)
+            loader = Loader(
+                rows,
+                journal,
+                network,
+                policy,
+                network.stop,
+                Pace(0, 0.1, 1, network),
+                Breaker(4, policy.give_up),
+                lambda: judge_probe(Answer(503, b""), "api.fatora.io"),
+                network,
+            )
             try:
                 for results in loader.run():
                     assert all(result.row not in self.model.under_way for result in results)

@@ -196,10 +196,10 @@ def test_an_update_whose_answer_was_lost_is_sent_again_by_the_next_run(tmp_path:
 
 def test_a_later_failure_does_not_make_an_unclear_update_undone(tmp_path: Path) -> None:
     """A later failure does not make an unclear update FAILED."""
-    turned_away = reply(b"{}", status=b"429 Too Many Requests")
+    turned_away = reply(b"{}", status=b"408 Request Timeout")
     with ScriptedServer([[], [turned_away]], hang_up=True) as server:
         summary = sent(server.url, tmp_path, attempts=2)
-    assert outcome(summary) == ("UNKNOWN", "API_THROTTLED")
+    assert outcome(summary) == ("UNKNOWN", "API_UNAVAILABLE")
 
 
 @pytest.mark.parametrize("retry_after", [b"-5", b"soon", b"1.5", b"", b"0", b"\xd9\xa5"])

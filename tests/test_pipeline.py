@@ -82,7 +82,7 @@ def test_invalid_row_is_never_sent(table: list[tuple[str, str, str]]) -> None:
 
 TOKEN = reply(b'{"success": true, "bearer_token": "an-invented-token"}')
 DONE = reply(b'{"status": "SUCCESS"}')
-WAIT = reply(b"", b"Retry-After: 1", status=b"429 Too Many Requests")
+WAIT = reply(b"", b"Retry-After: 1", status=b"503 Busy")
 
 
 @pytest.mark.parametrize(

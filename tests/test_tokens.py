@@ -53,8 +53,8 @@ def answer(token: str = TOKEN) -> BaseResponse:
 def test_a_given_token_is_used_as_it_is() -> None:
     """A given token is used unchanged, also after a rejection."""
     tokens = GivenToken(SecretStr(TOKEN))
-    tokens.reject(TOKEN)
-    assert tokens.current(attempt()) == TOKEN
+    tokens.reject(tokens.current(attempt()))
+    assert tokens.current(attempt()).value == TOKEN
     assert not tokens.renewable
 
 
@@ -66,7 +66,7 @@ def test_the_key_is_exchanged_as_published() -> None:
     """The key is exchanged with a GET that has the key in its own header."""
     answer()
     tokens = exchanged()
-    assert tokens.current(attempt()) == TOKEN
+    assert tokens.current(attempt()).value == TOKEN
     (call,) = responses.calls
     assert call.request.headers["api_key"] == KEY
     assert call.request.headers["Content-Type"] == "application/json"
@@ -80,7 +80,7 @@ def test_a_token_is_exchanged_once() -> None:
     """A token is fetched once, and used until the API rejects it."""
     exchange = answer()
     tokens = exchanged()
-    assert [tokens.current(attempt()) for _ in range(3)] == [TOKEN] * 3
+    assert [tokens.current(attempt()).value for _ in range(3)] == [TOKEN] * 3
     assert exchange.call_count == 1
 
 
@@ -90,9 +90,10 @@ def test_a_rejected_token_is_replaced() -> None:
     answer("first-token-of-16")
     answer("second-token-of-16")
     tokens = exchanged()
-    assert tokens.current(attempt()) == "first-token-of-16"
-    tokens.reject("first-token-of-16")
-    assert tokens.current(attempt()) == "second-token-of-16"
+    first = tokens.current(attempt())
+    assert first.value == "first-token-of-16"
+    tokens.reject(first)
+    assert tokens.current(attempt()).value == "second-token-of-16"
 
 
 @responses.activate
@@ -101,10 +102,10 @@ def test_a_token_that_was_replaced_already_is_not_replaced_again() -> None:
     answer("first-token-of-16")
     second = answer("second-token-of-16")
     tokens = exchanged()
-    tokens.current(attempt())
+    first = tokens.current(attempt())
     for _ in range(8):
-        tokens.reject("first-token-of-16")
-        assert tokens.current(attempt()) == "second-token-of-16"
+        tokens.reject(first)
+        assert tokens.current(attempt()).value == "second-token-of-16"
     assert second.call_count == 1
 
 
@@ -114,7 +115,7 @@ def test_workers_that_start_together_exchange_the_key_once() -> None:
     exchange = answer()
     tokens = exchanged()
     with ThreadPoolExecutor(8) as pool:
-        got = list(pool.map(lambda _: tokens.current(attempt()), range(8)))
+        got = list(pool.map(lambda _: tokens.current(attempt()).value, range(8)))
     assert got == [TOKEN] * 8
     assert exchange.call_count == 1
 
@@ -154,7 +155,7 @@ def test_after_a_failure_the_next_to_ask_tries_again() -> None:
     tokens = exchanged()
     with pytest.raises(TokenUnavailableError):
         tokens.current(attempt())
-    assert tokens.current(attempt()) == TOKEN
+    assert tokens.current(attempt()).value == TOKEN
 
 
 WITHOUT_A_TOKEN = [

@@ -23,10 +23,11 @@ _INDENT = 4
 
 
 class Entry(NamedTuple):
-    """A line of a table, and the sentences below it."""
+    """A line of a table, the sentences below it, and a text whose own lines are kept."""
 
     cells: Sequence[str]
     details: str = ""
+    verbatim: str = ""
 
 
 def columns() -> int:
@@ -57,7 +58,7 @@ def say_entries(header: Sequence[str], entries: Iterable[Entry], *, cut: str) ->
 
     If the table is too wide, the cells of the column ``cut`` are shortened.
     """
-    rows = [Entry([visible(cell) for cell in cells], details) for cells, details in entries]
+    rows = [each._replace(cells=[visible(cell) for cell in each.cells]) for each in entries]
     table = [header, *(row.cells for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     flexible = header.index(cut)
@@ -69,6 +70,8 @@ def say_entries(header: Sequence[str], entries: Iterable[Entry], *, cut: str) ->
         _say_cells(row.cells, widths)
         if row.details:
             say_wrapped(row.details, indent=_INDENT)
+        for line in row.verbatim.splitlines():
+            say_wrapped(line, indent=2 * _INDENT)
 
 
 def say_counts(totals: Totals) -> None:

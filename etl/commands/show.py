@@ -40,11 +40,19 @@ _INDENT = 10
 @click.option(
     "--all", "every", is_flag=True, help=f"Show all rows that were not updated, not only {_FIRST}."
 )
+@click.option(
+    "--verbose", is_flag=True, help="Also show how answers began that could not be understood."
+)
 @options.config
 @options.runs_dir
 @options.as_json
 def command(
-    run: str, every: bool, config: Path | None, runs_dir: Path | None, as_json: bool
+    run: str,
+    every: bool,
+    verbose: bool,
+    config: Path | None,
+    runs_dir: Path | None,
+    as_json: bool,
 ) -> None:
     """Show one run: its summary, and the rows that were not updated and why.
 
@@ -60,7 +68,7 @@ def command(
             console.say_json(facts)
         else:
             shown.say()
-            shown.say_rows(journal, None if every else _FIRST)
+            shown.say_rows(journal, None if every else _FIRST, verbose=verbose)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +151,20 @@ class _Run:
         for rows in self.corrects:
             say_wrapped(f"Still open after this rework: {named_open_rows(rows)}")
 
-    def say_rows(self, journal: JournalReader, most: int | None) -> None:
-        """Print the rows that were not updated, and what Fatora answered."""
+    def say_rows(self, journal: JournalReader, most: int | None, *, verbose: bool) -> None:
+        """Print the rows that were not updated, and what Fatora answered.
+
+        If ``verbose``, an answer that could not be understood is printed as it came.
+        """
         rows = list(_row_facts(journal, most))
         if not rows:
             return
         console.say()
-        say_entries(["ROW", "CLIENT", "STATUS", "CODE"], map(_entry, rows), cut="CLIENT")
+        say_entries(
+            ["ROW", "CLIENT", "STATUS", "CODE"],
+            (_entry(row, verbose=verbose) for row in rows),
+            cut="CLIENT",
+        )
         if more := self.totals.rows - self.totals.updated - len(rows):
             console.say(f"… and {more:,} more{self._place}; --all shows all")
 
@@ -200,11 +215,13 @@ def _row_facts(journal: JournalReader, most: int | None) -> Iterator[dict[str, A
             "http_status": row.http_status,
             "attempts": row.attempts,
             "time": row.time,
+            "answer": journal.excerpt(row.row),
         }
 
 
-def _entry(facts: dict[str, Any]) -> Entry:
+def _entry(facts: dict[str, Any], *, verbose: bool) -> Entry:
     cell = "" if facts["id"] is None else without_isolates(quote(facts["id"]))
     client = cell if facts["client"] is None else str(facts["client"])
     cells = [str(facts["row"]), client, facts["status"], facts["code"]]
-    return Entry(cells, facts["error"] or facts["why"])
+    verbatim = f"Answer as received:\n{facts['answer']}" if verbose and facts["answer"] else ""
+    return Entry(cells, facts["error"] or facts["why"], verbatim)

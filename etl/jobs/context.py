@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from etl.config import Settings
     from etl.jobs.target import Target
+    from etl.load.breaker import Breaker
     from etl.rows import RowResult, Status
     from etl.stopping import StopRequest
 
@@ -42,7 +43,8 @@ class Progress:
 class Context:
     """What all files of one update share.
 
-    ``command`` is what the manifest records as the command line. ``limit`` is the maximum number of
+    ``breaker`` remembers from file to file whether the API is in trouble. ``command`` is what the
+    manifest records as the command line. ``limit`` is the maximum number of
     rows to send of each file, None for all. ``again`` sends files that were already processed.
     ``results`` is the path of an extra copy of the results. ``folders`` are the folders that were
     named as inputs.
@@ -52,6 +54,7 @@ class Context:
     target: Target
     stop: StopRequest
     progress: Progress
+    breaker: Breaker
     command: str
     limit: int | None = None
     again: bool = False

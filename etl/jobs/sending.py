@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from etl.errors import ConfigError
+from etl.load.judge import judge_probe
 from etl.load.loader import Loader, Policy
 from etl.load.tokens import TokenRefusedError, TokenUnavailableError
 from etl.load.workers import Workers
@@ -13,7 +14,9 @@ from etl.rows import rows_left
 
 if TYPE_CHECKING:
     from etl.jobs.context import Context
-    from etl.load.access import Access
+    from etl.load.api import Api
+    from etl.load.judge import Reply, Verdict
+    from etl.load.pacing import Pace
     from etl.runs.journal import Journal
 
 log = logging.getLogger(__name__)
@@ -31,14 +34,16 @@ def send(journal: Journal, context: Context) -> str | None:
         return None
     api, load = context.settings.api, context.settings.load
     with context.target.connect(journal.client_ids()) as access:
-        _sign_in(access, api.retry_after_max)
+        one_api = access.api()
+        _sign_in(one_api, access.pace, api.retry_after_max)
         policy = Policy(
             workers=load.workers,
             attempts=api.attempts,
             pause=api.pause,
             pause_max=api.pause_max,
             retry_after_max=api.retry_after_max,
-            stop_after=load.stop_after,
+            patience=load.patience,
+            give_up=load.give_up,
             renewable=access.tokens.renewable,
         )
         limit = context.limit
@@ -51,6 +56,8 @@ def send(journal: Journal, context: Context) -> str | None:
                 policy,
                 context.stop,
                 access.pace,
+                context.breaker,
+                lambda: _probe(one_api),
                 on_stopping=context.progress.stopping,
             )
             for results in loader.run():
@@ -58,7 +65,17 @@ def send(journal: Journal, context: Context) -> str | None:
         return loader.stopped
 
 
-def _sign_in(access: Access, longest_wait: float) -> None:
+def _probe(api: Api) -> Verdict:
+    try:
+        reply: Reply = api.probe()
+    except Exception as error:  # noqa: BLE001 - every error is judged
+        reply = error
+    verdict = judge_probe(reply, api.host)
+    log.info("probe", extra={"fields": {"status": verdict.status, "cause": verdict.cause}})
+    return verdict
+
+
+def _sign_in(api: Api, pace: Pace, longest_wait: float) -> None:
     """Get a token before the first row.
 
     If the API cannot be reached now, each row asks for a token again, and the loader decides when
@@ -66,9 +83,9 @@ def _sign_in(access: Access, longest_wait: float) -> None:
     ``longest_wait`` seconds.
     """
     try:
-        access.api().sign_in()
+        api.sign_in()
     except TokenRefusedError as error:
         raise ConfigError(f"{error}; nothing was sent") from None
     except TokenUnavailableError as error:
-        access.pace.hold(min(error.retry_after or 0, longest_wait))
+        pace.hold(min(error.retry_after or 0, longest_wait))
         log.warning("no_token_yet")

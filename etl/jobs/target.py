@@ -79,7 +79,8 @@ def _to_api(settings: Settings, credentials: Credentials) -> Connect:
         else GivenToken(credentials.secret)
     )
     proxy = api.proxy.get_secret_value() if api.proxy else None
-    access = Access(api.url, tokens, Pace(settings.load.rate), api.timeout, proxy, api.ca_bundle)
+    pace = Pace(settings.load.rate, api.pause, api.pause_max)
+    access = Access(api.url, tokens, pace, api.timeout, proxy, api.ca_bundle)
     return lambda _client_ids: nullcontext(access)
 
 
@@ -87,7 +88,7 @@ def _to_own_sandbox(settings: Settings) -> Connect:
     # Imports a web server, which the nightly job does not need.
     from etl.sandbox.server import Sandbox  # noqa: PLC0415
 
-    pace = Pace(settings.load.rate)
+    pace = Pace(settings.load.rate, settings.api.pause, settings.api.pause_max)
 
     @contextmanager
     def connect(client_ids: Iterable[int]) -> Iterator[Access]:

@@ -22,6 +22,7 @@ from etl.jobs.summary import Summary
 from etl.jobs.target import target_of
 from etl.jobs.writing import require_place
 from etl.limits import require_room_for
+from etl.load.breaker import Breaker
 from etl.runs.folder import RunsFolder
 from etl.runs.lock import locked
 from etl.runs.refused import note_refused
@@ -84,6 +85,7 @@ def update(  # noqa: PLR0913 - each has a default, and a name in the call
         target,
         stop or StopRequest(),
         progress or Progress(),
+        Breaker(settings.load.stop_after, settings.load.give_up),
         command,
         limit,
         again,
@@ -99,9 +101,11 @@ def update(  # noqa: PLR0913 - each has a default, and a name in the call
 def update_each(sources: Iterable[Path], context: Context) -> Iterator[Summary]:
     """Send several spreadsheets in order, and yield a summary of each.
 
-    After a run that stopped early, the remaining files are not started: the cause would stop them
-    too. A file that cannot be used, or that triggers a bug, does not prevent the others from being
-    sent. The caller must have prepared and locked the runs folder.
+    After a run that stopped for a reason that is certain to stop the others too, such as a refused
+    key, the remaining files are not started. If it stopped because the API was in trouble, the next
+    file starts with one row, which shows whether it still is. A file that cannot be used, or that
+    triggers a bug, does not prevent the others from being sent. The caller must have prepared and
+    locked the runs folder.
 
     Raises:
         ConfigError: as `update_file`, for the first file only; for others it is in the summary.
@@ -113,7 +117,7 @@ def update_each(sources: Iterable[Path], context: Context) -> Iterator[Summary]:
             summary = _put_away(_update_one(source, context, is_first=number == 0), context)
         else:
             summary = Summary(source, ExitCode.STOPPED, f"Not started. {stopped}", stopped)
-        stopped = summary.stopped
+        stopped = None if context.breaker.is_half_open else summary.stopped
         in_sandbox = replace(summary.totals, sandbox=context.target.sandbox)
         yield replace(summary, totals=in_sandbox)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from etl.load.api import Api
 from etl.load.transport import Transport
+from etl.urls import is_loopback
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 class Access:
     """How to reach the API.
 
-    ``timeout`` is in seconds, for a whole attempt. ``proxy`` is a proxy's address, ``ca_bundle`` a
-    file of certificates to trust instead of the public ones. All workers share one ``pace``, also
-    across several files.
+    ``timeout`` is in seconds, for a whole attempt. ``proxy`` is a proxy's address, which is not
+    used for an API on this machine, and ``ca_bundle`` a file of certificates to trust instead of
+    the public ones. All workers share one ``pace``, also across several files.
     """
 
     url: str
@@ -33,4 +34,5 @@ class Access:
 
     def api(self) -> Api:
         """Return the API over a new connection, for one thread."""
-        return Api(self.url, self.tokens, Transport(self.timeout, self.proxy, self.ca_bundle))
+        proxy = None if is_loopback(self.url) else self.proxy  # which would call itself
+        return Api(self.url, self.tokens, Transport(self.timeout, proxy, self.ca_bundle))

@@ -10,16 +10,25 @@ import io
 import re
 import time
 import zlib
+from base64 import b64encode
 from contextlib import suppress
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import httptools
 import requests
 from requests.adapters import HTTPAdapter
 from requests.structures import CaseInsensitiveDict
 
-from etl.load.wire import NotConnectedError, connect, connecting, left_until, secured
+from etl.load.wire import (
+    NotConnectedError,
+    ProxyRefusedError,
+    connect,
+    connecting,
+    left_until,
+    secured,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,12 +40,16 @@ _LONGEST_HEAD = 1 << 18  # bytes; the most, too, that may come between the chunk
 _PORTS = {"http": 80, "https": 443}
 _VERSION = b"HTTP/1."
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
-# White space before a colon, or a whole line without one. Servers write both, llhttp refuses both,
-# and neither changes what the answer says.
-_UNTIDY = re.compile(rb"(\r\n[^:\r\n]*?)[ \t]+(?=:)|\r\n[^:\r\n]+(?=\r\n)")
+# White space before a colon, or a line that does not begin with a name (RFC 9110, 5.6.2) and a
+# colon. Servers write both, llhttp refuses both, and neither changes what the answer says.
+_NAME = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_UNTIDY = re.compile(
+    rb"^(?!HTTP/|%b:)(?:(%b)[ \t]+(?=:)|[^\r\n]+\r\n)" % (_NAME, _NAME), re.MULTILINE
+)
 _LENGTHS = frozenset({b"content-length", b"transfer-encoding"})
 _COMPRESSED = frozenset({b"gzip", b"x-gzip", b"deflate"})
-_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+_GZIP = b"\x1f\x8b\x08"  # how gzip begins (RFC 1952, 2.3.1), which no JSON does
+_WINDOWS = (32 + zlib.MAX_WBITS, -zlib.MAX_WBITS)  # gzip or zlib, else what some take for deflate
 _FIRST_FINAL_STATUS = 200  # those below are interim: RFC 9110, 15.2
 
 
@@ -47,8 +60,9 @@ class BrokenAnswerError(Exception):
 class _IncomingAnswer:
     """An answer as it comes in: ``feed`` it until ``is_complete``.
 
-    ``is_last`` means that its connection can take no other request. Header names are in lower case;
-    of a header that comes twice, the first counts. The ``on_…`` methods are called by llhttp.
+    ``is_last`` means that its connection can take no other request. Header names are in lower case.
+    Of a header that comes twice the first counts, but all of Retry-After, as one list (RFC 9110,
+    5.3). The ``on_…`` methods are called by llhttp.
     """
 
     def __init__(self) -> None:
@@ -65,9 +79,9 @@ class _IncomingAnswer:
     def body(self) -> bytes:
         """The body, cut one byte above the limit; unpacked if it is compressed."""
         raw = bytes(self._body[: LONGEST_BODY + 1])
-        if self.headers.get(b"content-encoding", b"").lower() in _COMPRESSED:
-            with suppress(zlib.error):
-                return zlib.decompressobj(_GZIP_OR_ZLIB).decompress(raw, LONGEST_BODY + 1)
+        encoding = self.headers.get(b"content-encoding", b"").lower()
+        if encoding in _COMPRESSED or raw.startswith(_GZIP):
+            return _unpacked(raw)
         return raw
 
     def feed(self, data: bytes) -> None:
@@ -109,7 +123,10 @@ class _IncomingAnswer:
             raise BrokenAnswerError("another answer follows")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.setdefault(name.lower(), value.strip())
+        name, value = name.lower(), value.strip()
+        if name == b"retry-after" and name in self.headers:
+            value = self.headers.pop(name) + b", " + value
+        self.headers.setdefault(name, value)
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
@@ -127,6 +144,21 @@ class _IncomingAnswer:
             self.is_last = not self._parser.should_keep_alive()
 
 
+def _unpacked(packed: bytes) -> bytes:
+    """Return what was compressed, cut one byte above the limit.
+
+    What is cut short, or is not compressed at all, is returned as it is: its beginning alone could
+    look like a whole answer.
+    """
+    for window in _WINDOWS:
+        unpacker = zlib.decompressobj(window)
+        with suppress(zlib.error):
+            body = unpacker.decompress(packed, LONGEST_BODY + 1)
+            if len(body) > LONGEST_BODY or (unpacker.eof and not unpacker.unused_data):
+                return body
+    return packed
+
+
 class DeadlineAdapter(HTTPAdapter):
     """An adapter for one thread, which keeps one connection.
 
@@ -137,7 +169,7 @@ class DeadlineAdapter(HTTPAdapter):
     def __init__(self, proxy: str | None, bundle: str) -> None:
         super().__init__()
         self._proxy, self._bundle = proxy, bundle
-        self._proxy_headers = self.proxy_headers(proxy) if proxy else {}
+        self._authorization = _authorization(urlsplit(proxy)) if proxy else {}
         self._origin: list[str] = []
         self._stream: Stream | None = None
 
@@ -189,14 +221,12 @@ class DeadlineAdapter(HTTPAdapter):
                 self.close()
         return answer
 
-    def _written(self, request: requests.PreparedRequest) -> bytes:
+    @staticmethod
+    def _written(request: requests.PreparedRequest) -> bytes:
         """Return a request in one piece: most fit into one packet."""
-        url, body = str(request.url), request.body or b""
-        scheme, _, host, *path = url.split("/", 3)
-        target, headers = "/" + "".join(path), {"Host": host, **request.headers}
-        if self._proxy and scheme == "http:":  # without a tunnel: RFC 9112, 3.2.2
-            target, headers = url, {**headers, **self._proxy_headers}
-        head = _head(str(request.method), target, headers)
+        _, _, host, *path = str(request.url).split("/", 3)
+        headers, body = {"Host": host, **request.headers}, request.body or b""
+        head = _head(str(request.method), "/" + "".join(path), headers)
         return head + (body.encode() if isinstance(body, str) else body)
 
     def _connected(self, url: str, deadline: float) -> Stream:
@@ -210,32 +240,66 @@ class DeadlineAdapter(HTTPAdapter):
         return self._stream
 
     def _opened(self, url: str, deadline: float) -> Stream:
-        """Return a new connection: straight, or through a proxy, which may itself speak TLS."""
-        target, first = urlsplit(url), urlsplit(self._proxy or url)
-        with connecting("proxy: " if self._proxy else ""):
-            stream = connect(str(first.hostname), first.port or _PORTS[first.scheme], deadline)
-        try:
-            if self._proxy and first.scheme == "https":
-                stream = secured(stream, str(first.hostname), self._bundle, deadline)
-            if self._proxy and target.scheme == "https":
-                self._open_tunnel(stream, target, deadline)
-            if target.scheme == "https":
-                stream = secured(stream, str(target.hostname), self._bundle, deadline)
-        except BaseException:
-            stream.close()
-            raise
-        return stream
+        """Return a new connection: straight, or through a proxy's tunnel."""
+        target = urlsplit(url)
+        if not self._proxy:
+            return self._secured(_connect(target, deadline), target, deadline)
+        proxy = urlsplit(self._proxy)
+        with connecting("proxy: "):
+            stream = self._secured(_connect(proxy, deadline), proxy, deadline)
+        self._open_tunnel(stream, target, deadline)
+        return self._secured(stream, target, deadline)
+
+    def _secured(self, stream: Stream, place: SplitResult, deadline: float) -> Stream:
+        """Return a connection to a place, with TLS if its address asks for that."""
+        if place.scheme != "https":
+            return stream
+        return secured(stream, str(place.hostname), self._bundle, deadline)
 
     def _open_tunnel(self, stream: Stream, target: SplitResult, deadline: float) -> None:
-        """Ask a proxy for a tunnel: RFC 9110, 9.3.6."""
+        """Have the proxy at the other end connect this stream to the target: RFC 9110, 9.3.6.
+
+        Raises:
+            NotConnectedError: it does not; the stream was closed.
+        """
+        try:
+            with connecting("proxy: "):
+                status = self._ask_for_tunnel(stream, target, deadline)
+            if status not in range(200, 300):
+                refused = status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED
+                kind = ProxyRefusedError if refused else NotConnectedError
+                raise kind(f"the proxy answered HTTP {status}", insecure=False)
+        except NotConnectedError:
+            stream.close()
+            raise
+
+    def _ask_for_tunnel(self, stream: Stream, target: SplitResult, deadline: float) -> int:
+        """Return the status of the proxy's answer."""
         authority = target.netloc if target.port else f"{target.netloc}:{_PORTS[target.scheme]}"
-        head = _head("CONNECT", authority, {"Host": authority, **self._proxy_headers})
-        stream.write(head, deadline)
+        headers = {"Host": authority, **self._authorization}
+        stream.write(_head("CONNECT", authority, headers), deadline)
         answer = _IncomingAnswer()
-        while not answer.status:
-            answer.feed(stream.read(deadline))
-        if answer.status not in range(200, 300):
-            raise NotConnectedError(f"the proxy answered HTTP {answer.status}", insecure=False)
+        try:
+            while not answer.status:
+                answer.feed(stream.read(deadline))
+        except BrokenAnswerError as error:
+            raise NotConnectedError(str(error), insecure=False) from None
+        return answer.status
+
+
+def _authorization(proxy: SplitResult) -> dict[str, str]:
+    """Return the header with a proxy's user name and password, if its address has them.
+
+    Source: RFC 7617, in UTF-8. The method of requests fails for letters beyond Latin-1.
+    """
+    if not proxy.username:
+        return {}
+    both = f"{unquote(proxy.username)}:{unquote(proxy.password or '')}"
+    return {"Proxy-Authorization": f"Basic {b64encode(both.encode()).decode()}"}
+
+
+def _connect(place: SplitResult, deadline: float) -> Stream:
+    return connect(str(place.hostname), place.port or _PORTS[place.scheme], deadline)
 
 
 def _head(method: str, target: str, headers: Mapping[str, str | bytes]) -> bytes:

@@ -18,9 +18,10 @@ from etl.load.wording import in_words
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from etl.load.tokens import Tokens
+    from etl.load.tokens import Token, Tokens
     from etl.load.transport import Answer, Attempt, Transport
 
+_REFUSALS = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
@@ -50,18 +51,30 @@ class Api:
         answer = attempt.send(
             "PUT",
             f"{self._url}/clients/{client_id:d}",
-            {"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+            {"Authorization": f"Bearer {token.value}", "Content-Type": "application/json"},
             _ENCODER.encode(body).encode(),
         )
-        if answer.http_status == HTTPStatus.UNAUTHORIZED:
-            self._tokens.reject(token)
-        return replace(answer, credential=token)
+        return self._answered(answer, token)
+
+    def probe(self) -> Answer:
+        """Ask for any one client, to find out whether credentials and service are fine.
+
+        Raises:
+            TokenRefusedError, TokenUnavailableError: there is no token.
+            Exception: what `Attempt.send` raises.
+        """
+        attempt = self._transport.attempt()
+        answer = self._read_with(self._tokens.current(attempt), attempt)
+        if answer.expired and self._tokens.renewable:
+            answer = self._read_with(self._tokens.current(attempt), attempt)
+        return answer
 
     def sign_in(self) -> None:
         """Get a token before anything is sent. If it seems expired, ask the API whether it is.
 
         Raises:
-            TokenRefusedError, TokenUnavailableError: there is none.
+            TokenRefusedError: there is none, because the API refuses the key or the token.
+            TokenUnavailableError: the API could not be asked, so whether there is one is unknown.
         """
         attempt = self._transport.attempt()
         try:
@@ -71,21 +84,32 @@ class Api:
         except Exception:  # noqa: BLE001 - after any error, the API could not be asked
             raise TokenUnavailableError("no answer") from None
 
-    def _require_unexpired(self, token: str, attempt: Attempt) -> None:
-        expiry = expiry_of(token)
+    def _require_unexpired(self, token: Token, attempt: Attempt) -> None:
+        expiry = expiry_of(token.value)
         if expiry is None or expiry >= datetime.now(UTC):
             return
         answer = self._read_with(token, attempt)  # this machine's clock may be wrong
-        if answer.http_status != HTTPStatus.OK:
+        if answer.http_status in _REFUSALS:
             raise TokenRefusedError(
                 f"the bearer token expired at {expiry:%Y-%m-%d %H:%M} UTC: {in_words(answer)}"
             )
+        if answer.http_status != HTTPStatus.OK:
+            number = answer.http_status
+            raise TokenUnavailableError(in_words(answer), answer.retry_after, number)
 
-    def _read_with(self, token: str, attempt: Attempt) -> Answer:
-        """Read any one client, to find out whether the API accepts the token.
+    def _read_with(self, token: Token, attempt: Attempt) -> Answer:
+        """Read any one client.
 
         Source of the request: fatora.io/api/getAllClients.php.
         """
         url = f"{self._url}/clients?page=1&page_size=1"
-        answer = attempt.send("GET", url, {"Authorization": f"Bearer {token}"})
-        return replace(answer, credential=token)
+        answer = attempt.send("GET", url, {"Authorization": f"Bearer {token.value}"})
+        return self._answered(answer, token)
+
+    def _answered(self, answer: Answer, token: Token) -> Answer:
+        refused = answer.http_status == HTTPStatus.UNAUTHORIZED
+        if refused:
+            self._tokens.reject(token)
+        elif answer.http_status == HTTPStatus.OK:
+            token.accepted = True
+        return replace(answer, credential=token.value, expired=refused and token.accepted)

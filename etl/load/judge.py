@@ -9,18 +9,20 @@ answer                                          status    code                  
 200, JSON object, status SUCCESS, this client   SUCCESS
 200, JSON object, status another word           REJECTED  API_REJECTED
 200, about another client                       UNKNOWN   API_MISMATCH           halts
-any other 2xx or 200; a web page halts          UNKNOWN   API_UNREADABLE
+any other 2xx or 200; HTML or XML halts         UNKNOWN   API_UNREADABLE
 3xx                                             FAILED    API_REDIRECT           halts
 401                                             FAILED    API_AUTH               renewed
-403, 407                                        FAILED    API_AUTH
+403                                             FAILED    API_AUTH
+407                                             FAILED    NETWORK_UNREACHABLE    halts
 408, 425                                        FAILED    API_UNAVAILABLE        yes
-429                                             FAILED    API_THROTTLED          yes
+429, also for a token                           FAILED    API_THROTTLED          yes
 404                                             REJECTED  API_NOT_FOUND
 409                                             REJECTED  API_CONFLICT
 other 4xx                                       REJECTED  API_REJECTED
 500, 502, 503, 504                              UNKNOWN   API_UNAVAILABLE        yes
 other 5xx                                       UNKNOWN   API_UNAVAILABLE
-no connection; because of TLS halts             FAILED    NETWORK_UNREACHABLE    yes
+no connection                                   FAILED    NETWORK_UNREACHABLE    yes
+no connection, because of TLS or a proxy's 407  FAILED    NETWORK_UNREACHABLE    halts
 no token available now                          FAILED    API_UNAVAILABLE        yes
 no token, because the key is refused            FAILED    API_AUTH               halts
 no answer in time                               UNKNOWN   NETWORK_TIMEOUT        yes
@@ -40,8 +42,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from etl.codes import Code
 from etl.load.tokens import TokenRefusedError, TokenUnavailableError
 from etl.load.transport import Answer
-from etl.load.wire import NotConnectedError
-from etl.load.wording import in_words, is_web_page, masked, redirect_target
+from etl.load.wire import NotConnectedError, ProxyRefusedError
+from etl.load.wording import excerpt, in_words, is_markup, masked, redirect_target
 from etl.rows import SEPARATOR, Status
 from etl.text import quote, quoted_together
 
@@ -57,7 +59,8 @@ _PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 # What a status other than 200 means by itself (RFC 9110, 15); the first match counts.
 _MEANINGS: list[tuple[Container[int], Status, Code]] = [
     (range(300, 400), Status.FAILED, Code.API_REDIRECT),
-    ({401, 403, 407}, Status.FAILED, Code.API_AUTH),
+    ({401, 403}, Status.FAILED, Code.API_AUTH),
+    ({407}, Status.FAILED, Code.NETWORK_UNREACHABLE),
     ({408, 425}, Status.FAILED, Code.API_UNAVAILABLE),
     ({429}, Status.FAILED, Code.API_THROTTLED),
     ({404}, Status.REJECTED, Code.API_NOT_FOUND),
@@ -69,6 +72,10 @@ _MEANINGS: list[tuple[Container[int], Status, Code]] = [
 # Only their messages are quoted: that of any other exception may contain the token.
 _QUOTABLE = (NotConnectedError, TokenRefusedError, TokenUnavailableError)
 
+_PROXY_REFUSED = (
+    "The proxy did not accept the job's user name and password (HTTP 407)."
+    " Check the proxy's address ([api] proxy)."
+)
 _NAMES = {"notes": ["notes", "note"]}  # keys in an answer that differ from the key in the request
 
 
@@ -79,9 +86,11 @@ class Verdict:
     ``stored_differently`` means that the API confirmed the update, but with other values, which
     ``warning`` names. ``cause`` is why the row was not served, with HTTP status and host, such as
     ``HTTP 503 from api.fatora.io``. It does not quote the API, so that it may be logged; ``answer``
-    does. ``again`` is whether another attempt may help, ``retry_after`` how many seconds the API
-    asks to wait, and ``renew`` whether a new token may help. ``halt`` says in full sentences why
-    the run must stop at once, if it must.
+    does. ``excerpt`` is how the answer begins if it is not the JSON that Fatora documents; it may
+    hold personal data. ``again`` is whether another attempt may help, ``retry_after`` how many
+    seconds the API asks to wait, and ``renew`` whether a new token may help; ``expired`` means that
+    the API has accepted the refused token before. ``halt`` says in full sentences why the run must
+    stop at once, if it must.
     """
 
     status: Status
@@ -91,10 +100,12 @@ class Verdict:
     stored_differently: bool = False
     cause: str = ""
     answer: str = ""
+    excerpt: str = ""
     http_status: int | None = None
     again: bool = False
     retry_after: float | None = None
     renew: bool = False
+    expired: bool = False
     halt: str | None = None
 
 
@@ -103,6 +114,18 @@ def judge(reply: Reply, sent: PendingRow, host: str) -> Verdict:
     if isinstance(reply, Answer):
         return _judge_answer(reply, sent, host)
     return _judge_failure(reply, host)
+
+
+def judge_probe(reply: Reply, host: str) -> Verdict:
+    """Return what a host's reply to a probe means: SUCCESS if credentials and service are fine."""
+    if not isinstance(reply, Answer):
+        return _judge_failure(reply, host)
+    if reply.http_status != HTTPStatus.OK:
+        return _not_updated(reply, host, *_meaning_of_status(reply.http_status))
+    facts = _documented(reply)
+    if facts is None or facts.get("status") != "SUCCESS":
+        return _not_updated(reply, host, Status.UNKNOWN, Code.API_UNREADABLE)
+    return Verdict(Status.SUCCESS, http_status=reply.http_status)
 
 
 def _judge_failure(error: Exception, host: str) -> Verdict:
@@ -125,7 +148,8 @@ def _meaning_of_failure(error: Exception, host: str) -> tuple[Status, Code, str]
     if isinstance(error, TokenRefusedError):
         return Status.FAILED, Code.API_AUTH, f"no bearer token from {host}"
     if isinstance(error, TokenUnavailableError):
-        return Status.FAILED, Code.API_UNAVAILABLE, f"no bearer token from {host} ({error})"
+        code = Code.API_THROTTLED if error.throttled else Code.API_UNAVAILABLE
+        return Status.FAILED, code, f"no bearer token from {host} ({error.cause})"
     if isinstance(error, NotConnectedError):
         return Status.FAILED, Code.NETWORK_UNREACHABLE, f"no connection to {host} ({error})"
     if isinstance(error, TimeoutError):
@@ -136,6 +160,8 @@ def _meaning_of_failure(error: Exception, host: str) -> tuple[Status, Code, str]
 def _halt_of_failure(error: Exception, host: str) -> str | None:
     if isinstance(error, TokenRefusedError):
         return f"The bearer token had to be renewed, but {error}."
+    if isinstance(error, ProxyRefusedError):
+        return _PROXY_REFUSED
     if isinstance(error, NotConnectedError) and error.insecure:
         return (
             f"The TLS connection to {host} cannot be trusted ({error})."
@@ -162,10 +188,12 @@ def _not_updated(answer: Answer, host: str, status: Status, code: Code) -> Verdi
         f"{code.meaning} ({in_words(answer)}).",
         cause=cause,
         answer=in_words(answer, host),
+        excerpt=excerpt(answer) if _documented(answer) is None else "",
         http_status=number,
         again=number in _PASSING,
         retry_after=answer.retry_after,
         renew=number == HTTPStatus.UNAUTHORIZED,
+        expired=answer.expired,
         halt=_halt_of_answer(answer, host),
     )
 
@@ -183,7 +211,9 @@ def _halt_of_answer(answer: Answer, host: str) -> str | None:
             f"HTTP {answer.http_status} from {host} points to {redirect_target(answer)}:"
             " redirects are never followed. Check the API address ([api] url)."
         )
-    if answer.http_status in range(200, 300) and is_web_page(answer):
+    if answer.http_status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        return _PROXY_REFUSED
+    if answer.http_status in range(200, 300) and is_markup(answer):
         return (
             f"A web page answered instead of Fatora ({in_words(answer, host)})."
             " Check the API address ([api] url) and the proxy."
@@ -192,8 +222,8 @@ def _halt_of_answer(answer: Answer, host: str) -> str | None:
 
 
 def _judge_ok(answer: Answer, sent: PendingRow, host: str) -> Verdict:
-    facts = _json_object(answer)
-    if facts is None or not isinstance(facts.get("status"), str):
+    facts = _documented(answer)
+    if facts is None:
         return _not_updated(answer, host, Status.UNKNOWN, Code.API_UNREADABLE)
     echoes = _echoes(facts.get("client"))
     others = [echo["id"] for echo in echoes if _is_another(echo.get("id"), sent.client_id)]
@@ -204,6 +234,7 @@ def _judge_ok(answer: Answer, sent: PendingRow, host: str) -> Verdict:
             Code.API_MISMATCH,
             f"{Code.API_MISMATCH.meaning} (HTTP 200: client {other}).",
             cause=f"an answer from {host} about another client (HTTP 200)",
+            excerpt=excerpt(answer),
             http_status=answer.http_status,
             halt=f"{Code.API_MISMATCH.meaning} (HTTP 200 from {host}). {Code.API_MISMATCH.fix}",
         )
@@ -254,14 +285,15 @@ def _nfc(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def _json_object(answer: Answer) -> dict[str, Any] | None:
+def _documented(answer: Answer) -> dict[str, Any] | None:
+    """Return the JSON object of an answer if it has a status in words, as Fatora documents it."""
     if answer.too_long:
         return None
     try:
         facts = _DECODER.decode(answer.body.removeprefix(BOM_UTF8).decode())
     except (ValueError, RecursionError):
         return None
-    return facts if isinstance(facts, dict) else None
+    return facts if isinstance(facts, dict) and isinstance(facts.get("status"), str) else None
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

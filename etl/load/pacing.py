@@ -8,6 +8,7 @@ import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from etl.load.throttle import Throttle
 from etl.text import counted
 
 _JITTER = 0.25
@@ -33,33 +34,84 @@ class Clock:
 class Pace:
     """When the next request of any worker and file may be sent, by the rate and by holds."""
 
-    def __init__(self, rate: float, clock: Clock | None = None) -> None:
-        """Make a pace of ``rate`` requests per second; 0 means no limit."""
-        self._rate = rate
+    def __init__(
+        self, rate: float, pause: float = 0.5, pause_max: float = 60, clock: Clock | None = None
+    ) -> None:
+        """Make a pace of ``rate`` requests per second; 0 means no limit.
+
+        After answers 429 that do not say how long to wait, the pauses grow from ``pause`` to
+        ``pause_max`` seconds.
+        """
+        self._rate = rate or math.inf
+        self._pause, self._pause_max = pause, pause_max
         self._clock = clock or Clock()
+        self._throttle = Throttle(self._clock)
         self._not_before = 0.0
 
     @property
     def is_set(self) -> bool:
         """Whether there is a rate limit."""
-        return self._rate > 0
+        return self._limit < math.inf
 
     @property
     def seconds_left(self) -> float:
         """The seconds until a request may be sent; 0 or less if one may be sent now."""
         return self._not_before - self._clock.ticks()
 
-    def take(self) -> None:
-        """Count a request that is sent now."""
-        if self._rate:
+    @property
+    def is_trial(self) -> bool:
+        """Whether the next request must be answered before another one is sent."""
+        return self._throttle.is_closed
+
+    @property
+    def reopened(self) -> int:
+        """How often requests got through again after answers 429."""
+        return self._throttle.reopened
+
+    @property
+    def closed_for(self) -> float:
+        """The seconds for which every answer has been a 429; 0 if others came."""
+        return self._throttle.closed_for
+
+    def start(self) -> None:
+        """Take note that sending starts, with the rows of another file."""
+        self._throttle.start()
+
+    def take(self) -> float:
+        """Count a request that is sent now, and return the time."""
+        now = self._clock.ticks()
+        self._throttle.sending()
+        if self.is_set:
             # From when it was due, not from now, because small delays would add up.
-            now = self._clock.ticks()
             due = self._not_before if now - self._not_before < _LONGEST_DELAY else now
-            self._not_before = due + 1 / self._rate
+            self._not_before = due + 1 / self._limit
+        return now
+
+    def answered(self, sent: float) -> None:
+        """Take note of an answer other than 429 to a request that was ``sent`` then."""
+        self._throttle.let_through(sent)
+
+    def throttle(self, sent: float, asked: float) -> float:
+        """Slow down after a 429 to a request that was ``sent`` then, and ``asked`` to wait.
+
+        Returns the seconds for which nothing is sent; 0 if an earlier 429 to requests that were
+        under way at the same time has begun that pause. Without a wait that the API asks for,
+        pauses grow from one to the next.
+        """
+        if not self._throttle.refuse(sent):
+            self.hold(asked)
+            return 0
+        seconds = asked or _jittered(self._throttle.pause(self._pause), self._pause_max)
+        self.hold(seconds)
+        return seconds
 
     def hold(self, seconds: float) -> None:
         """Let nothing be sent for this long."""
         self._not_before = max(self._not_before, self._clock.ticks() + seconds)
+
+    @property
+    def _limit(self) -> float:
+        return min(self._rate, self._throttle.rate)
 
 
 def pause_before(attempt: int, first: float, longest: float) -> float:
@@ -68,8 +120,11 @@ def pause_before(attempt: int, first: float, longest: float) -> float:
     It is ``first`` seconds before the second attempt and doubles before each further one, up to
     ``longest``. It varies by a quarter, so that workers do not all come back at once.
     """
-    exponent = min(attempt - 2, 32)
-    pause = min(first * 2.0**exponent, longest / (1 + _JITTER))
+    return _jittered(first * 2.0 ** min(attempt - 2, 32), longest)
+
+
+def _jittered(pause: float, longest: float) -> float:
+    pause = min(pause, longest / (1 + _JITTER))
     return pause * random.uniform(1 - _JITTER, 1 + _JITTER)  # noqa: S311
 
 
@@ -83,6 +138,14 @@ def wait_in_words(seconds: float, now: float) -> str:
     end = datetime.fromtimestamp(math.ceil((now + seconds) / _MINUTE) * _MINUTE, UTC)
     day = f"{end:%d %b}, " if seconds >= _DAY else ""
     return f"Fatora asked us to wait {_duration(seconds)}. Run again after {day}{end:%H:%M} UTC."
+
+
+def only_throttled_in_words(seconds: float, answer: str) -> str:
+    """Return that the API has answered 429 to everything for so long, and what to do."""
+    return (
+        f"Fatora has answered every request for {_duration(seconds)} that there are too many"
+        f" ({answer}). Run again later, or with a lower [load] rate."
+    )
 
 
 def _duration(seconds: float) -> str:

@@ -9,7 +9,7 @@ import json
 import re
 import time
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from threading import Lock
@@ -44,13 +44,25 @@ class TokenRefusedError(Exception):
 class TokenUnavailableError(Exception):
     """The Authorize endpoint gave no answer about the key; nothing was sent for any client.
 
-    The message says why in a few words. ``retry_after`` is how many seconds the API asks to wait,
-    if it does.
+    The message says why in a few words, and may quote the API; ``cause`` does not. ``retry_after``
+    is how many seconds the API asks to wait, if it does; ``throttled`` means that it answered 429.
     """
 
-    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self, reason: str, retry_after: float | None = None, http_status: int | None = None
+    ) -> None:
         super().__init__(reason)
         self.retry_after = retry_after
+        self.throttled = http_status == HTTPStatus.TOO_MANY_REQUESTS
+        self.cause = reason if http_status is None else f"HTTP {http_status}"
+
+
+@dataclass(slots=True)
+class Token:
+    """A bearer token; ``accepted`` once the API has accepted it for any request."""
+
+    value: str = field(repr=False)
+    accepted: bool = False
 
 
 class Tokens(Protocol):
@@ -60,10 +72,10 @@ class Tokens(Protocol):
     def renewable(self) -> bool:
         """Whether a token that was refused can be replaced."""
 
-    def current(self, attempt: Attempt) -> str:
+    def current(self, attempt: Attempt) -> Token:
         """Return the token to use now."""
 
-    def reject(self, token: str) -> None:
+    def reject(self, token: Token) -> None:
         """Report that the API did not accept this token."""
 
 
@@ -73,13 +85,13 @@ class GivenToken:
     renewable = False
 
     def __init__(self, token: SecretStr) -> None:
-        self._token = token
+        self._token = Token(token.get_secret_value())
 
-    def current(self, _attempt: Attempt) -> str:
+    def current(self, _attempt: Attempt) -> Token:
         """Return the token."""
-        return self._token.get_secret_value()
+        return self._token
 
-    def reject(self, token: str) -> None:
+    def reject(self, token: Token) -> None:
         """Do nothing, since there is no other token."""
 
 
@@ -91,11 +103,11 @@ class ExchangedToken:
     def __init__(self, api_key: SecretStr, base_url: str) -> None:
         self._api_key = api_key
         self._url = f"{base_url}/Authorization/Authorize"
-        self._token: str | None = None
+        self._token: Token | None = None
         self._failure: tuple[float, Exception] | None = None  # the latest, and when
         self._lock = Lock()
 
-    def current(self, attempt: Attempt) -> str:
+    def current(self, attempt: Attempt) -> Token:
         """Return the token, after exchanging the key for one if necessary.
 
         Raises:
@@ -108,16 +120,16 @@ class ExchangedToken:
                 if self._failure and self._failure[0] > started:
                     raise self._failure[1]  # it failed while this worker waited for it
                 try:
-                    self._token = self._exchange(attempt)
+                    self._token = Token(self._exchange(attempt))
                 except Exception as error:
                     self._failure = time.monotonic(), error
                     raise
             return self._token
 
-    def reject(self, token: str) -> None:
+    def reject(self, token: Token) -> None:
         """Drop the token, unless another worker has replaced it already."""
         with self._lock:
-            if self._token == token:
+            if self._token is token:
                 self._token = None
 
     @contextmanager
@@ -147,7 +159,7 @@ class ExchangedToken:
 
     def _refusal(self, answer: Answer) -> TokenRefusedError | TokenUnavailableError:
         if answer.http_status not in {HTTPStatus.OK, *_REFUSALS} - _SLOW_DOWN:
-            return TokenUnavailableError(_quoted(answer), answer.retry_after)
+            return TokenUnavailableError(_quoted(answer), answer.retry_after, answer.http_status)
         words = _quoted(answer, urlsplit(self._url).netloc)
         if _may_concern_key(answer):
             return TokenRefusedError(f"the API key was refused: {words}")

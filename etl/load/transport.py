@@ -6,6 +6,7 @@ kept, requests not repeated, and at most 1 MiB of an answer is read.
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -29,12 +30,16 @@ _HEADERS = {
 }
 
 
+_COMMA = re.compile(r",(?![^,]*:)")  # between two values, but not within a date
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """An answer of the API; ``retry_after`` is how many seconds it asks to wait, if it does.
 
     ``location`` is where a redirect points. ``credential`` is the key or token that was sent:
-    nothing that is stored or shown of the answer may repeat it.
+    nothing that is stored or shown of the answer may repeat it. ``expired`` means that the API
+    refuses this token now, but has accepted it before.
     """
 
     http_status: int
@@ -43,6 +48,7 @@ class Answer:
     too_long: bool = False
     location: str = ""
     credential: str = field(default="", repr=False)
+    expired: bool = False
 
 
 class Transport:
@@ -97,6 +103,11 @@ class Attempt:
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds to wait; a date is compared with the API's clock, as ours may be wrong."""
+    """Return the seconds to wait: the longest, where a proxy and the API both ask.
+
+    A date is compared with the API's clock, as ours may be wrong.
+    """
     value = headers.get("Retry-After")
-    return None if value is None else seconds_asked_for(value, headers.get("Date"))
+    if value is None:
+        return None
+    return max(seconds_asked_for(each, headers.get("Date")) for each in _COMMA.split(value))

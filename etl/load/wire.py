@@ -13,15 +13,22 @@ import ssl
 import time
 from concurrent.futures import Future
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cache
 from threading import Thread
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from weakref import finalize
 
+from etl.text import quote
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 _CHUNK = 1 << 16  # bytes; a TLS record has at most 16 KiB (RFC 8446, 5.1)
+_TLS_RECORDS = range(20, 24)  # what the first byte of a TLS record may be (RFC 8446, B.1)
+# OpenSSL's numbers for why a certificate is not trusted, from its x509_vfy.h.
+_NOT_YET_VALID, _EXPIRED, _SELF_SIGNED = 9, 10, 18
+_UNKNOWN_AUTHORITY, _OTHER_HOST = frozenset({2, 19, 20, 21}), frozenset({62, 64})
 _Result = TypeVar("_Result")
 
 
@@ -34,6 +41,10 @@ class NotConnectedError(Exception):
     def __init__(self, reason: str, *, insecure: bool) -> None:
         super().__init__(reason)
         self.insecure = insecure
+
+
+class ProxyRefusedError(NotConnectedError):
+    """The proxy wants a user name and a password, or other ones (407: RFC 9110, 15.5.8)."""
 
 
 class Stream(Protocol):
@@ -126,9 +137,11 @@ class _TlsStream:
     def __init__(self, below: Stream, bundle: str, host: str, deadline: float) -> None:
         self._below = below
         self._received, self._to_send = ssl.MemoryBIO(), ssl.MemoryBIO()
-        context = _trusting(bundle)
+        context = trusting(bundle)
         self._tls = context.wrap_bio(self._received, self._to_send, server_hostname=host)
-        self._run(self._tls.do_handshake, deadline)
+        self._first = b""  # what came first, to recognise a port that does not speak TLS
+        with connecting("TLS: "):
+            self._handshake(host, deadline)
 
     def read(self, deadline: float) -> bytes:
         try:
@@ -145,6 +158,29 @@ class _TlsStream:
     def close(self) -> None:
         self._below.close()
 
+    def _handshake(self, host: str, deadline: float) -> None:
+        try:
+            self._run(self._tls.do_handshake, deadline)
+        except ssl.SSLCertVerificationError as error:
+            reason = _distrust(error, self._presented(), host)
+            raise NotConnectedError(reason, insecure=True) from None
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            raise NotConnectedError("the connection was closed", insecure=False) from None
+        except ssl.SSLError:
+            if self._first and self._first[0] not in _TLS_RECORDS:
+                speaks = "speaks plain HTTP" if self._first[:5] == b"HTTP/" else "speaks no TLS"
+                raise NotConnectedError(f"the port {speaks}", insecure=True) from None
+            raise
+
+    def _presented(self) -> list[dict[str, Any]]:
+        """Return the certificates that the other side sent, which are not verified.
+
+        The public method, new in Python 3.13, returns bytes that nothing in ``ssl`` decodes.
+        """
+        below = getattr(self._tls, "_sslobj", None)
+        chain: Any = getattr(below, "get_unverified_chain", tuple)()
+        return [certificate.get_info() for certificate in chain or ()]
+
     def _run(self, step: Callable[[], _Result], deadline: float) -> _Result:
         """Run a step of TLS: read for it what it needs, then write what it produced."""
         while True:
@@ -153,6 +189,7 @@ class _TlsStream:
             except ssl.SSLWantReadError:
                 self._flush(deadline)
                 data = self._below.read(deadline)
+                self._first = self._first or data
                 self._received.write(data) if data else self._received.write_eof()
             else:
                 self._flush(deadline)
@@ -172,25 +209,37 @@ def connect(host: str, port: int, deadline: float) -> Stream:
     addresses = _addresses(host, port, deadline)
     while True:
         family, *_, address = addresses.pop(0)
-        sock = socket.socket(family, socket.SOCK_STREAM)
         try:
-            sock.settimeout(left_until(deadline) / (1 + len(addresses)))
-            sock.connect(address)
+            sock = _connected(family, address, left_until(deadline) / (1 + len(addresses)))
         except OSError:
-            sock.close()
             if not addresses:
                 raise
         else:
             return _SocketStream(sock)
 
 
+def _connected(family: int, address: Any, timeout: float) -> socket.socket:  # noqa: ANN401
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(timeout)
+        sock.connect(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
 def secured(stream: Stream, host: str, bundle: str, deadline: float) -> Stream:
     """Return a stream with TLS over this one, to a host that a bundle's certificates vouch for.
 
     Raises:
-        OSError: the handshake failed.
+        NotConnectedError: the handshake failed; this stream was closed.
     """
-    return _TlsStream(stream, bundle, host, deadline)
+    try:
+        return _TlsStream(stream, bundle, host, deadline)
+    except BaseException:
+        stream.close()
+        raise
 
 
 @contextmanager
@@ -198,21 +247,21 @@ def connecting(to: str = "") -> Iterator[None]:
     """Turn every error in the block into `NotConnectedError`, with ``to`` before its reason."""
     try:
         yield
-    except NotConnectedError:
+    except NotConnectedError as error:
+        error.args = (f"{to}{error}",)
         raise
     except Exception as error:  # noqa: BLE001 - whatever it was, nothing has been sent
-        # A handshake that is cut short is a network failure, not a lack of trust.
-        insecure = isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError)
+        insecure = isinstance(error, ssl.SSLError)
         raise NotConnectedError(to + _reason(error), insecure=insecure) from None
 
 
 def _reason(error: Exception) -> str:
     """Return why there is no connection, in words that quote nothing from the request."""
     match error:
-        case ssl.SSLCertVerificationError():
-            return error.verify_message.removesuffix(".")
         case ssl.SSLError():
-            return (error.reason or "TLS failed").replace("_", " ").lower()
+            return (error.reason or "failed").replace("_", " ").lower()
+        case socket.gaierror(errno=socket.EAI_AGAIN):
+            return "host name could not be looked up"
         case socket.gaierror() | UnicodeError():
             return "host name not found"
         case TimeoutError():
@@ -223,8 +272,43 @@ def _reason(error: Exception) -> str:
             return type(error).__name__
 
 
+def _distrust(
+    error: ssl.SSLCertVerificationError, presented: Sequence[dict[str, Any]], host: str
+) -> str:
+    """Return why a certificate is not trusted, with the detail of it that explains this.
+
+    ``presented`` has the certificate of the host first, then those of its authorities, each as
+    ``ssl.SSLSocket.getpeercert`` describes one.
+    """
+    code = error.verify_code
+    if code == _EXPIRED:
+        return f"the certificate expired{_when(presented)}"
+    if code == _NOT_YET_VALID:
+        return "the certificate is not valid yet: check this machine's clock"
+    if code == _SELF_SIGNED:
+        return "the certificate is self-signed"
+    if presented and code in _OTHER_HOST:
+        names = [name for _, name in presented[0].get("subjectAltName", ())]
+        return f"the certificate is for {quote(', '.join(names))}, not for {host}"
+    if presented and code in _UNKNOWN_AUTHORITY:
+        names = [name for part in presented[-1].get("issuer", ()) for _, name in part]
+        return f"the certificate is signed by an unknown authority, {quote(', '.join(names))}"
+    return error.verify_message.removesuffix(".")
+
+
+def _when(presented: Sequence[dict[str, Any]]) -> str:
+    """Return since when one of the certificates has expired; empty if it is one of the bundle."""
+    ends = [ssl.cert_time_to_seconds(each["notAfter"]) for each in presented]
+    past = [end for end in ends if end < time.time()]
+    return f" on {datetime.fromtimestamp(min(past), UTC):%d %b %Y}" if past else ""
+
+
 def _addresses(host: str, port: int, deadline: float) -> list[Any]:
-    """Resolve a host in a thread, which is abandoned if the system's resolver hangs."""
+    """Resolve a host in a thread, which is abandoned if the system's resolver hangs.
+
+    Raises:
+        socket.gaierror, UnicodeError: the host has no address, or none was found in time.
+    """
     resolved: Future[list[Any]] = Future()
 
     def resolve() -> None:
@@ -234,14 +318,22 @@ def _addresses(host: str, port: int, deadline: float) -> list[Any]:
             resolved.set_exception(error)
 
     Thread(target=resolve, daemon=True).start()
-    return resolved.result(left_until(deadline))
+    left = left_until(deadline)
+    try:
+        return resolved.result(left)
+    except TimeoutError:
+        raise socket.gaierror(socket.EAI_AGAIN, "no answer in time") from None
 
 
 @cache
-def _trusting(bundle: str) -> ssl.SSLContext:
-    """Return the TLS context of all workers: loading a bundle takes longer than sending a row.
+def trusting(bundle: str) -> ssl.SSLContext:
+    """Return a TLS context that trusts the authorities in a file of certificates (PEM).
 
-    Unlike ``ssl.create_default_context``, this does not heed SSLKEYLOGFILE.
+    All workers share it, since loading a bundle takes longer than sending a row. Unlike
+    ``ssl.create_default_context``, this does not heed SSLKEYLOGFILE.
+
+    Raises:
+        OSError: the file cannot be read, or holds no certificates; for the latter `ssl.SSLError`.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(bundle)

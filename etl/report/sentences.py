@@ -95,6 +95,12 @@ def what_to_do(totals: Totals, stopped: str | None, rework: str) -> list[str]:
     if totals.left:
         when = f"{stopped} When this is resolved, run" if stopped else "Run"
         advice.append(f"{when} the same file again to send the remaining {_rows(totals.left)}.")
+    if totals.given_up:
+        who = "1 row" if totals.given_up == 1 else f"{totals.given_up:,} rows"
+        clients = "this client" if totals.given_up == 1 else "these clients"
+        advice.append(
+            f"Fatora could not serve {who} on several nights: ask its support about {clients}."
+        )
     if totals.still_to_fix:
         advice.append(
             f"Fix the {_rows(totals.still_to_fix)} in {isolated(rework)}"

@@ -27,6 +27,15 @@ if TYPE_CHECKING:
 
     from etl.rows import Fault
 
+# A table of its own, since journals of 0.1.0 lack it and get it when their runs are resumed.
+ANSWERS = """
+CREATE TABLE IF NOT EXISTS answers ( -- how answers begin that could not be understood
+    row INTEGER NOT NULL,
+    attempt INTEGER NOT NULL,
+    excerpt TEXT NOT NULL,
+    PRIMARY KEY (row, attempt)
+) WITHOUT ROWID;
+"""
 SCHEMA = f"""
 CREATE TABLE staged (facts TEXT NOT NULL);
 CREATE TABLE rows (
@@ -49,6 +58,7 @@ CREATE TABLE rows (
 CREATE TABLE attempts (
     row INTEGER NOT NULL,
     attempt INTEGER NOT NULL,        -- counted over all resumes
+    session INTEGER NOT NULL DEFAULT 1,  -- counts the sessions in which anything was sent
     begun TEXT NOT NULL,             -- UTC; written before the request is sent
     ended TEXT,                      -- UTC; NULL while it is under way
     status TEXT,
@@ -57,6 +67,7 @@ CREATE TABLE attempts (
     ms INTEGER,
     PRIMARY KEY (row, attempt)
 ) WITHOUT ROWID;
+{ANSWERS}
 CREATE VIEW rows_now AS              -- where an attempt has no end, it may have been carried out
 SELECT rows.row, cells, client_id, iif(open.row IS NULL, rows.status, '{Status.UNKNOWN}') AS status,
     faults, warning, rows.http_status, ifnull(open.attempt, attempts) AS attempts, time, rows.ms,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from etl.codes import Code
 from etl.rows import SEPARATOR, Fault, PendingRow, Status
-from etl.runs.database import NOT_FINAL, PAGE, as_json, faults_json, transaction
+from etl.runs.database import ANSWERS, NOT_FINAL, PAGE, as_json, faults_json, transaction
 from etl.runs.reader import JournalReader
 
 if TYPE_CHECKING:
@@ -38,7 +38,13 @@ UPDATE rows SET status = new.status, faults = new.faults,
     stored_differently = new.stored_differently
 FROM new WHERE rows.row = new.row
 """
-_BEGIN_ATTEMPTS = "INSERT INTO attempts (row, attempt, begun) VALUES {values}"
+_BEGIN_ATTEMPTS = "INSERT INTO attempts (row, attempt, session, begun) VALUES {values}"
+# The number of sessions in which a row was tried. Most rows are new, and cost no query.
+_SESSIONS = (
+    "iif(rows.attempts = 0, 0,"
+    " (SELECT COUNT(DISTINCT session) FROM attempts WHERE attempts.row = rows.row))"
+)
+_KEEP_ANSWERS = "INSERT INTO answers (row, attempt, excerpt) VALUES {values}"
 _WITHDRAW = """
 DELETE FROM attempts WHERE ended IS NULL AND row IN (SELECT value FROM json_each(?))
 """
@@ -58,7 +64,13 @@ class Journal(JournalReader):
         # With WAL a commit is one write and one flush; the default mode takes two of each and more.
         # FULL flushes at every commit, since WAL's NORMAL may lose the last ones in a power cut:
         # https://www.sqlite.org/pragma.html#pragma_synchronous
-        super().__init__(path, "rw", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL")
+        modes = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL")
+        super().__init__(path, "rw", *modes, ANSWERS)
+        try:
+            self._session = self._next_session()
+        except BaseException as error:
+            self.__exit__(type(error), error)
+            raise
 
     def recover(self, now: str) -> int:
         """Close the attempts that a killed session left open, and return how many rows they affect.
@@ -81,23 +93,35 @@ class Journal(JournalReader):
             return rows.rowcount
 
     def pending(self, limit: int | None = None) -> Iterator[PendingRow]:
-        """Yield the rows that are not final, in order, at most ``limit`` of them."""
-        last, left = 0, limit
-        while left is None or left > 0:
+        """Yield the rows that are not final, at most ``limit`` of them, in order.
+
+        Rows that were tried in earlier sessions come last, those that were tried most often at the
+        end: if only these fail, all others have been sent.
+        """
+        tried = f"SELECT DISTINCT {_SESSIONS} FROM rows WHERE status IN ({NOT_FINAL}) ORDER BY 1"
+        sessions = [number for (number,) in self._db.execute(tried).fetchall()]
+        rows = chain.from_iterable(map(self._pending_after, sessions))
+        return islice(rows, limit)
+
+    def _pending_after(self, sessions: int) -> Iterator[PendingRow]:
+        """Yield the rows that were tried in so many earlier sessions, but not yet in this one."""
+        last = 0
+        while True:
             # Page by page, because an open cursor keeps SQLite from emptying the write-ahead log:
             # https://www.sqlite.org/wal.html#avoiding_excessively_large_wal_files
-            size = PAGE if left is None else min(PAGE, left)
             page = self._db.execute(
                 "SELECT row, client_id, body, status, attempts FROM rows"
-                f" WHERE row > ? AND status IN ({NOT_FINAL}) ORDER BY row LIMIT {size}",
-                (last,),
+                f" WHERE row > ? AND status IN ({NOT_FINAL}) AND {_SESSIONS} = ? AND NOT EXISTS"
+                " (SELECT 1 FROM attempts WHERE attempts.row = rows.row AND session = ?)"
+                f" ORDER BY row LIMIT {PAGE}",
+                (last, sessions, self._session),
             ).fetchall()
             for row, client_id, body, status, attempts in page:
-                yield PendingRow(row, client_id, json.loads(body), Status(status), attempts)
-            if len(page) < size:
+                last = row
+                pending = json.loads(body), Status(status), attempts
+                yield PendingRow(row, client_id, *pending, sessions)
+            if len(page) < PAGE:
                 return
-            last = page[-1][0]
-            left = None if left is None else left - len(page)
 
     def record(
         self,
@@ -116,16 +140,27 @@ class Journal(JournalReader):
             if ended:
                 self._execute(_END_ATTEMPTS, [_ended_attempt(each) for each in ended])
                 self._execute(_END_ROWS, [_row_so_far(each) for each in ended])
+            if unread := [each for each in ended if each.excerpt]:
+                answers = [(each.row, each.attempts, each.excerpt) for each in unread]
+                self._execute(_KEEP_ANSWERS, answers)
             if withdrawn:
                 self._db.execute(_WITHDRAW, (as_json([each.row for each in withdrawn]),))
             if started:
-                intents = [(each.row, each.attempts + 1, now) for each in started]
+                intents = [(each.row, each.attempts + 1, self._session, now) for each in started]
                 self._execute(_BEGIN_ATTEMPTS, intents)
 
     def _execute(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
         """Execute a statement with ``{values}``, one tuple for each row."""
         values = ",".join([f"({','.join('?' * len(rows[0]))})"] * len(rows))
         self._db.execute(statement.format(values=values), [*chain.from_iterable(rows)])
+
+    def _next_session(self) -> int:
+        """Return the number of this session; journals of version 0.1 have none yet."""
+        columns = {name for _, name, *_ in self._db.execute("PRAGMA table_info(attempts)")}
+        if columns and "session" not in columns:
+            self._db.execute("ALTER TABLE attempts ADD COLUMN session INTEGER NOT NULL DEFAULT 1")
+        latest = self._db.execute("SELECT ifnull(MAX(session), 0) FROM attempts").fetchone()
+        return int(latest[0]) + 1
 
     def explain_unsent(self, why: str) -> None:
         """Record why the rows that are NOT_SENT were not sent, as a full sentence."""
@@ -159,6 +194,7 @@ class Journal(JournalReader):
                 " (SELECT json_group_array(json_array(json_extract(fault.value, '$[0]'), ''))"
                 "  FROM json_each(rows.faults) AS fault)"
             )
+            self._db.execute("DELETE FROM answers")
         self._db.execute("VACUUM")
 
     def finish(self) -> None:
@@ -171,13 +207,13 @@ class Journal(JournalReader):
 
 
 def _ended_attempt(result: RowResult) -> tuple[object, ...]:
-    code = result.fault.code.name if result.fault else None
+    code = result.faults[0].code.name if result.faults else None
     outcome = (result.time, result.status, code, result.http_status, result.ms)
     return (result.row, result.attempts, *outcome)
 
 
 def _row_so_far(result: RowResult) -> tuple[object, ...]:
-    faults = faults_json(result.fault) if result.fault else faults_json()
+    faults = faults_json(*result.faults)
     outcome = (result.http_status, result.attempts, result.time, result.ms)
     differs = int(result.stored_differently)
     return (result.row, result.status, faults, result.warning, *outcome, differs)

@@ -10,7 +10,7 @@ from etl.codes import Code
 from etl.errors import InconsistentError
 from etl.fields import Field
 from etl.rows import TO_FIX, Fault, Origin, ReportRow, Status, Totals
-from etl.runs.database import Database
+from etl.runs.database import NOT_FINAL, Database
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -107,6 +107,11 @@ class JournalReader(Database):
             f" COUNT(*) FILTER (WHERE status IN ({_in_sql(TO_FIX)}) AND corrected) FROM rows_now",
             (Status.SUCCESS,),
         ).fetchone()
+        (given_up,) = self._db.execute(
+            "SELECT COUNT(*) FROM rows_now, json_each(faults) AS fault"
+            f" WHERE status IN ({NOT_FINAL}) AND json_extract(fault.value, '$[0]') = ?",
+            (Code.FAILED_REPEATEDLY.name,),
+        ).fetchone()
         return Totals(
             rows=staged.rows,
             blank_rows=staged.blank_rows,
@@ -116,6 +121,7 @@ class JournalReader(Database):
             not_sent=staged.not_sent,
             stored_differently=differ,
             corrected=corrected,
+            given_up=given_up,
             sandbox=sandbox,
         )
 
@@ -133,6 +139,15 @@ class JournalReader(Database):
             "SELECT row, origin_row, status FROM rows WHERE origin_run = ?", (run,)
         ):
             yield Origin(run, origin_row), row, Status(status)
+
+    def excerpt(self, row: int) -> str:
+        """Return how the row's last answer that could not be understood began; empty if none."""
+        if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'answers'").fetchone():
+            return ""  # a journal of version 0.1.0
+        found = self._db.execute(
+            "SELECT excerpt FROM answers WHERE row = ? ORDER BY attempt DESC LIMIT 1", (row,)
+        ).fetchone()
+        return found[0] if found else ""
 
     def rows_with(self, statuses: Iterable[Status]) -> set[int]:
         """Return the numbers of the rows that have one of these statuses."""
