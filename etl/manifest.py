@@ -311,15 +311,18 @@ class Manifest:
             exit_code=None,
         )
 
-    def end_session(self, stopped: str | None, totals: Totals, exit_code: ExitCode) -> Self:
-        """Return the manifest with its latest session ended, and why if it stopped early."""
+    def end_session(
+        self, stopped: str | None, totals: Totals, exit_code: ExitCode, seconds: float
+    ) -> Self:
+        """Return the manifest with its latest session ended, and why if it stopped early.
+
+        ``seconds`` is how long it took: the difference of the times would be wrong if the clock was
+        set meanwhile.
+        """
         self._require_open()
         *earlier, latest = self.sessions
-        now = datetime.now(UTC)
-        # The clock may have been set back.
-        seconds = max((now - datetime.fromisoformat(latest.begun)).total_seconds(), 0)
         ended = replace(
-            latest, ended=utc_time(now.timestamp()), seconds=round(seconds, 3), stopped=stopped
+            latest, ended=utc_time(time.time()), seconds=round(seconds, 3), stopped=stopped
         )
         return replace(
             self,

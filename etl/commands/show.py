@@ -20,7 +20,7 @@ from etl.rows import NOT_UPDATED
 from etl.runs.lock import holder_of
 from etl.runs.reader import JournalReader
 from etl.runs.rework import Reworks
-from etl.text import counted, quote, without_isolates
+from etl.text import counted, quote, visible, without_isolates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -127,7 +127,8 @@ class _Run:
         for number, session in enumerate(manifest.sessions):
             _say("" if number else "sessions", _session_in_words(session))
         files = sorted(file.name for file in self.folder.path.iterdir())
-        console.say(f"{'folder':<{_INDENT}}{self.folder.path}")  # in one piece, for copying
+        path = visible(str(self.folder.path))
+        console.say(f"{'folder':<{_INDENT}}{path}")  # in one piece, for copying
         _say("files", ", ".join(files))
         console.say()
         say_counts(self.totals)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etl.jobs.delivery import Delivery, require_movable
+from etl.jobs.writing import require_outside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -81,10 +82,13 @@ class Context:
         """Check that results can be delivered and inputs moved, if the settings ask for it.
 
         Raises:
-            ConfigError: they cannot.
+            ConfigError: they cannot, or it would change the runs folder.
         """
+        runs_dir = self.settings.runs.dir
         if self.delivery:
+            require_outside(runs_dir, self.delivery.folder, "deliver.dir")
             self.delivery.require_writable()
         if self.settings.input.done == "move":
             for folder in self.folders:
+                require_outside(runs_dir, folder, "the input folder")
                 require_movable(folder)

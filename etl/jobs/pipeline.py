@@ -101,6 +101,7 @@ def _work_on(folder: RunFolder, manifest: Manifest, source: Path, context: Conte
     """Work on a run for one session: send its pending rows, and write its files."""
     if context.results:
         require_fitting(context.results, manifest.rows)
+    started = time.monotonic()
     invocation = Invocation(context.command, context.target.credentials)
     manifest = manifest.reopened(folder.continued).begin_session(
         invocation, context.target.url, context.settings.with_sources()
@@ -123,7 +124,7 @@ def _work_on(folder: RunFolder, manifest: Manifest, source: Path, context: Conte
             journal.mark_corrected(Reworks(runs).closed_rows(folder.run))
         totals = journal.totals(sandbox=manifest.sandbox)
         exit_code = refused.exit_code if refused else exit_code_of(totals.counts, stopped)
-        manifest = manifest.end_session(stopped, totals, exit_code)
+        manifest = manifest.end_session(stopped, totals, exit_code, time.monotonic() - started)
         reworked = Reworks(runs).open_originals(folder.run) if manifest.reworks else []
         workbooks = context.settings.runs.workbooks == "always"
         rework = write_files(folder, journal, manifest, reworked, workbooks=workbooks)

@@ -9,11 +9,20 @@ import secrets
 import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from etl.errors import ConfigError, DamagedError, InputError
-from etl.files import PRIVATE_FOLDER, WORKBOOKS, create, sha256_of, sync_folder, unfinished_in
+from etl.files import (
+    PRIVATE_FOLDER,
+    WORKBOOKS,
+    create,
+    naming,
+    remove_unfinished,
+    sha256_of,
+    sync_folder,
+)
 from etl.manifest import InputFacts, Manifest
+from etl.runs.database import LONGEST_PATH
 from etl.stopping import is_disk_full
 from etl.text import quote
 from etl.urls import is_loopback
@@ -27,6 +36,9 @@ _STAGING = ".staging-"
 _SANDBOX = "-SANDBOX"
 _RUN_ID = re.compile(rf"[0-9]{{8}}T[0-9]{{6}}\.[0-9]{{3}}Z-[0-9a-f]{{6}}(?:{_SANDBOX})?")
 _LATEST = "latest"
+_JOURNAL = "journal.sqlite3"
+_LONGEST_NAMES = f"/{_STAGING}20261128T021500.409Z-abcdef{_SANDBOX}/{_JOURNAL}"
+_LONGEST_PATH = LONGEST_PATH - len(_LONGEST_NAMES)
 _BEST_FIRST = (".xlsx", ".csv")
 _BLOCK = 1 << 20
 
@@ -50,7 +62,7 @@ class RunFolder:
     @property
     def journal(self) -> Path:
         """The record of each row."""
-        return self.path / "journal.sqlite3"
+        return self.path / _JOURNAL
 
     @property
     def log(self) -> Path:
@@ -114,8 +126,8 @@ class RunFolder:
         create(target)
         digest, size = hashlib.sha256(), 0
         try:
-            with source.open("rb") as original, target.open("wb") as copy:
-                while block := original.read(_BLOCK):
+            with source.open("rb") as original, naming(target), target.open("wb") as copy:
+                while block := _block_of(original):
                     digest.update(block)
                     size += copy.write(block)
                 copy.flush()
@@ -128,8 +140,7 @@ class RunFolder:
 
     def clear_unfinished(self) -> None:
         """Remove files that a killed session had not finished writing."""
-        for file in unfinished_in(self.path):
-            file.unlink()
+        remove_unfinished(self.path)
 
     def hashes(self) -> dict[str, str]:
         """Return the SHA-256 of every file of the run but the manifest, by name."""
@@ -138,6 +149,13 @@ class RunFolder:
             for file in sorted(self.path.iterdir())
             if file.is_file() and file != self.manifest
         }
+
+
+def _block_of(source: IO[bytes]) -> bytes:
+    try:
+        return source.read(_BLOCK)
+    except OSError as error:
+        raise InputError(f"the file cannot be read ({error.strerror}); check its disk") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +170,7 @@ class RunsFolder:
         Raises:
             ConfigError: runs cannot be written there.
         """
+        self._require_short_path()
         try:
             missing = [path for path in (self.path, *self.path.parents) if not path.exists()]
             self.path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
@@ -277,6 +296,17 @@ class RunsFolder:
     def refused(self) -> Path:
         """A line of JSON for each time that an input could not be used."""
         return self.path / "refused.jsonl"
+
+    def _require_short_path(self) -> None:
+        """Check that SQLite can open a journal here, which it does by its path without links."""
+        paths = (self.path.absolute(), os.path.realpath(self.path))
+        size = max(len(os.fsencode(path)) for path in paths)
+        if size > _LONGEST_PATH:
+            raise ConfigError(
+                f"the path of the runs folder {self.path} is too long: it has {size:,} bytes, but"
+                f" may have {_LONGEST_PATH}; nothing was sent: choose another folder with"
+                " --runs-dir"
+            )
 
     def _clear_staging(self) -> None:
         for folder in self.path.glob(f"{_STAGING}*"):

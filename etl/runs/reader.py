@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple
 
 from etl.codes import Code
-from etl.errors import DamagedError, InconsistentError
+from etl.errors import InconsistentError
 from etl.fields import Field
 from etl.rows import TO_FIX, Fault, Origin, ReportRow, Status, Totals
-from etl.runs.database import NOT_FINAL, connect
+from etl.runs.database import NOT_FINAL, Database
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
 # Milliseconds between two times. A Julian day of this century is a float that is exact to 2^-31
 # days, which are 0.04 ms.
 _MS = "CAST(ROUND((julianday({until}) - julianday({since})) * 86400000) AS INTEGER)"
-
-# Primary result codes: the lowest byte of an extended one. Source: sqlite.org/rescode.html.
-_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,42 +66,19 @@ def _in_sql(statuses: Iterable[Status]) -> str:
     return ", ".join(f"'{status}'" for status in statuses)
 
 
-def damaged(path: Path) -> DamagedError:
-    """Return the error about a damaged journal."""
-    run = path.parent.name
-    return DamagedError(f"the journal of run {run} is damaged: see fatora-clients verify")
-
-
-def shows_damage(error: object) -> bool:
-    """Whether an error comes from a file that is not an intact database."""
-    return isinstance(error, sqlite3.Error) and error.sqlite_errorcode & 0xFF in _DAMAGE
-
-
-class JournalReader:
+class JournalReader(Database):
     """The journal of one run, opened for reading. Use it as a context manager."""
 
-    def __init__(self, path: Path) -> None:
-        """Open a journal read-only.
+    def __init__(self, path: Path, mode: str = "ro", *setup: str) -> None:
+        """Open a journal, read-only unless a subclass needs more.
 
         Raises:
             DamagedError: the journal is damaged or missing. SQLite may notice damage only when it
                 reads: then the end of the ``with`` block raises this.
+            StoppedError: another program keeps it locked.
+            OSError: it cannot be opened.
         """
-        self._path = path
-        try:
-            self._db = connect(path, "ro")
-        except sqlite3.Error:
-            raise damaged(path) from None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, _kind: object = None, error: object = None, _traceback: object = None
-    ) -> None:
-        self._db.close()
-        if shows_damage(error):
-            raise damaged(self._path) from None
+        super().__init__(path, mode, *setup)
 
     def staged(self) -> Staged:
         """Return the facts about the input."""

@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from etl.errors import ConfigError
-from etl.files import PRIVATE_FILE, sha256_of
+from etl.files import PRIVATE_FILE, naming, sha256_of
 from etl.stopping import is_disk_full
-from etl.text import utc_time, without_isolates
+from etl.text import isolated, json_text, utc_time, without_isolates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,15 +41,13 @@ def note_refused(runs: RunsFolder, source: Path, sentence: str, when: datetime) 
     """
     time = utc_time(when.timestamp())
     refused = Refused(time, source.name, _digest(source), without_isolates(sentence))
-    line = json.dumps(asdict(refused), ensure_ascii=False) + "\n"
     try:
-        # A file's name may not be valid UTF-8; JSON can express it as a backslash and a number.
-        _append(runs.refused, line.encode(errors="backslashreplace"))
+        _append(runs.refused, f"{json_text(asdict(refused))}\n".encode())
     except OSError as error:
         if is_disk_full(error):
             raise
         raise ConfigError(
-            f"the refused input {source.name} cannot be recorded in {runs.refused}"
+            f"the refused input {isolated(source.name)} cannot be recorded in {runs.refused}"
             f" ({error.strerror}); nothing of it was sent: correct the permissions"
         ) from None
     return refused
@@ -67,7 +65,7 @@ def _digest(source: Path) -> str | None:
 def _append(path: Path, line: bytes) -> None:
     """Append a line to a private file, which is created if needed, and flush it to the disk."""
     descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_RDWR, PRIVATE_FILE)
-    with os.fdopen(descriptor, "ab") as file:
+    with naming(path), os.fdopen(descriptor, "ab") as file:
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
             file.write(b"\n")  # a power cut left a piece of the last line
