@@ -6,10 +6,12 @@ the folder is flushed too. Only this order survives a power cut.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,13 +23,23 @@ WORKBOOKS = (".xlsx", ".xlsm")  # the endings of their names
 _UNFINISHED = ".new"
 
 
-def sync_folder(folder: Path) -> None:
-    """Flush a folder's list of names to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def is_workbook(name: str) -> bool:
+    """Whether a file of this name is a workbook; otherwise it is a CSV."""
+    return name.lower().endswith(WORKBOOKS)
+
+
+def flush(path: Path) -> None:
+    """Flush a file, or a folder's list of names, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's list of names to the disk."""
+    flush(folder)
 
 
 def create(path: Path) -> None:
@@ -67,8 +79,7 @@ def replacing(path: Path) -> Iterator[Path]:
     new = _new_file(path)
     try:
         yield new
-        with new.open("rb") as written:
-            os.fsync(written.fileno())
+        flush(new)
         new.replace(path)
     except BaseException:
         new.unlink(missing_ok=True)
@@ -88,3 +99,26 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_regular(path: Path) -> bytes:
+    """Return the content of a regular file, without waiting for a writer if it is a pipe.
+
+    Raises:
+        OSError: it cannot be read, or is not a regular file.
+    """
+    # Opening a pipe for reading waits for its writer, unless it is opened with O_NONBLOCK.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "rb") as file:
+        require_regular(file)
+        return file.read()
+
+
+def require_regular(file: IO[bytes]) -> None:
+    """Check that an open file is neither a pipe nor a device.
+
+    Raises:
+        OSError: it is.
+    """
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        raise OSError(errno.EINVAL, "not a regular file", file.name)

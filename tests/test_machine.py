@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from etl.errors import ExitCode
+from etl.manifest import Manifest
 from program import ROOT, Program
 from spreadsheets import read_csv, statuses, write_csv, write_xlsx
 from warm import WarmProgram
@@ -254,8 +256,11 @@ def test_a_clock_set_back_hides_no_unfinished_run(program: Program) -> None:
     program.run("update", source)
     program.run("update", source, "--again", "--limit", 1)
     done, left = program.runs()
-    left.rename(left.with_name("20010101T000000.000Z-000000"))
+    earlier = left.rename(left.with_name("20010101T000000.000Z-000000"))
+    manifest = Manifest.read(earlier / "manifest.json")
+    opened = replace(manifest, run=earlier.name, sealed=None, sealed_as=None)
+    opened.write(earlier / "manifest.json")
     assert program.run("update", source).returncode == 0
-    results = read_csv(program.folder / "runs" / "20010101T000000.000Z-000000" / "results.csv")
+    results = read_csv(earlier / "results.csv")
     assert statuses(results) == ["SUCCESS"] * 4
     assert program.runs()[-1] == done

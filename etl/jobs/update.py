@@ -22,6 +22,7 @@ from etl.jobs.summary import Summary
 from etl.jobs.target import target_of
 from etl.jobs.writing import require_place
 from etl.runs.folder import RunsFolder
+from etl.runs.known import known_runs
 from etl.runs.lock import locked
 from etl.runs.refused import note_refused
 from etl.stopping import StopRequest, stop_on_full_disk
@@ -87,8 +88,8 @@ def update(  # noqa: PLR0913 - each has a default, and a name in the call
         results,
         frozenset(inputs.folders),
     )
-    with locked(runs.path):
-        summaries = list(update_each(inputs.files, context))
+    with locked(runs.path), known_runs(runs) as known:
+        summaries = list(update_each(inputs.files, replace(context, known=known)))
     skipped = (Summary(file, ExitCode.DONE, SKIPPED, skipped=True) for file in inputs.unsettled)
     return [*summaries, *skipped]
 

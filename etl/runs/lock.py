@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _NAME = ".lock"
 _PATIENCE = 0.25  # seconds, since `holder_of` takes the lock for an instant
+_POLL = 0.01  # seconds; pruning lets others in for longer than that
 _LONGEST_NOTE = 200  # bytes
 
 
@@ -44,8 +45,20 @@ class Holder:
         return f"PID {self.pid}, since {self.since:%Y-%m-%d %H:%M} UTC" if self.since else ""
 
 
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A time during which this process holds the lock.
+
+    ``note`` is what it left in the lock file, and ``before`` the note that it found there. Whoever
+    finds its own note again knows that nobody held the lock meanwhile.
+    """
+
+    note: bytes
+    before: bytes | None
+
+
 @contextmanager
-def locked(runs_dir: Path) -> Iterator[None]:
+def locked(runs_dir: Path) -> Iterator[Turn]:
     """Lock the runs folder.
 
     Raises:
@@ -55,7 +68,7 @@ def locked(runs_dir: Path) -> Iterator[None]:
     path = runs_dir / _NAME
     lock = FileLock(path, timeout=_PATIENCE, mode=PRIVATE_FILE, fallback_to_soft=False)
     try:
-        lock.acquire()
+        lock.acquire(poll_interval=_POLL)
     except Timeout:
         raise BusyError(_in_use(runs_dir)) from None
     except (OSError, NotImplementedError):
@@ -64,8 +77,7 @@ def locked(runs_dir: Path) -> Iterator[None]:
             " with --runs-dir"
         ) from None
     try:
-        _note_holder(path)
-        yield
+        yield _note_holder(path)
     finally:
         lock.release()
 
@@ -88,10 +100,13 @@ def _in_use(runs_dir: Path) -> str:
     return f"another run is using {runs_dir}{f' ({known})' if known else ''}; nothing was sent"
 
 
-def _note_holder(path: Path) -> None:
-    note = json.dumps({"pid": os.getpid(), "since": utc_time(time.time())})
+def _note_holder(path: Path) -> Turn:
+    facts = {"pid": os.getpid(), "since": utc_time(time.time())}
+    note, before = f"{json.dumps(facts)}\n".encode("ascii"), None
     with suppress(OSError):  # a full disk stops the run where it matters
-        path.write_text(f"{note}\n", encoding="ascii")
+        before = path.read_bytes()
+        path.write_bytes(note)
+    return Turn(note, before)
 
 
 def _parsed(note: bytes) -> Holder:

@@ -8,14 +8,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from etl.codes import Code
-from etl.errors import DamagedError, InconsistentError
+from etl.errors import ConfigError, DamagedError, FatoraClientsError, InconsistentError
 from etl.fields import Field
 from etl.rows import TO_FIX, Fault, Origin, ReportRow, Status, Totals
 from etl.runs.database import connect
+from etl.runs.listing import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from etl.runs.folder import RunFolder
 
 # Milliseconds between two times. A Julian day of this century is a float that is exact to 2^-31
 # days, which are 0.04 ms.
@@ -76,9 +79,34 @@ def damaged(path: Path) -> DamagedError:
     return DamagedError(f"the journal of run {run} is damaged: see fatora-clients verify")
 
 
+def unusable(path: Path) -> FatoraClientsError:
+    """Return the error about a journal that SQLite cannot open: whose it is, or that it is damaged.
+
+    Where another connection of this program has it open, it may not be opened here: closing it
+    would release that connection's locks (https://www.sqlite.org/howtocorrupt.html, 2.2).
+    """
+    try:
+        path.open("rb").close()
+    except PermissionError as error:
+        return ConfigError(unreadable(path, error))
+    except OSError:
+        pass
+    return damaged(path)
+
+
 def shows_damage(error: object) -> bool:
     """Whether an error comes from a file that is not an intact database."""
     return isinstance(error, sqlite3.Error) and error.sqlite_errorcode & 0xFF in _DAMAGE
+
+
+def counts_of(folder: RunFolder) -> dict[Status, int]:
+    """Return the number of rows of every status in the journal of a run.
+
+    Raises:
+        DamagedError: the journal is damaged.
+    """
+    with JournalReader(folder.journal) as journal:
+        return journal.counts()
 
 
 class JournalReader:
@@ -88,14 +116,19 @@ class JournalReader:
         """Open a journal read-only.
 
         Raises:
+            ConfigError: this user may not read it.
             DamagedError: the journal is damaged or missing. SQLite may notice damage only when it
                 reads: then the end of the ``with`` block raises this.
         """
         self._path = path
         try:
+            if not path.is_file():  # SQLite would wait for the writer of a pipe
+                raise damaged(path)
             self._db = connect(path, "ro")
+        except PermissionError as error:
+            raise ConfigError(unreadable(path, error)) from None
         except sqlite3.Error:
-            raise damaged(path) from None
+            raise unusable(path) from None
 
     def __enter__(self) -> Self:
         return self

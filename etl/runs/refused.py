@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from etl.errors import ConfigError
-from etl.files import PRIVATE_FILE, sha256_of
+from etl.files import PRIVATE_FILE, read_regular, require_regular, sha256_of
+from etl.runs.listing import unreadable
 from etl.stopping import is_disk_full
 from etl.text import utc_time, without_isolates
 
@@ -66,8 +67,9 @@ def _digest(source: Path) -> str | None:
 
 def _append(path: Path, line: bytes) -> None:
     """Append a line to a private file, which is created if needed, and flush it to the disk."""
-    descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_RDWR, PRIVATE_FILE)
+    descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_RDWR | os.O_NONBLOCK, PRIVATE_FILE)
     with os.fdopen(descriptor, "ab") as file:
+        require_regular(file)
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
             file.write(b"\n")  # a power cut left a piece of the last line
@@ -77,11 +79,17 @@ def _append(path: Path, line: bytes) -> None:
 
 
 def refused_inputs(runs: RunsFolder) -> Iterator[Refused]:
-    """Yield the inputs that were refused, the oldest first; damaged lines are skipped."""
+    """Yield the inputs that were refused, the oldest first; damaged lines are skipped.
+
+    Raises:
+        ConfigError: the record cannot be read.
+    """
     try:
-        lines = runs.refused.read_bytes().splitlines()
-    except OSError:
+        lines = read_regular(runs.refused).splitlines()
+    except (FileNotFoundError, NotADirectoryError):
         return
+    except OSError as error:
+        raise ConfigError(unreadable(runs.refused, error)) from None
     for line in lines:
         try:
             yield _refused(json.loads(line))
