@@ -6,12 +6,11 @@ the folder is flushed too. Only this order survives a power cut.
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import stat
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -101,24 +100,33 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+class NotRegularError(ValueError):
+    """What has the name of a file is a folder, a pipe or a device."""
+
+
 def read_regular(path: Path) -> bytes:
-    """Return the content of a regular file, without waiting for a writer if it is a pipe.
+    """Return the content of a file, without waiting for a writer if it is a pipe.
 
     Raises:
-        OSError: it cannot be read, or is not a regular file.
+        OSError: it cannot be read.
+        NotRegularError: it is not a file.
     """
     # Opening a pipe for reading waits for its writer, unless it is opened with O_NONBLOCK.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        require_regular(descriptor)
+    except NotRegularError:
+        os.close(descriptor)
+        raise
     with os.fdopen(descriptor, "rb") as file:
-        require_regular(file)
         return file.read()
 
 
-def require_regular(file: IO[bytes]) -> None:
-    """Check that an open file is neither a pipe nor a device.
+def require_regular(descriptor: int) -> None:
+    """Check that what was opened is a file.
 
     Raises:
-        OSError: it is.
+        NotRegularError: it is a folder, a pipe or a device.
     """
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        raise OSError(errno.EINVAL, "not a regular file", file.name)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise NotRegularError("not a regular file")

@@ -218,9 +218,8 @@ class Manifest:
             DamagedError: it is damaged.
             OSError: it cannot be read.
         """
-        content = read_regular(path)
         try:
-            return cls.parsed(json.loads(content.decode()))
+            return cls.parsed(json.loads(read_regular(path).decode()))
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise DamagedError(
                 f"the manifest of run {path.parent.name} is damaged: see fatora-clients verify"

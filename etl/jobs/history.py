@@ -140,7 +140,7 @@ class _Reader:
             return
         try:
             yield self._past_run(record)
-        except (InconsistentError, ConfigError) as error:
+        except InconsistentError as error:
             self._damaged.append(str(error))
 
     def _past_run(self, manifest: Manifest) -> PastRun:
@@ -163,7 +163,7 @@ class _Reader:
             with JournalReader(self._runs.folder(manifest.run).journal) as journal:
                 for row in journal.rows(client_id=client):
                     yield ClientRow(manifest, row)
-        except (InconsistentError, ConfigError) as error:
+        except InconsistentError as error:
             self._damaged.append(str(error))
 
 

@@ -106,25 +106,26 @@ def prune(chosen: Sequence[OldRun], runs: RunsFolder) -> Iterator[str | None]:
                     runs.clear_staging()
                     last = newest(each.manifest for each in entries(runs) if each.manifest)
                 note = turn.note
-                for emptied in pool.map(partial(_emptied, runs=runs), folders):
-                    if isinstance(emptied, Run):
-                        last = _seal(emptied, last)
-                    yield emptied if isinstance(emptied, str) else None
+                with runs.workplace("prune") as place:
+                    for emptied in pool.map(partial(_emptied, place=place), folders):
+                        if isinstance(emptied, Run):
+                            last = _seal(emptied, last)
+                        yield emptied if isinstance(emptied, str) else None
 
 
 def _seal(run: Run, last: Seal | None) -> Seal:
     manifest = run.manifest.seal(last, run.folder.hashes())
     manifest.write(run.folder.manifest)
-    return Seal(manifest.run, manifest.sha256)
+    return Seal(manifest.run, manifest.sealed_as or "")
 
 
-def _emptied(folder: RunFolder, runs: RunsFolder) -> Run | str | None:
+def _emptied(folder: RunFolder, place: Path) -> Run | str | None:
     """Remove the personal data of a run; return the run to be sealed, or why it was not pruned.
 
     Returns None if it was pruned meanwhile.
     """
     try:
-        return _empty(folder, runs)
+        return _empty(folder, place)
     except FatoraClientsError as error:
         return f"{error}; it was not pruned"
     except (OSError, sqlite3.Error) as error:
@@ -137,8 +138,10 @@ def _emptied(folder: RunFolder, runs: RunsFolder) -> Run | str | None:
         )
 
 
-def _empty(folder: RunFolder, runs: RunsFolder) -> Run | None:
+def _empty(folder: RunFolder, place: Path) -> Run | None:
     """Remove the personal data of a run, and return the run, whose manifest is open.
+
+    ``place`` is a hidden folder for the new journal.
 
     Raises:
         DamagedError: the journal is damaged, or the manifest was modified after it was sealed;
@@ -148,14 +151,13 @@ def _empty(folder: RunFolder, runs: RunsFolder) -> Run | None:
     manifest = run_of(folder).manifest
     if not _holds_personal_data(manifest):
         return None
-    with runs.workplace(folder.run) as place:
-        journal = place / folder.journal.name
-        write_without_persons(folder.journal, journal)
-        if manifest.pruned is None:
-            removed = {name: sha for name, sha in manifest.files.items() if name != folder.log.name}
-            manifest = manifest.reopened(folder.continued).begin_pruning(removed)
-            manifest.write(folder.manifest)
-        journal.replace(folder.journal)
+    journal = place / f"{folder.run}.sqlite3"
+    write_without_persons(folder.journal, journal)
+    if manifest.pruned is None:
+        removed = {name: sha for name, sha in manifest.files.items() if name != folder.log.name}
+        manifest = manifest.reopened(folder.continued).begin_pruning(removed)
+        manifest.write(folder.manifest)
+    journal.replace(folder.journal)
     _remove(_personal_in(folder))
     return Run(folder, manifest)
 

@@ -217,12 +217,13 @@ class RunsFolder:
             yield RunFolder(place)
 
     @contextmanager
-    def workplace(self, run: str) -> Iterator[Path]:
-        """Yield a hidden folder, which is deleted when the block ends, or when the next one starts.
+    def workplace(self, name: str) -> Iterator[Path]:
+        """Yield a hidden folder on the file system of the runs, and delete it afterwards.
 
-        It is on the same file system as the runs.
+        If the program is killed, `clear_staging` deletes it. The caller must have locked the
+        runs folder.
         """
-        place = self.path / f"{_STAGING}{run}"
+        place = self.path / f"{_STAGING}{name}"
         place.mkdir(PRIVATE_FOLDER)
         try:
             yield place

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from etl.errors import StoppedError
 from etl.files import create, flush
 from etl.runs.database import connect
-from etl.runs.reader import shows_damage, unusable
+from etl.runs.reader import damaged, shows_damage, unusable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,11 +28,12 @@ def write_without_persons(journal: Path, copy: Path) -> None:
     scratch file is used. A copy takes one flush, where emptying the journal in place took ten.
 
     Raises:
-        DamagedError: the journal is damaged or missing.
-        ConfigError: this user may not read it.
+        DamagedError: the journal is damaged or missing, or this user may not read it.
         StoppedError: another program has it open.
     """
-    scratch = copy.with_name("scratch.sqlite3")
+    if not journal.is_file():  # SQLite would wait for the writer of a pipe
+        raise damaged(journal)
+    scratch = copy.with_suffix(".scratch")
     create(scratch)
     try:
         with closing(connect(journal, "rw")) as full, closing(connect(scratch, "rw")) as copied:

@@ -133,11 +133,11 @@ def unreadable(file: Path, error: OSError) -> str:
     except OSError:
         return f"{path} cannot be read ({error.strerror})"
     if owner == os.geteuid():
-        return f"{path} cannot be read ({error.strerror}): give its owner the right to read it"
+        return f"{path} cannot be read ({error.strerror})"
     as_root = " Was update run as root?" if owner == _ROOT else ""
     return (
         f"{path} cannot be read ({error.strerror}): it belongs to {_name_of(owner)}.{as_root}"
-        f" Give it to {_name_of(os.geteuid())}, who runs the job, with chown"
+        " Give it to the user who runs the job, with chown -R"
     )
 
 

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from etl.errors import BusyError, ConfigError
-from etl.files import PRIVATE_FILE
+from etl.files import PRIVATE_FILE, NotRegularError, read_regular
+from etl.runs.listing import unreadable
 from etl.text import utc_time
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def locked(runs_dir: Path) -> Iterator[Turn]:
 
     Raises:
         BusyError: another run is using it.
-        ConfigError: it cannot be locked, for example on a file system without locks.
+        ConfigError: it cannot be locked: its lock file is another user's, or the file system has no
+            locks.
     """
     path = runs_dir / _NAME
     lock = FileLock(path, timeout=_PATIENCE, mode=PRIVATE_FILE, fallback_to_soft=False)
@@ -71,6 +73,8 @@ def locked(runs_dir: Path) -> Iterator[Turn]:
         lock.acquire(poll_interval=_POLL)
     except Timeout:
         raise BusyError(_in_use(runs_dir)) from None
+    except PermissionError as error:
+        raise ConfigError(f"{unreadable(path, error)}; nothing was sent") from None
     except (OSError, NotImplementedError):
         raise ConfigError(
             f"the file {path} cannot be locked; nothing was sent: choose another folder"
@@ -103,8 +107,8 @@ def _in_use(runs_dir: Path) -> str:
 def _note_holder(path: Path) -> Turn:
     facts = {"pid": os.getpid(), "since": utc_time(time.time())}
     note, before = f"{json.dumps(facts)}\n".encode("ascii"), None
-    with suppress(OSError):  # a full disk stops the run where it matters
-        before = path.read_bytes()
+    with suppress(OSError, NotRegularError):  # a full disk stops the run where it matters
+        before = read_regular(path)
         path.write_bytes(note)
     return Turn(note, before)
 

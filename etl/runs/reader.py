@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from etl.codes import Code
-from etl.errors import ConfigError, DamagedError, FatoraClientsError, InconsistentError
+from etl.errors import DamagedError, InconsistentError
 from etl.fields import Field
 from etl.rows import TO_FIX, Fault, Origin, ReportRow, Status, Totals
 from etl.runs.database import connect
@@ -79,8 +79,8 @@ def damaged(path: Path) -> DamagedError:
     return DamagedError(f"the journal of run {run} is damaged: see fatora-clients verify")
 
 
-def unusable(path: Path) -> FatoraClientsError:
-    """Return the error about a journal that SQLite cannot open: whose it is, or that it is damaged.
+def unusable(path: Path) -> DamagedError:
+    """Return the error about a journal that SQLite cannot open: damaged, or another user's.
 
     Where another connection of this program has it open, it may not be opened here: closing it
     would release that connection's locks (https://www.sqlite.org/howtocorrupt.html, 2.2).
@@ -88,7 +88,7 @@ def unusable(path: Path) -> FatoraClientsError:
     try:
         path.open("rb").close()
     except PermissionError as error:
-        return ConfigError(unreadable(path, error))
+        return DamagedError(unreadable(path, error))
     except OSError:
         pass
     return damaged(path)
@@ -116,9 +116,8 @@ class JournalReader:
         """Open a journal read-only.
 
         Raises:
-            ConfigError: this user may not read it.
-            DamagedError: the journal is damaged or missing. SQLite may notice damage only when it
-                reads: then the end of the ``with`` block raises this.
+            DamagedError: the journal is damaged or missing, or another user's. SQLite may notice
+                damage only when it reads: then the end of the ``with`` block raises this.
         """
         self._path = path
         try:
@@ -126,7 +125,7 @@ class JournalReader:
                 raise damaged(path)
             self._db = connect(path, "ro")
         except PermissionError as error:
-            raise ConfigError(unreadable(path, error)) from None
+            raise DamagedError(unreadable(path, error)) from None
         except sqlite3.Error:
             raise unusable(path) from None
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from etl.errors import ConfigError
-from etl.files import PRIVATE_FILE, read_regular, require_regular, sha256_of
+from etl.files import PRIVATE_FILE, NotRegularError, read_regular, require_regular, sha256_of
 from etl.runs.listing import unreadable
 from etl.stopping import is_disk_full
 from etl.text import utc_time, without_isolates
@@ -46,12 +46,13 @@ def note_refused(runs: RunsFolder, source: Path, sentence: str, when: datetime) 
     try:
         # A file's name may not be valid UTF-8; JSON can express it as a backslash and a number.
         _append(runs.refused, line.encode(errors="backslashreplace"))
-    except OSError as error:
+    except (OSError, NotRegularError) as error:
         if is_disk_full(error):
             raise
+        reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(
             f"the refused input {source.name} cannot be recorded in {runs.refused}"
-            f" ({error.strerror}); nothing of it was sent: correct the permissions"
+            f" ({reason}); nothing of it was sent: correct the permissions, or remove that file"
         ) from None
     return refused
 
@@ -69,7 +70,7 @@ def _append(path: Path, line: bytes) -> None:
     """Append a line to a private file, which is created if needed, and flush it to the disk."""
     descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_RDWR | os.O_NONBLOCK, PRIVATE_FILE)
     with os.fdopen(descriptor, "ab") as file:
-        require_regular(file)
+        require_regular(descriptor)
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
             file.write(b"\n")  # a power cut left a piece of the last line
@@ -88,6 +89,8 @@ def refused_inputs(runs: RunsFolder) -> Iterator[Refused]:
         lines = read_regular(runs.refused).splitlines()
     except (FileNotFoundError, NotADirectoryError):
         return
+    except NotRegularError:
+        raise ConfigError(f"{runs.refused} is not a regular file; remove it") from None
     except OSError as error:
         raise ConfigError(unreadable(runs.refused, error)) from None
     for line in lines:
