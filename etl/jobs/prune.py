@@ -101,7 +101,7 @@ def prune(chosen: Sequence[OldRun], runs: RunsFolder) -> Iterator[str | None]:
         for start in range(0, len(chosen), _TOGETHER):
             time.sleep(_PAUSE if start else 0)
             folders = [old.folder for old in chosen[start : start + _TOGETHER]]
-            with locked(runs.path) as turn:
+            with locked(runs.path, briefly=True) as turn:
                 if note is None or turn.before != note:  # somebody else may have sealed a run
                     runs.clear_staging()
                     last = newest(each.manifest for each in entries(runs) if each.manifest)

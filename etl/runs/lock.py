@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 _NAME = ".lock"
 _PATIENCE = 0.25  # seconds, since `holder_of` takes the lock for an instant
-_POLL = 0.01  # seconds; pruning lets others in for longer than that
+_PATIENCE_WITH_BRIEF = 60.0  # seconds
+_POLL = 0.01  # seconds; who holds the lock briefly lets others in for longer than that
 _LONGEST_NOTE = 200  # bytes
 
 
@@ -37,10 +38,12 @@ class Holder:
     """The process that uses a runs folder, by its own note in the lock file.
 
     The note is for people and proves nothing. Both values are None if it cannot be read.
+    ``briefly`` means that it lets others in between two pieces of its work.
     """
 
     pid: int | None = None
     since: datetime | None = None
+    briefly: bool = False
 
     def __str__(self) -> str:
         return f"PID {self.pid}, since {self.since:%Y-%m-%d %H:%M} UTC" if self.since else ""
@@ -59,20 +62,25 @@ class Turn:
 
 
 @contextmanager
-def locked(runs_dir: Path) -> Iterator[Turn]:
+def locked(runs_dir: Path, *, briefly: bool = False) -> Iterator[Turn]:
     """Lock the runs folder.
 
+    ``briefly`` tells others that it is worth waiting for the lock.
+
     Raises:
-        BusyError: another run is using it.
+        BusyError: another run is using it, and not briefly.
         ConfigError: it cannot be locked: its lock file is another user's, or the file system has no
             locks.
     """
     path = runs_dir / _NAME
     lock = FileLock(path, timeout=_PATIENCE, mode=PRIVATE_FILE, fallback_to_soft=False)
+    until = time.monotonic() + _PATIENCE_WITH_BRIEF
     try:
-        lock.acquire(poll_interval=_POLL)
-    except Timeout:
-        raise BusyError(_in_use(runs_dir)) from None
+        while not _acquired(lock):
+            holder = holder_of(runs_dir)
+            # It is None if the lock was given back just now.
+            if time.monotonic() > until or not (holder is None or holder.briefly):
+                raise BusyError(_in_use(runs_dir, holder))
     except PermissionError as error:
         raise ConfigError(f"{unreadable(path, error)}; nothing was sent") from None
     except (OSError, NotImplementedError):
@@ -81,9 +89,17 @@ def locked(runs_dir: Path) -> Iterator[Turn]:
             " with --runs-dir"
         ) from None
     try:
-        yield _note_holder(path)
+        yield _note_holder(path, briefly=briefly)
     finally:
         lock.release()
+
+
+def _acquired(lock: FileLock) -> bool:
+    try:
+        lock.acquire(poll_interval=_POLL)
+    except Timeout:
+        return False
+    return True
 
 
 def holder_of(runs_dir: Path) -> Holder | None:
@@ -99,13 +115,13 @@ def holder_of(runs_dir: Path) -> Holder | None:
     return None
 
 
-def _in_use(runs_dir: Path) -> str:
-    known = str(holder_of(runs_dir) or "")
+def _in_use(runs_dir: Path, holder: Holder | None) -> str:
+    known = str(holder or "")
     return f"another run is using {runs_dir}{f' ({known})' if known else ''}; nothing was sent"
 
 
-def _note_holder(path: Path) -> Turn:
-    facts = {"pid": os.getpid(), "since": utc_time(time.time())}
+def _note_holder(path: Path, *, briefly: bool) -> Turn:
+    facts = {"pid": os.getpid(), "since": utc_time(time.time()), "briefly": briefly}
     note, before = f"{json.dumps(facts)}\n".encode("ascii"), None
     with suppress(OSError, NotRegularError):  # a full disk stops the run where it matters
         before = read_regular(path)
@@ -117,6 +133,7 @@ def _parsed(note: bytes) -> Holder:
     """Return the holder that a lock file's note names; the note may be empty or damaged."""
     try:
         facts = json.loads(note)
-        return Holder(int(facts["pid"]), datetime.fromisoformat(facts["since"]).astimezone(UTC))
+        since = datetime.fromisoformat(facts["since"]).astimezone(UTC)
+        return Holder(int(facts["pid"]), since, facts.get("briefly") is True)
     except (ValueError, TypeError, KeyError, OverflowError):
         return Holder()
