@@ -67,6 +67,7 @@ def update_file(source: Path, context: Context) -> Summary:
         manifest = _staged(staging, facts, context)
         manifest.write(staging.manifest)
         run = Run(runs.publish(staging), manifest)
+    known.note(run.folder, manifest)
     return _work_on(run, source, context, known)
 
 
