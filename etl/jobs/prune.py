@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from etl.runs.folder import RunFolder, RunsFolder
     from etl.runs.listing import Entry
 
-# Most of the time goes to flushes, and a disk does several of them together: a run took 34 ms one by
-# one and 12 ms with 16 together (128 runs each, taking turns, on the machine of architecture.md).
+# Most of the time goes to flushes, and a disk does several of them together: a run took 34 ms one
+# by one and 12 ms with 16 together (128 runs each, in turns, on the machine of architecture.md).
 _TOGETHER = 16
 _PAUSE = 0.015  # seconds in which a waiting `update` takes the lock: it looks every 0.01 s
 

@@ -72,17 +72,22 @@ class Index:
     def counts(self, folder: RunFolder) -> Mapping[Status, int]:
         """Return the number of rows of each status in the journal of a run.
 
+        What is remembered of the run was compared with its files by `manifest`.
+
         Raises:
             DamagedError: the journal is damaged.
         """
-        mark = _mark_of(_files_of(folder))
         known = self._runs.get(folder.run)
-        if known and known["mark"] == mark and "counts" in known:
+        if known and "counts" in known:
             return {status: known["counts"][status] for status in Status}
         counts = counts_of(folder)
-        if known and known["mark"] == mark:
+        if known:
             self._remember(self._runs, folder.run, {**known, "counts": counts})
         return counts
+
+    def forget(self, run: str) -> None:
+        """Forget a run that this session has changed."""
+        self._is_changed |= self._runs.pop(run, None) is not None
 
     def sha256_of(self, file: Path) -> str:
         """Return the SHA-256 of an input.

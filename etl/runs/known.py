@@ -127,6 +127,7 @@ class KnownRuns:
 
     def note(self, folder: RunFolder, manifest: Manifest) -> None:
         """Take note of the manifest that this session has just written."""
+        self._index.forget(folder.run)
         self._note(folder, abridged(manifest))
         self._reworks = None
         if manifest.sealed_as:  # nothing is sealed after it yet
