@@ -10,7 +10,7 @@ import csv
 import sqlite3
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from etl.errors import ConfigError, FatoraClientsError, InconsistentError
 from etl.extract.table import open_table
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from etl.config import Settings
     from etl.manifest import Manifest, Seal
     from etl.runs.folder import RunFolder
+    from etl.runs.listing import Entry
 
     Finding: TypeAlias = tuple[str, str]  # a file's name, and what is wrong with it
 
@@ -89,8 +90,7 @@ def verify_all(runs: RunsFolder) -> Verification:
         ConfigError: there are none.
     """
     found = entries(runs)
-    foreign = [e for e in found if isinstance(e, Stranger) and e.kind is Kind.FOREIGN]
-    ours = [entry for entry in found if entry not in foreign]
+    ours = [entry for entry in found if not _is_foreign(entry)]
     if not ours:
         raise ConfigError(f"there are no runs in {runs.path}")
     verified = verify_runs([entry.folder for entry in ours])
@@ -102,8 +102,12 @@ def verify_all(runs: RunsFolder) -> Verification:
         for run, problem in breaks(manifests).items()
         if run not in damaged
     ]
-    ignored = [stranger.sentence for stranger in foreign]
+    ignored = [entry.sentence for entry in found if _is_foreign(entry)]
     return Verification(verified.runs, problems, newest(manifests), ignored)
+
+
+def _is_foreign(entry: Entry) -> TypeGuard[Stranger]:
+    return isinstance(entry, Stranger) and entry.kind is Kind.FOREIGN
 
 
 def problems_of(folder: RunFolder) -> Iterator[Problem]:
