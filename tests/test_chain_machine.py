@@ -27,6 +27,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from pydantic import SecretStr
 
 from etl.errors import ConfigError
+from etl.files import unfinished_in
 from etl.jobs.context import Progress
 from etl.jobs.pipeline import update_file
 from etl.jobs.prune import older_than, prune
@@ -203,7 +204,9 @@ class Chain(RuleBasedStateMachine):
         other = self.runs.path / "20200101T000000.000Z-abcdef"
         with self._tampering(must_be_found=True):
             folder = self.runs.path / _pick(self.sealed(), which)
-            file = _pick(sorted(folder.iterdir()), which)
+            # An unfinished manifest, of a session that was killed, is not part of the run.
+            files = set(folder.iterdir()) - set(unfinished_in(folder))
+            file = _pick(sorted(files), which)
             if kind == "flip":
                 content = bytearray(file.read_bytes())
                 content[int(place * len(content))] ^= 1 << which % 8
