@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import stat
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,6 +22,11 @@ PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 WORKBOOKS = (".xlsx", ".xlsm")  # the endings of their names
 _UNFINISHED = ".new"
+
+
+def is_workbook(name: str) -> bool:
+    """Whether a file of this name is a workbook; otherwise it is a CSV."""
+    return name.lower().endswith(WORKBOOKS)
 
 
 @contextmanager
@@ -37,14 +43,19 @@ def naming(path: Path) -> Iterator[None]:
         raise
 
 
-def sync_folder(folder: Path) -> None:
-    """Flush a folder's list of names to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def flush(path: Path) -> None:
+    """Flush a file, or a folder's list of names, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        with naming(folder):
+        with naming(path):
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's list of names to the disk."""
+    flush(folder)
 
 
 def create(path: Path) -> None:
@@ -61,9 +72,14 @@ def unfinished_name(name: str) -> str:
     return f".{name}{_UNFINISHED}"
 
 
+def unfinished_in(folder: Path) -> list[Path]:
+    """Return what `replacing` and `scratch_beside` left because the program was killed."""
+    return list(folder.glob(f".*{_UNFINISHED}"))
+
+
 def remove_unfinished(folder: Path) -> None:
-    """Remove what `replacing` and `scratch_beside` left because the program was killed."""
-    for path in folder.glob(f".*{_UNFINISHED}"):
+    """Remove what the program left unfinished because it was killed."""
+    for path in unfinished_in(folder):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:
@@ -105,8 +121,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         with naming(path):
             yield new
-            with new.open("rb") as written:
-                os.fsync(written.fileno())
+        flush(new)
         new.replace(path)
     except BaseException:
         with suppress(OSError):
@@ -127,3 +142,35 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file's bytes, in hexadecimal."""
     with naming(path), path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class NotRegularError(ValueError):
+    """What has the name of a file is a folder, a pipe or a device."""
+
+
+def read_regular(path: Path) -> bytes:
+    """Return the content of a file, without waiting for a writer if it is a pipe.
+
+    Raises:
+        OSError: it cannot be read.
+        NotRegularError: it is not a file.
+    """
+    # Opening a pipe for reading waits for its writer, unless it is opened with O_NONBLOCK.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        require_regular(descriptor)
+    except NotRegularError:
+        os.close(descriptor)
+        raise
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read()
+
+
+def require_regular(descriptor: int) -> None:
+    """Check that what was opened is a file.
+
+    Raises:
+        NotRegularError: it is a folder, a pipe or a device.
+    """
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise NotRegularError("not a regular file")

@@ -13,6 +13,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ from etl.cli import run
 from etl.codes import Code
 from etl.errors import ExitCode
 from etl.files import remove_unfinished
+from etl.manifest import Manifest
 from etl.rows import CheckedRow, Fault, Record
 from etl.runs.reader import JournalReader
 from etl.runs.staging import StagingJournal
@@ -459,8 +461,11 @@ def test_a_clock_set_back_hides_no_unfinished_run(program: Program) -> None:
     program.run("update", source)
     program.run("update", source, "--again", "--limit", 1)
     done, left = program.runs()
-    left.rename(left.with_name("20010101T000000.000Z-000000"))
+    earlier = left.rename(left.with_name("20010101T000000.000Z-000000"))
+    manifest = Manifest.read(earlier / "manifest.json")
+    opened = replace(manifest, run=earlier.name, sealed=None, sealed_as=None)
+    opened.write(earlier / "manifest.json")
     assert program.run("update", source).returncode == 0
-    results = read_csv(program.folder / "runs" / "20010101T000000.000Z-000000" / "results.csv")
+    results = read_csv(earlier / "results.csv")
     assert statuses(results) == ["SUCCESS"] * 4
     assert program.runs()[-1] == done

@@ -52,6 +52,8 @@ def command(
 
 
 def _print(verified: Verification) -> None:
+    for sentence in verified.ignored:
+        console.complain(f"fatora-clients: {sentence}")
     for problem in verified.problems:
         console.say(visible(str(problem)))
     problems = counted(len(verified.problems), "problem")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from etl.jobs.target import Target
     from etl.load.breaker import Breaker
     from etl.rows import RowResult, Status
+    from etl.runs.known import KnownRuns
     from etl.stopping import StopRequest
 
 
@@ -47,7 +48,7 @@ class Context:
     manifest records as the command line. ``limit`` is the maximum number of
     rows to send of each file, None for all. ``again`` sends files that were already processed.
     ``results`` is the path of an extra copy of the results. ``folders`` are the folders that were
-    named as inputs.
+    named as inputs. ``known`` is what is known of the runs; if None, each file reads them again.
     """
 
     settings: Settings
@@ -60,6 +61,7 @@ class Context:
     again: bool = False
     results: Path | None = None
     folders: frozenset[Path] = frozenset()
+    known: KnownRuns | None = None
 
     @property
     def delivery(self) -> Delivery | None:

@@ -24,6 +24,7 @@ from etl.jobs.writing import require_place
 from etl.limits import require_room_for
 from etl.load.breaker import Breaker
 from etl.runs.folder import RunsFolder
+from etl.runs.known import known_runs
 from etl.runs.lock import locked
 from etl.runs.refused import note_refused
 from etl.stopping import StopRequest, stop_on_refusal
@@ -92,8 +93,8 @@ def update(  # noqa: PLR0913 - each has a default, and a name in the call
         results,
         frozenset(inputs.folders),
     )
-    with locked(runs.path):
-        summaries = list(update_each(inputs.files, context))
+    with locked(runs.path), known_runs(runs) as known:
+        summaries = list(update_each(inputs.files, replace(context, known=known)))
     skipped = (Summary(file, ExitCode.DONE, SKIPPED, skipped=True) for file in inputs.unsettled)
     return [*summaries, *skipped]
 

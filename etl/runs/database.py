@@ -126,8 +126,12 @@ class Database:
             OSError: it cannot be opened.
         """
         self._path = path
-        with _naming(path):
+        with translating(path):
             self._db = connect(path, mode, *setup)
+
+    def back_up(self, target: sqlite3.Connection) -> None:
+        """Copy everything into another database."""
+        self._db.backup(target)
 
     def __enter__(self) -> Self:
         return self
@@ -178,7 +182,7 @@ def _sort_in(folder: Path, db: sqlite3.Connection) -> None:
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def translating(path: Path) -> Iterator[None]:
     """Raise what SQLite reports as an error that names the file."""
     try:
         yield
@@ -190,7 +194,7 @@ def _named(error: sqlite3.Error, path: Path) -> Exception:
     """Return what an error of SQLite means for the file."""
     code = _primary_code(error)
     if code in _DAMAGE:
-        return _damaged(path)
+        return damaged(path)
     if code in _LOCKED:
         return StoppedError(
             f"Another program, such as a backup, keeps {path} locked. Wait until it ends, then run"
@@ -219,13 +223,14 @@ def _why_not_opened(path: Path) -> Exception:
                 return _system_error(errno.EACCES, needed)
         os.close(os.open(path.parent, os.O_RDONLY))  # fails if too many files are open
     except FileNotFoundError:
-        return _damaged(path)
+        return damaged(path)
     except OSError as error:
         return error
     return _system_error(errno.EIO, path)
 
 
-def _damaged(path: Path) -> DamagedError:
+def damaged(path: Path) -> DamagedError:
+    """Return the error about a damaged journal."""
     run = path.parent.name
     return DamagedError(f"the journal of run {run} is damaged: see fatora-clients verify")
 

@@ -7,25 +7,24 @@ import os
 import re
 import secrets
 import shutil
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
 from etl.errors import ConfigError, DamagedError, InputError
 from etl.files import (
     PRIVATE_FOLDER,
-    WORKBOOKS,
     create,
+    is_workbook,
     naming,
     remove_unfinished,
     sha256_of,
     sync_folder,
 )
-from etl.manifest import InputFacts, Manifest
+from etl.manifest import InputFacts
 from etl.runs.database import LONGEST_PATH
 from etl.stopping import is_disk_full
 from etl.text import quote
-from etl.urls import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,6 +45,12 @@ _BLOCK = 1 << 20
 def is_run_id(text: str) -> bool:
     """Whether the text has the form of a run's id."""
     return _RUN_ID.fullmatch(text) is not None
+
+
+def _may_hold_a_run(entry: os.DirEntry[str]) -> bool:
+    # isdir, unlike the method of an entry, raises nothing for a link to where nobody may look.
+    visible = not entry.name.startswith(".")
+    return visible and (is_run_id(entry.name) or os.path.isdir(entry))  # noqa: PTH112
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +80,25 @@ class RunFolder:
         return self.path / "manifest.json"
 
     @property
+    def inputs(self) -> list[Path]:
+        """The copy of the file that operations sent; empty after pruning."""
+        return sorted(self.path.glob("input.*"))
+
+    @property
     def input(self) -> Path:
-        """The copy of the file that operations sent."""
-        return next(self.path.glob("input.*"))
+        """The copy of the file that operations sent.
+
+        Raises:
+            DamagedError: it is missing.
+        """
+        if inputs := self.inputs:
+            return inputs[0]
+        raise DamagedError(f"the input of run {self.run} is missing: see fatora-clients verify")
 
     @property
     def is_workbook(self) -> bool:
         """Whether the input is a workbook; otherwise it is a CSV."""
-        return self.input.suffix in WORKBOOKS
+        return is_workbook(self.input.name)
 
     def results(self, ending: str) -> Path:
         """The results file with this ending, ``.csv`` or ``.xlsx``."""
@@ -214,15 +230,24 @@ class RunsFolder:
         A visible run folder therefore always holds a file that was completely read and validated.
         The id of a sandbox run ends in ``-SANDBOX``, so that it is recognised everywhere.
         """
-        self._clear_staging()
         stamp = started.strftime("%Y%m%dT%H%M%S.%f")[:-3]
         run = f"{stamp}Z-{secrets.token_hex(3)}" + (_SANDBOX if sandbox else "")
-        folder = RunFolder(self.path / f"{_STAGING}{run}")
-        folder.path.mkdir(PRIVATE_FOLDER)
+        with self.workplace(run) as place:
+            yield RunFolder(place)
+
+    @contextmanager
+    def workplace(self, name: str) -> Iterator[Path]:
+        """Yield a hidden folder on the file system of the runs, and delete it afterwards.
+
+        If the program is killed, `clear_staging` deletes it. The caller must have locked the
+        runs folder.
+        """
+        place = self.path / f"{_STAGING}{name}"
+        place.mkdir(PRIVATE_FOLDER)
         try:
-            yield folder
+            yield place
         finally:
-            shutil.rmtree(folder.path, ignore_errors=True)
+            shutil.rmtree(place, ignore_errors=True)
 
     def publish(self, staged: RunFolder) -> RunFolder:
         """Turn a staged folder into a run, durably."""
@@ -232,14 +257,18 @@ class RunsFolder:
         sync_folder(self.path)
         return RunFolder(final)
 
-    def all(self) -> list[RunFolder]:
-        """Return every run, the newest first."""
+    def folders(self) -> list[RunFolder]:
+        """Return every visible folder, and all that is named like a run, the newest run first."""
         try:
-            folders = sorted(self.path.iterdir(), key=lambda folder: folder.name, reverse=True)
+            with os.scandir(self.path) as entries:
+                names = [entry.name for entry in entries if _may_hold_a_run(entry)]
         except (FileNotFoundError, NotADirectoryError):
             return []
-        runs = (RunFolder(folder) for folder in folders if not folder.name.startswith("."))
-        return [run for run in runs if run.manifest.is_file()]
+        return [self.folder(name) for name in sorted(names, reverse=True)]
+
+    def all(self) -> list[RunFolder]:
+        """Return the folder of every run, the newest first; what is in it is not looked at."""
+        return [folder for folder in self.folders() if is_run_id(folder.run)]
 
     def folder(self, run: str) -> RunFolder:
         """Return the folder of the run with this id, which need not exist."""
@@ -263,35 +292,6 @@ class RunsFolder:
         problem = f"{len(matching)} runs begin with" if matching else "there is no run"
         raise ConfigError(f"{problem} {quote(name)} in {self.path}; see fatora-clients history")
 
-    def of_same(
-        self, facts: InputFacts, api: str, account: str
-    ) -> Iterator[tuple[RunFolder, Manifest]]:
-        """Yield the runs of the same bytes and sheet, API and account, the latest first.
-
-        All addresses of this machine are one API, whatever their ports.
-
-        Raises:
-            DamagedError: the manifest of a run of these bytes is damaged, so that it is unknown
-                which of their rows were sent.
-        """
-        for folder in self.all():
-            try:
-                manifest = Manifest.read(folder.manifest)
-            except DamagedError:
-                if any(sha256_of(file) == facts.sha256 for file in folder.path.glob("input.*")):
-                    raise
-                continue
-            same = manifest.input.sha256 == facts.sha256 and manifest.input.sheet == facts.sheet
-            same_api = manifest.api == api or (is_loopback(manifest.api) and is_loopback(api))
-            if same and same_api and manifest.account == account:
-                yield folder, manifest
-
-    def manifests(self) -> Iterator[Manifest]:
-        """Yield the manifest of every run, the newest first; damaged ones are left out."""
-        for folder in self.all():
-            with suppress(DamagedError):
-                yield Manifest.read(folder.manifest)
-
     @property
     def refused(self) -> Path:
         """A line of JSON for each time that an input could not be used."""
@@ -308,6 +308,12 @@ class RunsFolder:
                 " --runs-dir"
             )
 
-    def _clear_staging(self) -> None:
+    @property
+    def index(self) -> Path:
+        """What `etl.runs.index` remembers of runs and inputs; it may be deleted at any time."""
+        return self.path / ".index.json"
+
+    def clear_staging(self) -> None:
+        """Remove what a killed program had staged; the caller must have locked the folder."""
         for folder in self.path.glob(f"{_STAGING}*"):
             shutil.rmtree(folder, ignore_errors=True)

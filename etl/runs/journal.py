@@ -185,18 +185,6 @@ class Journal(JournalReader):
         ):
             yield client_id
 
-    def forget_persons(self) -> None:
-        """Delete personal data, from the file's bytes too; statuses, codes and times stay."""
-        self._db.execute("PRAGMA secure_delete = ON")
-        with transaction(self._db):
-            self._db.execute(
-                "UPDATE rows SET cells = '[]', body = '{}', warning = '', faults ="
-                " (SELECT json_group_array(json_array(json_extract(fault.value, '$[0]'), ''))"
-                "  FROM json_each(rows.faults) AS fault)"
-            )
-            self._db.execute("DELETE FROM answers")
-        self._db.execute("VACUUM")
-
     def finish(self) -> None:
         """Merge the write-ahead log into the file, which from now on is only read.
 

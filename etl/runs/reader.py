@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from etl.codes import Code
-from etl.errors import InconsistentError
+from etl.errors import DamagedError, InconsistentError
 from etl.fields import Field
 from etl.rows import TO_FIX, Fault, Origin, ReportRow, Status, Totals
-from etl.runs.database import NOT_FINAL, Database
+from etl.runs.database import NOT_FINAL, Database, damaged
+from etl.runs.listing import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
+
+    from etl.runs.folder import RunFolder
 
 # Milliseconds between two times. A Julian day of this century is a float that is exact to 2^-31
 # days, which are 0.04 ms.
@@ -66,6 +70,24 @@ def _in_sql(statuses: Iterable[Status]) -> str:
     return ", ".join(f"'{status}'" for status in statuses)
 
 
+@contextmanager
+def _naming_owner(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as error:
+        raise DamagedError(unreadable(path, error)) from None
+
+
+def counts_of(folder: RunFolder) -> dict[Status, int]:
+    """Return the number of rows of every status in the journal of a run.
+
+    Raises:
+        DamagedError: the journal is damaged.
+    """
+    with JournalReader(folder.journal) as journal:
+        return journal.counts()
+
+
 class JournalReader(Database):
     """The journal of one run, opened for reading. Use it as a context manager."""
 
@@ -73,12 +95,19 @@ class JournalReader(Database):
         """Open a journal, read-only unless a subclass needs more.
 
         Raises:
-            DamagedError: the journal is damaged or missing. SQLite may notice damage only when it
-                reads: then the end of the ``with`` block raises this.
+            DamagedError: the journal is damaged or missing, or another user's. SQLite may notice
+                damage only when it reads: then the end of the ``with`` block raises this.
             StoppedError: another program keeps it locked.
             OSError: it cannot be opened.
         """
-        super().__init__(path, mode, *setup)
+        with _naming_owner(path):
+            if path.exists() and not path.is_file():  # SQLite would wait for the writer of a pipe
+                raise damaged(path)
+            super().__init__(path, mode, *setup)
+
+    def __exit__(self, *error: object) -> None:
+        with _naming_owner(self._path):  # SQLite may open the file only when it reads
+            super().__exit__(*error)
 
     def staged(self) -> Staged:
         """Return the facts about the input."""

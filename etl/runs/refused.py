@@ -9,7 +9,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from etl.errors import ConfigError
-from etl.files import PRIVATE_FILE, naming, sha256_of
+from etl.files import (
+    PRIVATE_FILE,
+    NotRegularError,
+    naming,
+    read_regular,
+    require_regular,
+    sha256_of,
+)
+from etl.runs.listing import unreadable
 from etl.stopping import is_disk_full
 from etl.text import isolated, json_text, utc_time, without_isolates
 
@@ -43,12 +51,13 @@ def note_refused(runs: RunsFolder, source: Path, sentence: str, when: datetime) 
     refused = Refused(time, source.name, _digest(source), without_isolates(sentence))
     try:
         _append(runs.refused, f"{json_text(asdict(refused))}\n".encode())
-    except OSError as error:
+    except (OSError, NotRegularError) as error:
         if is_disk_full(error):
             raise
+        reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(
             f"the refused input {isolated(source.name)} cannot be recorded in {runs.refused}"
-            f" ({error.strerror}); nothing of it was sent: correct the permissions"
+            f" ({reason}); nothing of it was sent: correct the permissions, or remove that file"
         ) from None
     return refused
 
@@ -64,8 +73,9 @@ def _digest(source: Path) -> str | None:
 
 def _append(path: Path, line: bytes) -> None:
     """Append a line to a private file, which is created if needed, and flush it to the disk."""
-    descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_RDWR, PRIVATE_FILE)
+    descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_RDWR | os.O_NONBLOCK, PRIVATE_FILE)
     with naming(path), os.fdopen(descriptor, "ab") as file:
+        require_regular(descriptor)
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
             file.write(b"\n")  # a power cut left a piece of the last line
@@ -75,11 +85,19 @@ def _append(path: Path, line: bytes) -> None:
 
 
 def refused_inputs(runs: RunsFolder) -> Iterator[Refused]:
-    """Yield the inputs that were refused, the oldest first; damaged lines are skipped."""
+    """Yield the inputs that were refused, the oldest first; damaged lines are skipped.
+
+    Raises:
+        ConfigError: the record cannot be read.
+    """
     try:
-        lines = runs.refused.read_bytes().splitlines()
-    except OSError:
+        lines = read_regular(runs.refused).splitlines()
+    except (FileNotFoundError, NotADirectoryError):
         return
+    except NotRegularError:
+        raise ConfigError(f"{runs.refused} is not a regular file; remove it") from None
+    except OSError as error:
+        raise ConfigError(unreadable(runs.refused, error)) from None
     for line in lines:
         try:
             yield _refused(json.loads(line))
