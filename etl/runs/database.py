@@ -219,7 +219,7 @@ def _why_not_opened(path: Path) -> Exception:
     try:
         for needed, mode in ((path, os.R_OK), (path.parent, os.W_OK)):
             needed.stat()
-            if not os.access(needed, mode):
+            if not os.access(needed, mode, effective_ids=True):
                 return _system_error(errno.EACCES, needed)
         os.close(os.open(path.parent, os.O_RDONLY))  # fails if too many files are open
     except FileNotFoundError:
