@@ -7,6 +7,8 @@ import json
 import os
 import re
 import resource
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +19,7 @@ from etl.fields import Field
 from etl.rows import Status
 from etl.runs.database import Database, as_json, transaction
 from etl.runs.staging import StagingJournal
+from program import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -109,17 +112,25 @@ def test_a_rollback_that_fails_hides_no_error(journal: Path) -> None:
         database._db.execute("INSERT INTO staged VALUES (?)", ("x" * 100_000,))  # noqa: SLF001
 
 
+_TEMPORARY = """
+import sys
+from pathlib import Path
+from etl.runs.database import Database
+with Database(Path(sys.argv[1]), "ro") as database:
+    (in_memory,) = database._db.execute("PRAGMA temp_store").fetchone()
+    (folder,) = database._db.execute("PRAGMA temp_store_directory").fetchone() or ("",)
+    print("memory" if in_memory else folder)
+"""
+
+
 @pytest.mark.parametrize("name", ["it's", "سارة", os.fsdecode(b"caf\xe9"), "a;b?c#d"])
-def test_temporary_files_are_in_the_folder_or_in_memory(tmp_path: Path, name: str) -> None:
-    """A folder whose name SQLite cannot take is no error: it sorts in memory then."""
-    path = tmp_path / name / "journal.sqlite3"
-    path.parent.mkdir()
+def test_temporary_files_are_in_the_runs_folder_or_in_memory(tmp_path: Path, name: str) -> None:
+    """A runs folder whose name SQLite cannot take is no error: it sorts in memory then."""
+    path = tmp_path / name / "run" / "journal.sqlite3"
+    path.parent.mkdir(parents=True)
     with StagingJournal(path):
         pass
-    with Database(path, "ro") as database:
-        (in_memory,) = database._db.execute("PRAGMA temp_store").fetchone()  # noqa: SLF001
-        if in_memory:
-            assert not name.isprintable()
-        else:
-            set_to = database._db.execute("PRAGMA temp_store_directory").fetchone()  # noqa: SLF001
-            assert set_to == (str(path.parent),)
+    command = [sys.executable, "-c", _TEMPORARY, str(path)]  # a process sets the folder once
+    shown = subprocess.run(command, env={"PYTHONPATH": str(ROOT)}, capture_output=True, check=True)
+    expected = str(path.parent.parent) if name.isprintable() else "memory"
+    assert shown.stdout.decode().strip() == expected

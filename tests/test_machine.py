@@ -21,13 +21,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from etl.cli import run
-from etl.codes import Code
 from etl.errors import ExitCode
 from etl.files import remove_unfinished
 from etl.manifest import Manifest
-from etl.rows import CheckedRow, Fault, Record
-from etl.runs.reader import JournalReader
-from etl.runs.staging import StagingJournal
 from faults import Refusal
 from program import ROOT, Program
 from spreadsheets import read_csv, statuses, write_csv, write_xlsx
@@ -276,22 +272,38 @@ def test_nothing_is_written_outside_the_runs_folder(
     assert list(program.only_run().glob(".*")) == []
 
 
-def test_sqlite_sorts_beside_the_journal(tmp_path: Path) -> None:
-    """The temporary files of a statement that sorts more than its cache are in the run's folder."""
-    path = tmp_path / "journal.sqlite3"
-    with StagingJournal(path) as staging:
-        long = Fault(Code.EMAIL_INVALID, "x" * 300)
-        records = (Record(row, (str(row),)) for row in range(2, 20_002))
-        for _ in staging.add(CheckedRow(record, record.row, {}, (long,)) for record in records):
-            pass
-    with JournalReader(path) as journal:
-        faults = journal.faults(Code.EMAIL_INVALID)
-        next(faults)
-        # As links: the files themselves have no name any more.
-        opened = [os.path.realpath(each) for each in Path("/dev/fd").iterdir()]
-    spilled = [Path(name).parent for name in opened if "etilqs" in name]
-    assert spilled
-    assert set(spilled) == {tmp_path}
+_SORTING = """
+import os, sys
+from pathlib import Path
+from etl.codes import Code
+from etl.rows import CheckedRow, Fault, Record
+from etl.runs.reader import JournalReader
+from etl.runs.staging import StagingJournal
+
+path = Path(sys.argv[1])
+with StagingJournal(path) as staging:
+    long = Fault(Code.EMAIL_INVALID, "x" * 300)
+    records = (Record(row, (str(row),)) for row in range(2, 20_002))
+    for _ in staging.add(CheckedRow(record, record.row, {}, (long,)) for record in records):
+        pass
+with JournalReader(path) as journal:
+    faults = journal.faults(Code.EMAIL_INVALID)
+    next(faults)
+    # As links: the files themselves have no name any more.
+    opened = [os.path.realpath(each) for each in Path("/dev/fd").iterdir()]
+print({str(Path(name).parent) for name in opened if "etilqs" in name})
+"""
+
+
+def test_sqlite_sorts_beside_the_runs(tmp_path: Path) -> None:
+    """The temporary files of a statement that sorts more than its cache are beside the runs."""
+    path = tmp_path / "run" / "journal.sqlite3"
+    path.parent.mkdir()
+    command = [sys.executable, "-c", _SORTING, str(path)]  # a process sets the folder once
+    shown = subprocess.run(
+        command, env={"PYTHONPATH": str(ROOT)}, capture_output=True, check=True, text=True
+    )
+    assert shown.stdout.strip() == str({str(tmp_path)})
 
 
 def test_check_without_a_folder_for_temporary_files_ends_with_2(

@@ -14,6 +14,7 @@ import os
 import sqlite3
 import time
 from contextlib import contextmanager, suppress
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
 import orjson
@@ -80,6 +81,7 @@ PAGE = 1_000  # rows that are read or written together
 PATIENCE = 60.0  # seconds to wait for a program that has locked a journal, such as a backup
 LONGEST_PATH = 504  # bytes of a journal's path; SQLite's MAX_PATHNAME of 512 has its endings, too
 _RETRY_EVERY = 0.1  # seconds
+_SORTING = Lock()
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 # Primary result codes: the lowest byte of an extended one. Source: sqlite.org/rescode.html.
@@ -154,7 +156,7 @@ def connect(path: Path, mode: str, *setup: str) -> sqlite3.Connection:
         uri, uri=True, isolation_level=None, timeout=_RETRY_EVERY, factory=_Connection
     )
     try:
-        _sort_in(path.absolute().parent, db)
+        _sort_in(path.absolute().parent.parent, db)  # of all runs: a run's own may be renamed
         for statement in setup:
             db.execute(statement)
     except BaseException:
@@ -164,20 +166,25 @@ def connect(path: Path, mode: str, *setup: str) -> sqlite3.Connection:
 
 
 def _sort_in(folder: Path, db: sqlite3.Connection) -> None:
-    """Let SQLite sort and vacuum in temporary files in this folder.
+    """Let SQLite sort and vacuum in temporary files in this folder, if it is the first.
 
-    In memory, the statements of the report would take up to 120 MB more for 1,000,000 rows, and
-    vacuuming 370 MB. In TMPDIR, personal data would leave the runs folder. The PRAGMA holds for the
-    whole process. It is deprecated, but nothing else can be set once the process has started. Where
-    it is missing, or the folder is read-only or has a name that is not UTF-8, memory is used.
+    In memory, the statements of the report would take up to 120 MB more for 1,000,000 rows. In
+    TMPDIR, personal data would leave the runs folder. The PRAGMA holds for the whole process, and
+    may not be used while another thread uses SQLite
+    (https://www.sqlite.org/pragma.html#pragma_temp_store_directory): so the first folder stays.
+    Where it cannot be set or is gone, memory is used.
     """
     name = str(folder)
-    try:
-        db.execute("PRAGMA temp_store_directory = '{}'".format(name.replace("'", "''")))
-        is_set = db.execute("PRAGMA temp_store_directory").fetchone() == (name,)
-    except (sqlite3.OperationalError, UnicodeError):
-        is_set = False
-    if not is_set:
+    with _SORTING:
+        try:
+            (current,) = db.execute("PRAGMA temp_store_directory").fetchone() or ("",)
+            if not current:
+                quoted = name.replace("'", "''")
+                db.execute(f"PRAGMA temp_store_directory = '{quoted}'")
+                (current,) = db.execute("PRAGMA temp_store_directory").fetchone() or ("",)
+        except (sqlite3.OperationalError, UnicodeError):
+            current = ""
+    if not current or not os.access(current, os.W_OK | os.X_OK, effective_ids=True):
         db.execute("PRAGMA temp_store = MEMORY")
 
 
