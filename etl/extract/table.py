@@ -31,7 +31,8 @@ _SEVERAL_SHEETS = (
     " one with --sheet"
 )
 _SEVERAL_DELIMITERS = (
-    "several delimiters lead to the required columns: {}; save the file in Excel as “CSV UTF-8”"
+    "several delimiters lead to the required columns: {}; put a line above the header that names"
+    " the right one, such as sep=;"
 )
 
 
@@ -131,7 +132,7 @@ def _find_header(layout: Layout, known: Mapping[str, Field]) -> Header | None:
     """Return the first row with all required columns, else the one with the most fields."""
     best: Header | None = None
     for raw in islice(layout.rows(), _HEADER_WITHIN):
-        texts = [to_text(cell, None).text for cell in raw.cells]
+        texts = [_shown(raw, index).text for index in range(len(raw.cells))]
         while texts and is_blank(texts[-1]):
             texts.pop()
         header = match(raw.row, texts, known)
@@ -184,9 +185,11 @@ def _record(raw: RawRow, width: int, kept: Sequence[tuple[int, Field | None]]) -
         _require_complete(raw, width)
     if raw.delimited and count >= width:  # a CSV's cells are text, without marks and changes
         texts = [cast("str", raw.cells[index]) for index, _ in kept]
-        if "'" in "".join(texts):
-            texts = list(map(unguard_formula, texts))
-        return Record(raw.row, tuple(texts))
+        joined = "".join(texts)
+        if '="' not in joined:
+            if "'" in joined:
+                texts = list(map(unguard_formula, texts))
+            return Record(raw.row, tuple(texts))
     cells: list[str] = []
     marks: dict[int, Code] = {}
     changes: dict[int, Change] = {}
@@ -212,9 +215,13 @@ def _require_complete(raw: RawRow, width: int) -> None:
         InputError: it is, or it has one.
     """
     if len(raw.cells) < width and not raw.whole:
-        raise InputError(f"{raw.place}, the last one, is incomplete; export or copy the file again")
-    for cell in raw.cells[width:]:
-        text = to_text(cell, None).text
+        raise InputError(
+            f"{raw.place}, the last one, is incomplete: it has fewer cells than the header, and no"
+            " line end; export or copy the file again, or put a line end after the last line, or"
+            " delete it"
+        )
+    for index in range(width, len(raw.cells)):
+        text = _shown(raw, index).text
         if not is_blank(text):
             raise InputError(
                 f"{raw.place} has a value ({quote(text)}) beyond the last header; delete it, or add"
@@ -226,13 +233,21 @@ def _origin(raw: RawRow, run_at: int, row_at: int) -> Origin | None:
     """Return the row of an earlier run that this row names and so corrects."""
     if max(run_at, row_at) >= len(raw.cells):
         return None
-    run, row = (strip_edges(to_text(raw.cells[index], None).text) for index in (run_at, row_at))
+    run, row = (strip_edges(_shown(raw, index).text) for index in (run_at, row_at))
     return Origin(run, int(row)) if run and _ROW_NUMBER.fullmatch(row) else None
+
+
+def _shown(raw: RawRow, index: int, field: Field | None = None) -> CellText:
+    """Return the text of a cell; ``field`` is its column's, None if the column is not sent."""
+    cell = raw.cells[index]
+    if raw.delimited:  # a CSV has nothing but text
+        return csvfile.shown(cast("str", cell))
+    return to_text(cell, field)
 
 
 def _cell_text(raw: RawRow, index: int, field: Field | None) -> CellText:
     if index < len(raw.cells):
-        cell = to_text(raw.cells[index], field)
+        cell = _shown(raw, index, field)
     else:
         cut_off = field is not None and field.required and raw.delimited
         cell = CellText("", Code.ROW_MALFORMED if cut_off else None)
