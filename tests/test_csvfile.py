@@ -176,7 +176,7 @@ def test_space_before_an_opening_quotation_mark_is_refused(
     file: Path, record: str, cell: str
 ) -> None:
     """The parser takes such marks for text, and splits the cell at a delimiter between them."""
-    with pytest.raises(InputError, match="^line 3 has a space before the quot") as refused:
+    with pytest.raises(InputError, match=r"^line 3 has a space before the quot") as refused:
         read(file, f"id,name,notes\n0,a,b\n{record}\n".encode())
     assert cell in str(refused.value)
 

@@ -177,6 +177,15 @@ def test_header_that_fits_two_delimiters_is_refused(csv: SaveCsv) -> None:
     )
 
 
+def test_columns_that_look_like_fields_are_found(csv: SaveCsv) -> None:
+    """Once all records have been read, it is known which columns may be left out by mistake."""
+    with open_table(
+        csv(f"id,email,Nom,Kontakt,Branch\n1,{SARA},Sara,+97433123456,Doha\n")
+    ) as table:
+        assert len(list(table.records)) == 1
+        assert table.lookalikes.found == {"Nom": Field.NAME, "Kontakt": Field.PHONE}
+
+
 def test_formula_that_is_a_text_is_read_as_its_text(csv: SaveCsv) -> None:
     """`="text"` is text in every column, also in the header; in a sent one there is a warning."""
     path = csv(f'="id",email,phone,Branch\n="7",{SARA},"=""00974""","=""Doha, Qatar"""\n')

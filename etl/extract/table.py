@@ -12,7 +12,7 @@ from etl.codes import Code
 from etl.errors import InputError
 from etl.extract import csvfile
 from etl.extract.cells import CellText, to_text
-from etl.extract.header import Header, known_names, match
+from etl.extract.header import Header, Lookalikes, known_names, match
 from etl.files import WORKBOOKS
 from etl.rows import Change, Origin, Record
 from etl.text import is_blank, quote, quoted_together, strip_edges, unguard_formula
@@ -50,13 +50,15 @@ class Table:
 
     ``names`` are the headers of the operator's own columns, ``columns`` is the index of each field
     among them. ``sheet`` is the name of the sheet, None for a CSV. ``records`` can be read once.
-    ``right_to_left`` means that the sheet shows its first column at the right.
+    ``right_to_left`` means that the sheet shows its first column at the right. ``lookalikes`` has
+    the columns that are not sent but may be meant to be, once all records have been read.
     """
 
     names: tuple[str, ...]
     columns: Mapping[Field, int]
     sheet: str | None
     records: Iterator[Record]
+    lookalikes: Lookalikes
     tally: Tally = field(default_factory=Tally)
     right_to_left: bool = False
 
@@ -89,12 +91,15 @@ def open_table(
 def _table(layouts: Sequence[Layout], known: Mapping[str, Field], several: str) -> Table:
     layout, header = _choose(layouts, known, several)
     place = {index: new for new, index in enumerate(header.kept)}
-    tally = Tally()
+    names = tuple(header.names[index] for index in header.kept)
+    columns = {field: place[index] for field, index in header.columns.items()}
+    lookalikes, tally = Lookalikes(names, columns, known), Tally()
     return Table(
-        names=tuple(header.names[index] for index in header.kept),
-        columns={field: place[index] for field, index in header.columns.items()},
+        names=names,
+        columns=columns,
         sheet=layout.name,
-        records=_records(layout, header, tally),
+        records=_records(layout, header, tally, lookalikes),
+        lookalikes=lookalikes,
         tally=tally,
         right_to_left=layout.right_to_left(),
     )
@@ -157,7 +162,9 @@ def _no_columns(best: Header | None) -> str:
     )
 
 
-def _records(layout: Layout, header: Header, tally: Tally) -> Iterator[Record]:
+def _records(
+    layout: Layout, header: Header, tally: Tally, lookalikes: Lookalikes
+) -> Iterator[Record]:
     fields = {index: field for field, index in header.columns.items()}
     kept = [(index, fields.get(index)) for index in header.kept]
     origin = header.origin
@@ -176,6 +183,7 @@ def _records(layout: Layout, header: Header, tally: Tally) -> Iterator[Record]:
         tally.blank_rows += omitted
         omitted = 0
         tally.hidden_rows += raw.hidden
+        lookalikes.watch(record.cells)
         yield record if origin is None else replace(record, origin=_origin(raw, *origin))
 
 
