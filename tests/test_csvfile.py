@@ -241,8 +241,8 @@ def test_text_of_another_kind_is_named(
     ("start", "kind"),
     [
         (b"PK\x03\x04", "an Excel workbook or another zip archive"),
-        (b"\xd0\xcf\x11\xe0", "an old Excel workbook"),
-        (b"\x09\x08\x10\x00", "an old Excel workbook"),
+        (b"\xd0\xcf\x11\xe0", "an old or protected Excel workbook"),
+        (b"\x09\x08\x10\x00", "an old or protected Excel workbook"),
         (b"%PDF-1.7", "a document"),
         (b"\x1f\x8b\x08", "a compressed file"),
     ],

@@ -40,7 +40,11 @@ _OTHER_KINDS = (
         "an Excel workbook or another zip archive",
         f"let the name of a workbook end in .xlsx, or {_SAVE_AS}",
     ),
-    (rb"\xd0\xcf\x11\xe0|\x09[\x02\x04\x08][\x06\x08\x10]", "an old Excel workbook", _AS_WORKBOOK),
+    (
+        rb"\xd0\xcf\x11\xe0|\x09[\x02\x04\x08][\x06\x08\x10]",
+        "an old or protected Excel workbook",
+        _AS_WORKBOOK,
+    ),
     (rb"<(?:!doctype html|html|head|meta|body|table|style|div)\b", "a web page", _AS_WORKBOOK),
     (rb"<(?:\?xml|workbook)\b", "XML", _AS_WORKBOOK),
     (rb"[\[{]\s*[\[{\"]", "JSON", _EXPORT_AGAIN),
