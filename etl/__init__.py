@@ -18,7 +18,8 @@ for each command, which parses options and prints. These modules are shared:
 
 - ``rows`` defines a row at each stage and the totals of a run, ``codes`` every reason why a row was
   not updated, and ``fields`` the columns. ``manifest`` is the record of a run.
-- ``errors`` has the exit codes and exceptions, ``stopping`` the ways to stop a run.
+- ``errors`` has the exit codes and exceptions, ``stopping`` the ways to stop a run, and ``limits``
+  what this process must be allowed to use.
 - ``config`` has the settings and credentials; ``text``, ``files`` and ``urls`` have common rules.
 
 ``sandbox`` is a local API for trials and tests.

@@ -1,16 +1,8 @@
-"""The program's entry: ``fatora-clients``, or ``python -m etl``."""
+"""``python -m etl``, which does what the command ``fatora-clients`` does."""
 
 from __future__ import annotations
 
-import sys
-
-from etl.cli import run
-
-
-def main() -> None:
-    """Run the command line and end with the contract's exit code."""
-    sys.exit(run())
-
+from fatora_clients import main
 
 if __name__ == "__main__":
     main()

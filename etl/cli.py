@@ -12,7 +12,8 @@ import click
 
 from etl.commands import console
 from etl.errors import ExitCode, FatoraClientsError, in_one_sentence
-from etl.stopping import stop_on_full_disk
+from etl.stopping import stop_on_refusal
+from etl.text import visible, without_isolates
 from etl.version import __version__
 
 COMMANDS = {
@@ -59,7 +60,7 @@ def run(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code; print one sentence if it failed."""
     console.open_missing()
     try:
-        with stop_on_full_disk():
+        with stop_on_refusal():
             code = commands.main(arguments, prog_name="fatora-clients", standalone_mode=False)
         return int(code or ExitCode.DONE)
     except click.ClickException as error:
@@ -69,8 +70,14 @@ def run(arguments: list[str] | None = None) -> int:
         console.complain("fatora-clients: interrupted")
         return ExitCode.STOPPED
     except FatoraClientsError as error:
-        console.complain(f"fatora-clients: {error}")
+        console.complain(f"fatora-clients: {visible(without_isolates(str(error)))}")
         return error.exit_code
+    except ImportError as error:  # of a command's module, before it does anything
+        console.complain(
+            f"fatora-clients: a library cannot be loaded ({visible(str(error))}); check PYTHONPATH,"
+            " or install fatora-clients again"
+        )
+        return ExitCode.USAGE
     except Exception as error:  # noqa: BLE001 - cron needs an exit code and a sentence
         console.complain(f"fatora-clients: {in_one_sentence(error)}")
         return ExitCode.INTERNAL
@@ -80,9 +87,9 @@ def run(arguments: list[str] | None = None) -> int:
 
 def _in_words(error: click.ClickException) -> str:
     """Return what is wrong with a command line, and how to get help."""
-    message = error.format_message()
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        return message
+        return error.format_message()
+    message = visible(error.format_message())
     lines = [f"fatora-clients: {message[:1].lower()}{message[1:]}"]
     if isinstance(error, click.MissingParameter) and error.ctx:
         lines.insert(0, error.ctx.get_usage())

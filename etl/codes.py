@@ -113,7 +113,7 @@ class Code(Enum):
     )
     FAILED_REPEATEDLY = (
         "Fatora could not serve this row on several nights",
-        "Sending the row again has not helped so far: ask Fatora support about this client.",
+        "Sending the row again has not helped. Ask Fatora support about this client.",
     )
     RUN_STOPPED = (
         "The run stopped before this row",

@@ -25,7 +25,7 @@ from pydantic.dataclasses import dataclass
 
 from etl.errors import DamagedError, ExitCode, InconsistentError
 from etl.fields import Field
-from etl.files import replacing, sha256_of
+from etl.files import read_regular, replacing, sha256_of
 from etl.rows import Status, Totals
 from etl.text import utc_time
 from etl.version import __version__
@@ -216,16 +216,32 @@ class Manifest:
 
         Raises:
             DamagedError: it is damaged.
+            OSError: it cannot be read.
         """
         try:
-            facts = json.loads(path.read_text(encoding="utf-8"))
-            sha256 = facts.pop("sha256")
-            manifest: Self = ADAPTER.validate_python(facts)
-            return replace(manifest, sealed_as=sha256 if manifest.sealed else None)
-        except (ValueError, TypeError, KeyError, AttributeError):
+            return cls.parsed(json.loads(read_regular(path).decode()))
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise DamagedError(
                 f"the manifest of run {path.parent.name} is damaged: see fatora-clients verify"
             ) from None
+
+    @classmethod
+    def parsed(cls, facts: dict[str, Any]) -> Self:
+        """Return the manifest with these `facts`.
+
+        Raises:
+            ValueError, TypeError, KeyError, AttributeError: they are damaged.
+        """
+        sha256 = facts.pop("sha256")
+        # Not replaced afterwards, which would validate everything once more.
+        manifest: Self = ADAPTER.validate_python(
+            {**facts, "sealed_as": sha256 if facts.get("sealed") else None}
+        )
+        return manifest
+
+    def facts(self) -> dict[str, Any]:
+        """Return what `parsed` takes, which JSON can hold."""
+        return {**self._facts(), "sha256": self.sealed_as}
 
     @property
     def started(self) -> datetime:
@@ -311,15 +327,18 @@ class Manifest:
             exit_code=None,
         )
 
-    def end_session(self, stopped: str | None, totals: Totals, exit_code: ExitCode) -> Self:
-        """Return the manifest with its latest session ended, and why if it stopped early."""
+    def end_session(
+        self, stopped: str | None, totals: Totals, exit_code: ExitCode, seconds: float
+    ) -> Self:
+        """Return the manifest with its latest session ended, and why if it stopped early.
+
+        ``seconds`` is how long it took: the difference of the times would be wrong if the clock was
+        set meanwhile.
+        """
         self._require_open()
         *earlier, latest = self.sessions
-        now = datetime.now(UTC)
-        # The clock may have been set back.
-        seconds = max((now - datetime.fromisoformat(latest.begun)).total_seconds(), 0)
         ended = replace(
-            latest, ended=utc_time(now.timestamp()), seconds=round(seconds, 3), stopped=stopped
+            latest, ended=utc_time(time.time()), seconds=round(seconds, 3), stopped=stopped
         )
         return replace(
             self,

@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from etl.codes import Code
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from etl.codes import Code
     from etl.fields import Field
 
 SEPARATOR = "; "
@@ -193,8 +194,14 @@ class ReportRow:
 
     @property
     def fix(self) -> str:
-        """What operations should do: the fix of each code, each once."""
-        return " ".join(dict.fromkeys(fault.code.fix for fault in self.faults))
+        """What operations should do: the fix of each code, each once.
+
+        For a row that failed on many nights, what its latest failure suggests has not helped.
+        """
+        codes = [fault.code for fault in self.faults]
+        if Code.FAILED_REPEATEDLY in codes:
+            codes = [Code.FAILED_REPEATEDLY]
+        return " ".join(dict.fromkeys(code.fix for code in codes))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,15 @@
-"""Stopping so that the run can be resumed: because of a signal, or because the disk is full."""
+"""Stopping so that the run can be resumed: because of a signal, or of what the system refuses."""
 
 from __future__ import annotations
 
 import errno
 import os
 import signal
-import sqlite3
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from etl.errors import ExitCode, StoppedError
+from etl.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,8 +17,29 @@ if TYPE_CHECKING:
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
-# Primary result codes: the lowest byte of an extended one. Source: sqlite.org/rescode.html.
-_DISK_ERRORS_IN_SQLITE = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
+_NO_THREAD = "can't start new thread"  # CPython's words, of an error without a number
+_ALLOW = "Give the job's user access"
+_MOUNT = "Mount its disk again"
+# What the system refused, and what to do about it, by the number of the error: errno(3).
+_REFUSALS = {
+    errno.EACCES: ("Permission denied", _ALLOW),
+    errno.EPERM: ("Permission denied", _ALLOW),
+    errno.EROFS: ("The disk is read-only", "Mount it for writing"),
+    errno.ENOSPC: ("The disk is full", "Make room on it"),
+    errno.EDQUOT: ("The disk quota is used up", "Make room, or raise the quota"),
+    errno.EFBIG: ("A file may not grow any more", "Raise the limit (ulimit -f)"),
+    errno.EIO: ("The disk is failing", "Check it"),
+    errno.ENOENT: ("A file or folder is missing", "Look for what removed it"),
+    errno.ENAMETOOLONG: ("A path is too long", "Choose a folder with a shorter path"),
+    errno.EMFILE: ("Too many files are open", "Raise the limit (ulimit -n), or lower --workers"),
+    errno.ENFILE: ("This machine has too many open files", "Close other programs"),
+    errno.EAGAIN: ("No more threads can be started", "Raise the limits (ulimit -u and -v)"),
+    errno.ENOMEM: ("The memory is used up", "Make more available"),
+    errno.ESTALE: ("The network disk was replaced", _MOUNT),
+    errno.ENOTCONN: ("The network disk is not connected", _MOUNT),
+    errno.ETIMEDOUT: ("The network disk does not answer", _MOUNT),
+    errno.EHOSTDOWN: ("The network disk does not answer", _MOUNT),
+}
 
 
 class StopRequest:
@@ -77,23 +98,36 @@ def _reason(number: signal.Signals) -> str:
 
 def is_disk_full(error: BaseException) -> bool:
     """Whether something could not be written because the disk is full or failing."""
-    if isinstance(error, sqlite3.Error):
-        return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DISK_ERRORS_IN_SQLITE
     return isinstance(error, OSError) and error.errno in _DISK_ERRORS
 
 
 @contextmanager
-def stop_on_full_disk() -> Iterator[None]:
-    """Turn the error of a full or failing disk into one that stops the run, to be resumed later.
+def stop_on_refusal() -> Iterator[None]:
+    """Turn what the system refuses into an error that stops the run, to be resumed later.
+
+    This is the one place for all such errors: a full disk, rights, limits of this process, a
+    network disk that is gone.
 
     Raises:
-        StoppedError: something could not be written; the journal has what was done before.
+        StoppedError: the system refused something; the journal has what was done before.
     """
     try:
         yield
-    except Exception as error:
-        if not is_disk_full(error):
+    except MemoryError:
+        raise StoppedError(_refusal(errno.ENOMEM)) from None
+    except RuntimeError as error:
+        if str(error) != _NO_THREAD:
             raise
-        raise StoppedError(
-            "The disk is full or failing. Make room, then run the same file again."
-        ) from None
+        raise StoppedError(_refusal(errno.EAGAIN)) from None
+    except OSError as error:
+        if error.errno is None:
+            raise
+        path = error.filename2 or error.filename
+        raise StoppedError(_refusal(error.errno, path, error.strerror)) from None
+
+
+def _refusal(number: int, path: object = None, reason: str | None = None) -> str:
+    """Return what the system refused, about which path, and what to do."""
+    what, remedy = _REFUSALS.get(number, (reason or "The system refused it", "Correct this"))
+    where = f": {visible(os.fsdecode(path))}" if isinstance(path, str | bytes) else ""
+    return f"{what}{where}. {remedy}, then run the command again."

@@ -5,6 +5,7 @@ The rules for the values of each field are in ``etl.validate``.
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
 from datetime import UTC, datetime
@@ -46,6 +47,7 @@ _RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})  # bidirectional classes of letter
 SHORTEST_CREDENTIAL = 16
 """Characters. No key or token is shorter, and masking a shorter one would garble messages."""
 
+_NOT_ASCII = re.compile(r"[^\n -~]")  # nor the line breaks of JSON that is indented
 _TOKEN = re.compile(r"[A-Za-z0-9._~+/=-]+")  # RFC 6750, 2.1: b64token
 
 
@@ -141,6 +143,21 @@ def unguard_formula(text: str) -> str:
     if text.startswith("'") and _FORMULA.match(text):
         return text[1:]
     return text
+
+
+def json_text(value: object, indent: int | None = None) -> str:
+    """Return a value as JSON with readable letters, but an escape for each invisible character.
+
+    So it can be printed on a terminal, and encoded although a file's name was not valid UTF-8.
+    """
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return _NOT_ASCII.sub(lambda match: _escaped(match[0]), text)
+
+
+def _escaped(char: str) -> str:
+    if char.isprintable():
+        return char
+    return r"\u007f" if char == "\x7f" else json.dumps(char)[1:-1]
 
 
 def utc_time(seconds: float) -> str:

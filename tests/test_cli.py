@@ -235,3 +235,37 @@ def test_sandbox_command_serves_until_it_is_asked_to_end(program: Program) -> No
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=20)
     assert process.returncode == 0
+
+
+def run_entry(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the entry point with the modules of a folder before all others."""
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
+        cwd=folder,
+        env={"PYTHONPATH": f"{folder}:{ROOT}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_a_foreign_package_of_the_same_name_is_not_run(tmp_path: Path) -> None:
+    """Another project's `etl` on PYTHONPATH does not take the place of the program's own."""
+    (tmp_path / "etl").mkdir()
+    (tmp_path / "etl" / "__init__.py").write_text("raise SystemExit(1)\n", encoding="utf-8")
+    done = run_entry(tmp_path, "fatora_clients", "--version")
+    assert (done.returncode, done.stdout) == (0, f"fatora-clients, version {__version__}\n")
+
+
+@pytest.mark.parametrize("library", ["click", "tomllib"])
+@pytest.mark.parametrize("entry", ["etl", "fatora_clients"])
+def test_a_foreign_library_ends_with_2(tmp_path: Path, entry: str, library: str) -> None:
+    """A module in place of a library is a wrong setup, and never “some rows were not updated”."""
+    (tmp_path / f"{library}.py").write_text("import not_there\n", encoding="utf-8")
+    done = run_entry(tmp_path, entry, "update", "clients.csv", "--sandbox")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("fatora-clients: a library cannot be loaded (")
+    assert "not_there" in line
+    assert "check PYTHONPATH" in line

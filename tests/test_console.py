@@ -56,8 +56,7 @@ def test_what_the_encoding_lacks_is_a_question_mark(
     with (tmp_path / "out").open("w", encoding="ascii") as file:
         monkeypatch.setattr(sys, "stdout", file)
         console.say("سارة")
-        console.say_json("سارة\udcff")
-    assert (tmp_path / "out").read_bytes() == b'????\n"?????"\n'
+    assert (tmp_path / "out").read_bytes() == b"????\n"
 
 
 def test_invisible_characters_are_written_out_on_the_console(
@@ -71,10 +70,28 @@ def test_invisible_characters_are_written_out_on_the_console(
     assert printed.err == "عمر<U+000D>\n"
 
 
-def test_json_keeps_invisible_characters(capfd: pytest.CaptureFixture[str]) -> None:
-    """JSON has invisible characters as they are."""
-    console.say_json({"input": "a\u200f\n.csv"})
-    assert json.loads(capfd.readouterr().out) == {"input": "a\u200f\n.csv"}
+@pytest.mark.parametrize(
+    "text", ["a\u200f\n\x7f\x9b\u202e.csv", "caf\udce9.csv", "سارة 😀\U000e0001"]
+)
+def test_json_has_escapes_for_invisible_characters(
+    text: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A terminal that shows it is safe, letters are readable, and programs read the same text."""
+    console.say_json({"input": text})
+    printed = capfd.readouterr().out
+    assert json.loads(printed) == {"input": text}
+    assert all(map(str.isprintable, printed.splitlines()))
+    assert ("سارة 😀" in printed) == ("سارة 😀" in text)
+
+
+def test_json_loses_nothing_on_a_stream_of_another_encoding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the encoding lacks is an escape, not a question mark."""
+    with (tmp_path / "out").open("w", encoding="ascii") as file:
+        monkeypatch.setattr(sys, "stdout", file)
+        console.say_json({"input": "عملاء.csv"})
+    assert json.loads((tmp_path / "out").read_text("ascii")) == {"input": "عملاء.csv"}
 
 
 def test_a_reader_that_stops_reading_is_waited_for_once(

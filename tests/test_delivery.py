@@ -79,6 +79,19 @@ def test_the_files_of_a_run_are_delivered(sandbox: Sandbox, inbox: Path, outbox:
     assert statuses(read_csv(place / "results.csv")) == ["SUCCESS", "INVALID"]
 
 
+def test_nothing_but_a_run_writes_into_the_runs_folder(sandbox: Sandbox, inbox: Path) -> None:
+    """Results are not delivered into it, and no input is moved around in it."""
+    write_csv(inbox / "clients.csv", [HEADER, GOOD])
+    inside = inbox.parent / "runs" / "delivered"
+    inside.mkdir(parents=True)
+    with pytest.raises(ConfigError, match=rf"^deliver.dir {inside} is inside the runs folder "):
+        run(nightly(sandbox, inbox, deliver__dir=inside), inbox)
+    moving = replace(nightly(sandbox, inbox, input__done="move"), folders=frozenset({inside}))
+    with pytest.raises(ConfigError, match=rf"^the input folder {inside} is inside the runs "):
+        run(moving, inbox)
+    assert sandbox.requests_seen == 0
+
+
 def test_a_resumed_run_is_delivered_again(sandbox: Sandbox, inbox: Path, outbox: Path) -> None:
     """After a resume, operations get the newest results."""
     write_csv(inbox / "clients.csv", [HEADER, GOOD, ("1026", "omar@example.com")])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.files import create, replacing, sync_folder
+from etl.files import create, is_inside, replacing, sync_folder
 
 
 def mode_of(path: Path) -> int:
@@ -151,3 +151,35 @@ def test_flushing_a_folder_needs_one(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         sync_folder(tmp_path / "gone")
     assert names_in(descriptors) == before
+
+
+@pytest.mark.parametrize(
+    ("path", "inside"),
+    [
+        ("runs/results.csv", True),
+        ("runs/20261128/results.csv", True),
+        ("runs", True),
+        ("other/../runs/results.csv", True),
+        ("link/results.csv", True),
+        ("other/link.csv", True),
+        ("runs/out.csv", True),
+        ("runs2/results.csv", False),
+        ("other/results.csv", False),
+        ("runs/../results.csv", False),
+    ],
+)
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_path_inside_a_folder_is_recognised(
+    tmp_path: Path,
+    path: str,
+    inside: bool,  # noqa: FBT001
+    exists: bool,  # noqa: FBT001
+) -> None:
+    """Whatever links and dots it has, and whether or not the folder exists."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "link").symlink_to("runs")
+    (tmp_path / "other" / "link.csv").symlink_to("../runs/results.csv")
+    if exists:
+        (tmp_path / "runs").mkdir()
+        (tmp_path / "runs" / "out.csv").symlink_to("../other/out.csv")
+    assert is_inside(tmp_path / path, tmp_path / "runs") == inside

@@ -9,12 +9,17 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from etl.errors import ConfigError, InconsistentError, InputError
 from etl.manifest import InputFacts, Manifest
 from etl.runs.folder import RunFolder, RunsFolder
+from etl.runs.known import KnownRuns
+
+if TYPE_CHECKING:
+    from etl.runs.listing import Run
 
 NOON = datetime(2026, 1, 1, 12, 0, 0, 123_456, tzinfo=UTC)
 ACCOUNT = "shop@example.com"
@@ -38,6 +43,11 @@ def publish(
     with runs.staging(started) as staged:
         Manifest(staged.run, api, facts, 1, 0, 0, ACCOUNT).write(staged.manifest)
         return runs.publish(staged)
+
+
+def same(runs: RunsFolder, facts: InputFacts, api: str, account: str) -> list[Run]:
+    """Return the runs of the same bytes and sheet, API and account."""
+    return KnownRuns(runs).of_same(facts, api, account)
 
 
 def mode_of(path: Path) -> int:
@@ -163,8 +173,8 @@ def test_what_a_killed_program_staged_is_cleared_away(runs: RunsFolder) -> None:
     left = runs.path / ".staging-20251231T120000.000Z-abcdef"
     left.mkdir()
     (left / "input.csv").touch()
-    with runs.staging(NOON):
-        assert not left.exists()
+    runs.clear_staging()
+    assert not left.exists()
     assert [each.run for each in runs.all()] == [run.run]
 
 
@@ -207,25 +217,21 @@ def test_the_latest_run_of_the_same_bytes_is_found(runs: RunsFolder) -> None:
     publish(runs, NOON)
     latest = publish(runs, NOON + timedelta(days=1))
     publish(runs, NOON + timedelta(days=2), InputFacts("clients.csv", 10, "cd" * 32))
-    match = next(runs.of_same(InputFacts("renamed.csv", 10, FACTS.sha256), API, ACCOUNT), None)
+    match = next(iter(same(runs, InputFacts("renamed.csv", 10, FACTS.sha256), API, ACCOUNT)), None)
     assert match is not None
-    assert match[0] == latest
-    assert match[1].run == latest.run
+    assert match.folder == latest
+    assert match.manifest.run == latest.run
 
 
 def test_another_sheet_of_the_same_bytes_is_another_input(runs: RunsFolder) -> None:
     """Each sheet of a workbook is sent on its own."""
     publish(runs, NOON, InputFacts("clients.xlsx", 10, FACTS.sha256, "North"))
     assert (
-        list(runs.of_same(InputFacts("clients.xlsx", 10, FACTS.sha256, "South"), API, ACCOUNT))
-        == []
+        list(same(runs, InputFacts("clients.xlsx", 10, FACTS.sha256, "South"), API, ACCOUNT)) == []
     )
+    assert list(same(runs, InputFacts("clients.xlsx", 10, FACTS.sha256, None), API, ACCOUNT)) == []
     assert (
-        list(runs.of_same(InputFacts("clients.xlsx", 10, FACTS.sha256, None), API, ACCOUNT)) == []
-    )
-    assert (
-        list(runs.of_same(InputFacts("clients.xlsx", 10, FACTS.sha256, "North"), API, ACCOUNT))
-        != []
+        list(same(runs, InputFacts("clients.xlsx", 10, FACTS.sha256, "North"), API, ACCOUNT)) != []
     )
 
 
@@ -233,16 +239,16 @@ def test_another_sheet_of_the_same_bytes_is_another_input(runs: RunsFolder) -> N
 def test_a_sandbox_run_does_not_count_for_the_api(runs: RunsFolder, made: str, asked: str) -> None:
     """A sandbox run does not prevent the file from being sent to Fatora."""
     publish(runs, api=made)
-    assert list(runs.of_same(FACTS, asked, ACCOUNT)) == []
-    assert list(runs.of_same(FACTS, made, ACCOUNT)) != []
+    assert list(same(runs, FACTS, asked, ACCOUNT)) == []
+    assert list(same(runs, FACTS, made, ACCOUNT)) != []
 
 
 def test_a_run_against_another_api_does_not_count(runs: RunsFolder) -> None:
     """Runs against another API do not count, but all ports of this machine are one API."""
     publish(runs, api="https://staging.example.com/v1")
-    assert list(runs.of_same(FACTS, API, ACCOUNT)) == []
+    assert list(same(runs, FACTS, API, ACCOUNT)) == []
     publish(runs, NOON + timedelta(days=1), api=SANDBOX)
-    assert list(runs.of_same(FACTS, "http://localhost:8042/v1", ACCOUNT)) != []
+    assert list(same(runs, FACTS, "http://localhost:8042/v1", ACCOUNT)) != []
 
 
 @pytest.mark.parametrize(
@@ -262,7 +268,7 @@ def test_a_damaged_manifest_is_an_error_for_its_own_file(
         runs.publish(staged)
     facts = replace(FACTS, sha256=hashlib.sha256(content).hexdigest())
     with pytest.raises(InconsistentError) if raises else contextlib.nullcontext():
-        assert list(runs.of_same(facts, API, ACCOUNT)) == []
+        assert list(same(runs, facts, API, ACCOUNT)) == []
 
 
 def test_a_damaged_manifest_without_an_input_is_skipped(runs: RunsFolder) -> None:
@@ -270,7 +276,7 @@ def test_a_damaged_manifest_without_an_input_is_skipped(runs: RunsFolder) -> Non
     with runs.staging(NOON) as staged:
         staged.manifest.write_text("{", encoding="utf-8")
         runs.publish(staged)
-    assert list(runs.of_same(FACTS, API, ACCOUNT)) == []
+    assert list(same(runs, FACTS, API, ACCOUNT)) == []
 
 
 # The folder of one run

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import signal
 import sqlite3
 import threading
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -586,27 +588,116 @@ def test_a_damaged_journal_is_reported_as_such(path: Path, size: int) -> None:
         list(journal.rows())
 
 
-@pytest.mark.parametrize("leaves", [True, False])
-def test_a_reader_of_the_journal_is_waited_for(
-    path: Path,
-    leaves: bool,  # noqa: FBT001
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The program waits for a reader of the journal, but not forever."""
-    monkeypatch.setattr("etl.runs.journal._PATIENCE", 5 if leaves else 0.2)
-    staged_journal(path, [checked(2)])
+def record(path: Path) -> None:
+    """Record an intent, as a run does."""
     with Journal(path) as journal:
         journal.record([], list(journal.pending()), NOW)
-        other = sqlite3.connect(path, check_same_thread=False)
-        other.execute("SELECT * FROM rows").fetchone()
-        if leaves:
-            threading.Timer(0.2, other.close).start()
-            journal.finish()
-        else:
-            with pytest.raises(StoppedError, match="Another program has journal"):
-                journal.finish()
-            other.close()
+        journal.finish()
+
+
+Lock = Callable[[sqlite3.Connection], object]
+LOCKS: dict[str, Lock] = {
+    "reader": lambda other: other.execute("SELECT * FROM rows").fetchone(),
+    "writer": lambda other: other.execute("BEGIN IMMEDIATE"),
+    "backup": lambda other: other.executescript(
+        "PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT"
+    ),
+}
+USES: dict[str, Callable[[Path], object]] = {
+    "open": lambda path: Journal(path).finish(),
+    "read": statuses,
+    "record": record,
+}
+
+
+@pytest.mark.parametrize("use", USES)
+@pytest.mark.parametrize("lock", ["writer", "backup"])
+@pytest.mark.parametrize("mode", ["WAL", "DELETE"])
+def test_a_program_that_locks_the_journal_is_waited_for(
+    path: Path, use: str, lock: str, mode: str
+) -> None:
+    """Whatever the statement and the journal mode, it succeeds once the lock is released."""
+    staged_journal(path, [checked(2)])
+    with closing(sqlite3.connect(path, check_same_thread=False, isolation_level=None)) as other:
+        other.execute(f"PRAGMA journal_mode = {mode}")
+        LOCKS[lock](other)
+        release = threading.Timer(0.3, other.close)
+        release.start()
+        USES[use](path)
+        release.join()
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_program_that_keeps_the_journal_locked_is_named(
+    path: Path, use: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the time to wait, the run stops with the path and what to do."""
+    monkeypatch.setattr("etl.runs.database.PATIENCE", 0.2)
+    staged_journal(path, [checked(2)])
+    with closing(sqlite3.connect(path)) as other:
+        LOCKS["backup"](other)
+        with pytest.raises(StoppedError, match=rf"keeps {path} locked\. Wait until it ends, then"):
+            USES[use](path)
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_that_comes_during_a_run_is_waited_for(path: Path, lock: str) -> None:
+    """Recording goes on, and the finished journal is one file, once the lock is released."""
+    staged_journal(path, [checked(2)])
+    with Journal(path) as journal:
+        rows = list(journal.pending())
+        other = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        if lock != "backup":  # which cannot begin while the journal is open
+            LOCKS[lock](other)
+        threading.Timer(0.3, other.close).start()
+        journal.record([], rows, NOW)
+        journal.finish()
     assert path.with_name(f"{path.name}-wal").exists() is False
+
+
+def test_a_lock_that_stays_stops_a_run(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A statement in the middle of a run stops it, with the path of the journal."""
+    monkeypatch.setattr("etl.runs.database.PATIENCE", 0.2)
+    staged_journal(path, [checked(2)])
+
+    def lock_and_record() -> None:
+        with Journal(path) as journal, closing(sqlite3.connect(path)) as other:
+            rows = list(journal.pending())
+            LOCKS["writer"](other)
+            journal.record([], rows, NOW)
+
+    with pytest.raises(StoppedError, match=f"keeps {path} locked"):
+        lock_and_record()
+
+
+def test_a_signal_is_handled_while_the_journal_is_locked(path: Path) -> None:
+    """Ctrl-C does not wait for the other program; here its handler makes the program let go."""
+    staged_journal(path, [checked(2)])
+    with closing(sqlite3.connect(path)) as other:
+        LOCKS["backup"](other)
+        before = signal.signal(signal.SIGALRM, lambda *_: other.close())
+        signal.setitimer(signal.ITIMER_REAL, 0.3)
+        try:
+            assert statuses(path) == {2: Status.NOT_SENT}
+        finally:
+            signal.signal(signal.SIGALRM, before)
+
+
+def test_nobody_delays_a_journal_that_is_being_filled(path: Path) -> None:
+    """Another program cannot lock a journal that is being filled."""
+    with StagingJournal(path) as journal, closing(sqlite3.connect(path, timeout=0)) as other:
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("SELECT * FROM rows")
+        assert list(journal.add([checked(2)])) == [1]
+
+
+def test_a_journal_with_other_tables_is_of_another_version(path: Path) -> None:
+    """A column that is missing is not a fault of the program."""
+    staged_journal(path, [checked(2)])
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("DROP VIEW rows_now")
+    with pytest.raises(InconsistentError, match="was written by another version"):
+        statuses(path)
 
 
 def test_a_journal_is_closed_with_its_context(path: Path) -> None:

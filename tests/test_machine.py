@@ -3,31 +3,43 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from etl.cli import run
+from etl.codes import Code
 from etl.errors import ExitCode
+from etl.files import remove_unfinished
+from etl.manifest import Manifest
+from etl.rows import CheckedRow, Fault, Record
+from etl.runs.reader import JournalReader
+from etl.runs.staging import StagingJournal
+from faults import Refusal
 from program import ROOT, Program
 from spreadsheets import read_csv, statuses, write_csv, write_xlsx
 from warm import WarmProgram
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from etl.sandbox.server import Sandbox
 
 KIB = 1024
+REFUSALS = (errno.EACCES, errno.EMFILE, errno.ENOLCK)
 ROWS = 150
 
 
@@ -89,7 +101,10 @@ def run_on_a_full_disk(
     code = program.run("update", source, *options, largest_file=largest_file)
     assert code in {ExitCode.DONE, ExitCode.STOPPED}, program.output()
     if code == ExitCode.STOPPED:
-        assert "The disk is full or failing." in program.output()
+        assert re.search(
+            r"(The disk is full|The disk is failing|A file may not grow any more): \S+/\S+\. ",
+            program.output(),
+        )
         assert "Traceback" not in program.output()
     assert updated(sandbox) <= recorded(program.folder / runs)
     return code
@@ -145,14 +160,206 @@ def mounted(folder: Path, kibibytes: int) -> Iterator[None]:
         subprocess.run(["/bin/umount", folder], check=True)
 
 
-def test_a_runs_folder_that_cannot_be_made_ends_with_2(program: Program, sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("runs", ["file/runs", "loop"])
+def test_a_runs_folder_that_cannot_be_made_ends_with_2(
+    program: Program, sandbox: Sandbox, runs: str
+) -> None:
     """A runs folder that cannot be created ends with 2 before any request."""
     (program.folder / "file").touch()
+    (program.folder / "loop").symlink_to("loop")
     source = write_csv(program.folder / "clients.csv", many(1))
-    wrong = program.run("update", source, "--runs-dir", "file/runs")
+    wrong = program.run("update", source, "--runs-dir", runs)
     assert wrong.returncode == 2
     assert "choose another folder with --runs-dir" in wrong.stderr
     assert sandbox.requests_seen == 0
+
+
+@pytest.mark.parametrize(("size", "code"), [(443, 0), (444, 2), (3_000, 2), (5_000, 2)])
+def test_a_runs_folder_with_too_long_a_path_ends_with_2(
+    full: WarmProgram, sandbox: Sandbox, size: int, code: int
+) -> None:
+    """The longest path that works does, and a longer one is refused before any request."""
+    runs = full.folder
+    while len(str(runs)) < size - 101:
+        runs /= "r" * 100
+    runs /= "r" * (size - len(str(runs)) - 1)
+    assert len(str(runs)) == size
+    source = write_csv(full.folder / "clients.csv", many(2))
+    assert full.run("update", source, "--runs-dir", runs) == code
+    assert ("is too long" in full.output()) == (code == 2)
+    assert sandbox.requests_seen == (3 if code == 0 else 0)
+
+
+# A program that locks the journal
+
+
+@contextlib.contextmanager
+def locked_journal(run: Path) -> Iterator[None]:
+    """Lock a journal as a backup does."""
+    with contextlib.closing(sqlite3.connect(run / "journal.sqlite3")) as backup:
+        backup.executescript("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; COMMIT")
+        yield
+
+
+@pytest.mark.usefixtures("credentials")
+@pytest.mark.parametrize(
+    "command",
+    ["update c.csv", "show latest", "history --client 1", "verify latest", "update c.csv --json"],
+)
+def test_a_journal_that_stays_locked_ends_with_4(
+    tmp_path: Path,
+    command: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Every command waits, and then names the path and says to run it again."""
+    monkeypatch.chdir(tmp_path)
+    write_csv(Path("c.csv"), many(2))
+    assert run(["update", "c.csv"]) == 0
+    (folder,) = Path("runs").glob("2*")
+    monkeypatch.setattr("etl.runs.database.PATIENCE", 0.3)
+    capsys.readouterr()
+    with locked_journal(folder):
+        assert run(command.split()) == 4
+    error = capsys.readouterr().err
+    assert f"Another program, such as a backup, keeps {folder}/journal.sqlite3 locked." in error
+    assert "run the command again." in error
+    assert run(command.split()) == 0
+
+
+# Temporary files
+
+WATCHED = """
+import json, os, sys
+written = set()
+def hook(event, arguments):
+    if event == "open":
+        path, mode, flags = arguments
+        if isinstance(path, (str, bytes)) and flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            written.add(os.path.realpath(os.fsdecode(path)))
+    elif event in {"os.mkdir", "os.rename"}:
+        written.add(os.path.realpath(os.fsdecode(arguments[event == "os.rename"])))
+sys.addaudithook(hook)
+from etl.cli import run
+code = run(sys.argv[2:])
+open(sys.argv[1], "w").write(json.dumps([code, sorted(written)]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("write", [write_csv, write_xlsx])
+def test_nothing_is_written_outside_the_runs_folder(
+    program: Program, write: Callable[[Path, list[tuple[str, ...]]], Path]
+) -> None:
+    """TMPDIR may be missing: no command but `check` needs it, and results go beside their copy."""
+    program.environment["TMPDIR"] = str(program.folder / "missing")
+    source = write(program.folder / f"c.{write.__name__[-4:].strip('_')}", many(3))
+    (program.folder / "out").mkdir()
+    copy, facts = program.folder / "out" / "copy.xlsx", program.folder / "facts.json"
+    for command in (
+        ["update", str(source), "--results", str(copy)],
+        ["verify", "latest"],
+        ["show", "latest"],
+    ):
+        subprocess.run(
+            [sys.executable, "-B", "-c", WATCHED, facts, *command],
+            cwd=program.folder,
+            env={"PYTHONPATH": str(ROOT), **program.environment},
+            check=True,
+            timeout=60,
+        )
+        code, written = json.loads(facts.read_text())
+        assert code == 0, command
+        places = (f"{program.folder}/runs", f"{program.folder}/out/", "/dev/", str(facts))
+        assert [path for path in written if not path.startswith(places)] == []
+    assert [file.name for file in copy.parent.iterdir()] == ["copy.xlsx"]
+    assert list(program.only_run().glob(".*")) == []
+
+
+def test_sqlite_sorts_beside_the_journal(tmp_path: Path) -> None:
+    """The temporary files of a statement that sorts more than its cache are in the run's folder."""
+    path = tmp_path / "journal.sqlite3"
+    with StagingJournal(path) as staging:
+        long = Fault(Code.EMAIL_INVALID, "x" * 300)
+        records = (Record(row, (str(row),)) for row in range(2, 20_002))
+        for _ in staging.add(CheckedRow(record, record.row, {}, (long,)) for record in records):
+            pass
+    with JournalReader(path) as journal:
+        faults = journal.faults(Code.EMAIL_INVALID)
+        next(faults)
+        # As links: the files themselves have no name any more.
+        opened = [os.path.realpath(each) for each in Path("/dev/fd").iterdir()]
+    spilled = [Path(name).parent for name in opened if "etilqs" in name]
+    assert spilled
+    assert set(spilled) == {tmp_path}
+
+
+def test_check_without_a_folder_for_temporary_files_ends_with_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The sentence says to set TMPDIR."""
+    source = write_csv(tmp_path / "c.csv", many(1))
+
+    def missing() -> str:
+        raise FileNotFoundError(errno.ENOENT, "No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", missing)
+    assert run(["check", str(source)]) == 2
+    assert "set TMPDIR to one that this user may write to" in capsys.readouterr().err
+
+
+def test_what_a_killed_session_left_half_written_is_removed(tmp_path: Path) -> None:
+    """So is a folder of temporary files, but not what a link in its place points to."""
+    (tmp_path / "kept").mkdir()
+    (tmp_path / ".abc.new").mkdir()
+    (tmp_path / ".abc.new" / "part").touch()
+    (tmp_path / ".results.csv.new").touch()
+    (tmp_path / ".link.new").symlink_to(tmp_path / "kept")
+    remove_unfinished(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+
+
+# A system that refuses
+
+
+@pytest.fixture
+def credentials(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the program in this process use the sandbox."""
+    monkeypatch.setenv("FATORA_API_KEY", sandbox.api_key)
+    monkeypatch.setenv("FATORA_API_URL", sandbox.url)
+
+
+def refused_update(runs: Path, source: Path, refusal: Refusal) -> int:
+    """Run the program in this process while the refusal is in force, and return the exit code."""
+    with refusal.in_force():
+        return run(["update", str(source), "--runs-dir", str(runs)])
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("credentials")
+@pytest.mark.parametrize("first", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("write", [write_csv, write_xlsx])
+def test_no_refusal_of_the_system_is_a_fault_of_the_program(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    write: Callable[[Path, list[tuple[str, ...]]], Path],
+    first: int,
+) -> None:
+    """Whichever call fails, the update ends with a sentence, and the same command finishes it."""
+    source = write(tmp_path / ("c.csv" if write is write_csv else "c.xlsx"), many(3))
+    whole = Refusal(errno.EIO, fails=0)
+    assert refused_update(tmp_path / "whole", source, whole) == 0
+    for fails in range(first, whole.seen + 1, 47):
+        runs = tmp_path / str(fails)
+        capsys.readouterr()
+        code = refused_update(runs, source, Refusal(REFUSALS[fails % len(REFUSALS)], fails))
+        written = capsys.readouterr()
+        assert code in {0, 2, 3, 4}, written
+        assert (code == 0) or str(tmp_path) in written.err
+        assert "internal error" not in written.out + written.err
+        assert run(["update", str(source), "--runs-dir", str(runs)]) == 0
+        (folder,) = runs.glob("2*")
+        assert statuses(read_csv(folder / "results.csv")) == ["SUCCESS"] * 3
 
 
 # Cron's environment
@@ -254,8 +461,11 @@ def test_a_clock_set_back_hides_no_unfinished_run(program: Program) -> None:
     program.run("update", source)
     program.run("update", source, "--again", "--limit", 1)
     done, left = program.runs()
-    left.rename(left.with_name("20010101T000000.000Z-000000"))
+    earlier = left.rename(left.with_name("20010101T000000.000Z-000000"))
+    manifest = Manifest.read(earlier / "manifest.json")
+    opened = replace(manifest, run=earlier.name, sealed=None, sealed_as=None)
+    opened.write(earlier / "manifest.json")
     assert program.run("update", source).returncode == 0
-    results = read_csv(program.folder / "runs" / "20010101T000000.000Z-000000" / "results.csv")
+    results = read_csv(earlier / "results.csv")
     assert statuses(results) == ["SUCCESS"] * 4
     assert program.runs()[-1] == done

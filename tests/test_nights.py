@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import etl
+from etl.codes import Code
 from etl.errors import ExitCode
 from etl.rows import Status
 from etl.runs.reader import JournalReader
@@ -92,6 +93,7 @@ def test_rows_that_are_never_served_block_no_later_file(
     left = [row for row in rows_of(first) if row.status is not Status.SUCCESS]
     assert all(row.error.endswith("Tried on 5 nights without success.") for row in left)
     assert all("FAILED_REPEATEDLY" in row.codes for row in left)
+    assert {row.fix for row in left} == {Code.FAILED_REPEATEDLY.fix}
 
 
 def test_after_trouble_each_file_gets_one_row(tmp_path: Path, in_trouble: Sandbox) -> None:

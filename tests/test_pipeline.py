@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from dataclasses import replace
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,6 +105,27 @@ def test_a_wait_that_the_api_asks_for_holds_for_the_next_file(
         took = time.monotonic() - start
     assert [summary.exit_code for summary in summaries] == codes
     assert took > 1
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=-1), timedelta(days=1)])
+def test_a_clock_that_is_set_during_a_run_changes_no_duration(
+    sandbox: Sandbox, tmp_path: Path, jump: timedelta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The seconds of a session are those that passed; its times are those of the clock."""
+    times = iter([timedelta()])
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime.now(tz) + next(times, jump)
+
+    monkeypatch.setattr("etl.manifest.datetime", Clock)
+    before = time.monotonic()
+    summary = sent(sandbox, tmp_path, [("1", "a@example.com", "")])
+    assert summary.folder is not None
+    seconds = Manifest.read(summary.folder / "manifest.json").sessions[-1].seconds
+    assert seconds is not None
+    assert 0 < seconds < time.monotonic() - before
 
 
 def _damaged(journal: Path, how: str) -> None:

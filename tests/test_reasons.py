@@ -19,8 +19,9 @@ from etl import update
 from etl.cli import run
 from etl.config import Credentials, load_settings
 from etl.errors import ConfigError
-from etl.jobs.prune import prune, runs_older_than
+from etl.jobs.prune import older_than, prune
 from etl.runs.folder import RunsFolder
+from etl.runs.listing import entries
 from scripted import ScriptedServer, reply
 from spreadsheets import read_csv, write_csv
 
@@ -304,8 +305,7 @@ def test_pruning_removes_the_answers_that_were_kept(with_a_page: Summary, tmp_pa
     runs = RunsFolder(tmp_path / "runs")
     assert with_a_page.folder is not None
     assert b"Gateway" in (with_a_page.folder / "journal.sqlite3").read_bytes()
-    (old,) = runs_older_than(timedelta(0), runs)
-    prune(old, runs)
+    assert list(prune(older_than(timedelta(0), entries(runs)), runs)) == [None]
     assert kept(with_a_page) == []
     assert b"Gateway" not in (with_a_page.folder / "journal.sqlite3").read_bytes()
 

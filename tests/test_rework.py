@@ -12,6 +12,7 @@ from etl.jobs.pipeline import update_file
 from etl.manifest import Manifest
 from etl.rows import OpenRows
 from etl.runs.folder import RunsFolder
+from etl.runs.listing import Run, entries
 from etl.runs.rework import Reworks
 from etl.sandbox.app import Behaviour
 from etl.sandbox.server import Sandbox
@@ -51,7 +52,9 @@ def corrected(path: Path, summary: Summary, corrections: dict[str, str]) -> Path
 def open_rows(night: Context, summary: Summary) -> int:
     """Return how many rows of a run's file are still to be fixed."""
     assert summary.run is not None
-    return Reworks(RunsFolder(night.settings.runs.dir)).open_rows(summary.run).to_fix
+    runs = RunsFolder(night.settings.runs.dir)
+    found = (entry.manifest for entry in entries(runs) if isinstance(entry, Run))
+    return Reworks(runs, {each.run: each for each in found}).open_rows(summary.run).to_fix
 
 
 def test_rework_holds_only_rows_that_must_be_fixed(tmp_path: Path) -> None:

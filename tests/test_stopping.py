@@ -1,12 +1,10 @@
-"""Stopping because of a signal, or because the disk is full."""
+"""Stopping because of a signal, or of what the system refuses."""
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from etl.errors import StoppedError
-from etl.stopping import StopRequest, is_disk_full, stop_on_full_disk, stop_on_signals
+from etl.stopping import StopRequest, is_disk_full, stop_on_refusal, stop_on_signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,48 +90,60 @@ def test_a_file_that_was_not_started_is_not_started() -> None:
     )
 
 
-def sqlite_error(statement: str) -> sqlite3.Error:
-    """SQLite's error in a database that may not grow."""
-    with contextlib.closing(sqlite3.connect(":memory:")) as db:
-        db.execute("PRAGMA max_page_count = 1")
-        with pytest.raises(sqlite3.Error) as raised:
-            db.execute(statement)
-    return raised.value
-
-
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO])
-def test_no_room_stops_the_run(number: int) -> None:
-    """A full disk or quota, a file that may not grow, and a failing disk stop the run."""
-    with (
-        pytest.raises(StoppedError, match=r"^The disk is full or failing\. Make room, "),
-        stop_on_full_disk(),
-    ):
-        raise OSError(number, os.strerror(number))
-
-
-def test_no_room_for_the_journal_stops_the_run() -> None:
-    """SQLite reports it in its own way."""
-    full = sqlite_error("CREATE TABLE rows (row INTEGER)")
-    assert is_disk_full(full)
-    with (
-        pytest.raises(StoppedError, match=r"^The disk is full or failing\. Make room, "),
-        stop_on_full_disk(),
-    ):
-        raise full
+def test_a_full_or_failing_disk_is_told_from_other_refusals(number: int) -> None:
+    """A full disk or quota, a file that may not grow and a failing disk are no wrong settings."""
+    assert is_disk_full(OSError(number, os.strerror(number)))
+    assert not is_disk_full(OSError(errno.EACCES, "denied"))
 
 
 @pytest.mark.parametrize(
-    "error",
+    ("number", "sentence"),
     [
-        OSError(errno.EACCES, "denied"),
-        OSError("no number"),
-        ValueError("other"),
-        sqlite3.ProgrammingError("closed"),
+        (errno.ENOSPC, "The disk is full: r/results.csv. Make room on it, then run the command"),
+        (errno.EDQUOT, "The disk quota is used up: r/results.csv. Make room, or raise the quota,"),
+        (errno.EFBIG, "A file may not grow any more: r/results.csv. Raise the limit (ulimit -f),"),
+        (errno.EIO, "The disk is failing: r/results.csv. Check it,"),
+        (errno.EACCES, "Permission denied: r/results.csv. Give the job's user access,"),
+        (errno.EROFS, "The disk is read-only: r/results.csv. Mount it for writing,"),
+        (errno.EMFILE, "Too many files are open: r/results.csv. Raise the limit (ulimit -n), or"),
+        (errno.ENAMETOOLONG, "A path is too long: r/results.csv. Choose a folder with a shorter"),
+        (errno.ESTALE, "The network disk was replaced: r/results.csv. Mount its disk again,"),
+        (errno.ENOLCK, f"{os.strerror(errno.ENOLCK)}: r/results.csv. Correct this,"),
     ],
 )
-def test_other_errors_are_not_taken_for_a_full_disk(error: Exception) -> None:
-    """Other errors are not changed."""
-    with pytest.raises(type(error)) as raised, stop_on_full_disk():
+def test_what_the_system_refuses_stops_the_run(number: int, sentence: str) -> None:
+    """The sentence has the reason, the path and what to do; the run can be resumed."""
+    with pytest.raises(StoppedError) as raised, stop_on_refusal():
+        raise OSError(number, os.strerror(number), "r/results.csv")
+    assert str(raised.value).startswith(sentence)
+    assert str(raised.value).endswith(", then run the command again.")
+
+
+@pytest.mark.parametrize("name", ["a\nb.csv", b"caf\xe9\n.csv"])
+def test_a_path_in_the_sentence_is_one_readable_line(name: str | bytes) -> None:
+    """A line break in a file's name cannot fake another line."""
+    with pytest.raises(StoppedError, match=r"<U\+000A>"), stop_on_refusal():
+        raise OSError(errno.EIO, "failed", name)
+
+
+def test_memory_that_is_used_up_stops_the_run() -> None:
+    """It can be resumed with more memory."""
+    with pytest.raises(StoppedError, match=r"^The memory is used up"), stop_on_refusal():
+        raise MemoryError
+
+
+def test_a_thread_that_cannot_be_started_stops_the_run() -> None:
+    """CPython reports it without a number."""
+    with pytest.raises(StoppedError, match=r"^No more threads can be started\."), stop_on_refusal():
+        raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.parametrize(
+    "error", [OSError("no number"), ValueError("other"), RuntimeError("other")]
+)
+def test_other_errors_are_not_changed(error: Exception) -> None:
+    """A fault of the program stays one."""
+    with pytest.raises(type(error)) as raised, stop_on_refusal():
         raise error
     assert raised.value is error
-    assert not is_disk_full(sqlite_error("no SQL"))

@@ -560,6 +560,7 @@ def test_a_csv_is_the_same_file_whatever_sheet_is_named(program: Program, sandbo
         ("./clients.csv", "is the input itself: name another file"),
         ("/proc/results.csv", "cannot be written"),
         ("a" * 250 + ".csv", "cannot be written (File name too long)"),
+        ("loop/results.csv", "there is no folder loop"),
     ],
 )
 @pytest.mark.parametrize("command", ["update", "check"])
@@ -568,12 +569,36 @@ def test_results_that_cannot_be_written_are_found_before_anything_is_sent(
 ) -> None:
     """Results that cannot be written are an error before anything is sent."""
     write_csv(program.folder / "clients.csv", many(3))
+    (program.folder / "loop").symlink_to("loop")
     refused = program.run(command, "clients.csv", "--results", results)
     assert refused.returncode == 2
     assert why in refused.stderr
     assert sandbox.requests_seen == 0
     assert not program.runs()
     assert len(read_csv(program.folder / "clients.csv")) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["update", "check"])
+@pytest.mark.parametrize(
+    "results", ["{run}/results.csv", "link/{run}/extra.csv", "data/../runs/copy.csv"]
+)
+def test_results_never_go_into_the_runs_folder(
+    program: Program, sandbox: Sandbox, command: str, results: str
+) -> None:
+    """They could replace the files of a run, which the chain proves."""
+    source = write_csv(program.folder / "clients.csv", many(2))
+    program.environment["FATORA_RUNS_DIR"] = "runs"
+    assert program.run("update", source).returncode == 0
+    (program.folder / "data").mkdir()
+    (program.folder / "link").symlink_to("runs")
+    seen, run = sandbox.requests_seen, program.only_run()
+    path = results.format(run=f"runs/{run.name}" if results.startswith("{") else run.name)
+    refused = program.run(command, source, "--results", path)
+    assert refused.returncode == 2
+    assert f"{path} is inside the runs folder runs, whose files must not" in refused.stderr
+    assert program.run("verify", "--all").returncode == 0
+    assert sandbox.requests_seen == seen
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ from etl.jobs.pipeline import update_file
 from etl.jobs.verify import problems_of, verify_all
 from etl.manifest import Manifest
 from etl.runs.folder import RunFolder, RunsFolder
+from etl.runs.listing import Run, entries
 from etl.sandbox.server import Sandbox
 from jobs import job, sent_to
 from spreadsheets import write_xlsx
@@ -64,6 +65,11 @@ def runs(made: Path, tmp_path: Path) -> RunsFolder:
 def problems(runs: RunsFolder) -> list[str]:
     """Return the problems of all runs."""
     return [str(problem) for problem in verify_all(runs).problems]
+
+
+def manifests(runs: RunsFolder) -> list[Manifest]:
+    """Return the manifests of all runs."""
+    return [entry.manifest for entry in entries(runs) if isinstance(entry, Run)]
 
 
 def problems_in(folder: RunFolder) -> list[str]:
@@ -281,11 +287,18 @@ def test_problems_can_be_printed_as_json(
         "runs": [each.run for each in runs.all()],
         "problems": [{"run": newest.run, "file": "run.log", "problem": "missing"}],
         "newest_seal": seal,
+        "ignored": [],
         "exit_code": 1,
     }
     assert run(["verify", resumed.run, "--json", "--runs-dir", str(runs.path)]) == 0
     printed = json.loads(capfd.readouterr().out)
-    assert printed == {"runs": [resumed.run], "problems": [], "newest_seal": None, "exit_code": 0}
+    assert printed == {
+        "runs": [resumed.run],
+        "problems": [],
+        "newest_seal": None,
+        "ignored": [],
+        "exit_code": 0,
+    }
 
 
 @pytest.mark.parametrize("option", ["--all", "latest"])
@@ -368,7 +381,7 @@ def test_pruned_runs_hold_nothing_personal_and_still_verify(
     runs: RunsFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pruned runs hold no personal data in any byte, and still verify."""
-    before = {each.run: each for each in runs.manifests()}
+    before = {each.run: each for each in manifests(runs)}
     monkeypatch.setattr("etl.jobs.prune.datetime", later(401))
     assert run(["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)]) == 0
     assert problems(runs) == []
@@ -465,27 +478,25 @@ def test_a_killed_pruning_is_reported_and_can_be_finished(
     """A pruning that was killed at any point is reported, and can be finished."""
     pruning = ["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)]
     monkeypatch.setattr("etl.jobs.prune.datetime", later(401))
-    folder = runs.all()[-1]
 
     def fail(*_: object) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as killed:
-        killed.setattr("etl.runs.journal.Journal.forget_persons", fail)
+        killed.setattr("etl.jobs.prune._remove", fail)
         assert run(pruning) != 0
-    assert problems(runs) == [
-        f"{folder.run}: manifest.json: the pruning was interrupted; run fatora-clients prune again"
-    ]
+    interrupted = "manifest.json: the pruning was interrupted; run fatora-clients prune again"
+    assert problems(runs) == [f"{folder.run}: {interrupted}" for folder in runs.all()]
     assert run(pruning) == 0
     assert problems(runs) == []
-    assert not folder.results(".csv").exists()
+    assert not any(folder.results(".csv").exists() for folder in runs.all())
 
 
 def test_young_runs_are_not_pruned(runs: RunsFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Recent runs are not pruned, and nothing is asked."""
     monkeypatch.setattr("etl.jobs.prune.datetime", later(399))
     assert run(["prune", "--older-than", "400d", "--runs-dir", str(runs.path)]) == 0
-    assert all(each.pruned is None for each in runs.manifests())
+    assert all(each.pruned is None for each in manifests(runs))
 
 
 def test_pruning_needs_confirmation(
@@ -495,7 +506,7 @@ def test_pruning_needs_confirmation(
     monkeypatch.setattr("etl.jobs.prune.datetime", later(401))
     monkeypatch.setattr("sys.stdin", io.StringIO())
     assert run(["prune", "--older-than", "400d", "--runs-dir", str(runs.path)]) == 4
-    assert all(each.pruned is None for each in runs.manifests())
+    assert all(each.pruned is None for each in manifests(runs))
     assert "1.xlsx: the journal's cells, input.xlsx, report.html" in capfd.readouterr().out
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict, replace
 from itertools import groupby
 from operator import attrgetter
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etl.commands import console, options
-from etl.commands.options import say_skipped, settings_of
+from etl.commands.options import RUNS_DIR, say_skipped, settings_of
 from etl.commands.progress import progress
 from etl.errors import ExitCode
+from etl.limits import require_memory
 from etl.report.sentences import columns_in_words
 from etl.stopping import stop_on_signals
 from etl.text import counted, visible, without_isolates
@@ -56,10 +58,16 @@ def command(
       2  wrong usage or configuration
       3  a file could not be used
     """  # noqa: D301 - click keeps the lines behind this mark
+    require_memory()
     # Imported here, so that --help does not wait for pandas.
     from etl.jobs.check import check_each  # noqa: PLC0415
 
-    settings = settings_of(config, input__sheet=sheet, input__encoding=encoding)
+    settings = settings_of(
+        config,
+        input__sheet=sheet,
+        input__encoding=encoding,
+        runs__dir=os.environ.get(RUNS_DIR),  # where --results may not be
+    )
     files, objects, skipped = [], [], []
     with stop_on_signals() as stop, progress(enabled=not as_json) as bar:
         for check in check_each(inputs, settings, stop=stop, progress=bar, results=results):
@@ -72,7 +80,7 @@ def command(
             else:
                 _print_check(check)
             if check.exit_code is ExitCode.INPUT_UNUSABLE:
-                console.complain(f"fatora-clients: {check.input}: {check.sentence}")
+                console.complain(f"fatora-clients: {_name(check)}: {check.sentence}")
     exit_code = ExitCode.worst(file.exit_code for file in files)
     if as_json:
         single = options.is_single(inputs, files)
@@ -85,7 +93,7 @@ def command(
 def _print_check(check: Check) -> None:
     if check.exit_code is ExitCode.INPUT_UNUSABLE:
         return
-    console.say(f"{visible(str(check.input))}: {check.sentence.removesuffix('.')}")
+    console.say(f"{_name(check)}: {check.sentence.removesuffix('.')}")
     console.say(columns_in_words(check.totals))
     for code, problems in groupby(check.problems, key=attrgetter("code")):
         console.say()
@@ -94,6 +102,10 @@ def _print_check(check: Check) -> None:
         for problem in problems:
             cell = problem.text.removeprefix(f"{code.meaning} (").removesuffix(").")
             console.say(f"    {_row_numbers(problem.rows)}: {cell}")
+
+
+def _name(check: Check) -> str:
+    return visible(str(check.input))
 
 
 def _json_object(check: Check) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from io import UnsupportedOperation
 from pathlib import Path
 from typing import TextIO
 
-from etl.text import visible, without_isolates
+from etl.text import json_text, visible, without_isolates
 
 _PATIENCE = 10.0  # seconds that a reader of the output may take for 4 KiB (PIPE_BUF on Linux)
 
@@ -23,8 +23,13 @@ def say(text: str = "") -> None:
 
 
 def say_json(value: object) -> None:
-    """Print a value as JSON for programs, with every character as it is."""
-    _print(json.dumps(value, ensure_ascii=False, indent=2), sys.stdout)
+    """Print a value as JSON for programs, with letters as they are if the stream has them."""
+    text = json_text(value, indent=2)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        text = json.dumps(value, indent=2)
+    _print(text, sys.stdout)
 
 
 def complain(text: str) -> None:

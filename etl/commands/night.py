@@ -238,12 +238,12 @@ def _say_without_run(what: str, summaries: Sequence[Summary]) -> None:
 
 def _say_places(summary: Summary) -> None:
     """Print where the results, the rework, the delivery and the run of a file are."""
-    console.say(f"Results: {summary.results or 'pruned'}")
+    console.say(f"Results: {visible(str(summary.results or 'pruned'))}")
     is_partly_corrected = summary.already_done and summary.still_open < summary.totals.to_fix
     if summary.rework and not is_partly_corrected:  # it still has old values of corrected rows
-        console.say(f"Rework:  {summary.rework}")
+        console.say(f"Rework:  {visible(str(summary.rework))}")
     if summary.delivered:
-        console.say(f"Delivered to {summary.delivered}")
+        console.say(f"Delivered to {visible(str(summary.delivered))}")
     console.say(f"Run:     {summary.run}")
 
 

@@ -12,6 +12,7 @@ from etl.commands import console
 from etl.config import Settings, load_settings
 from etl.extract.inputs import SKIPPED
 from etl.runs.folder import RunsFolder
+from etl.text import visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from etl.jobs.check import Check
     from etl.jobs.summary import Summary
 
+RUNS_DIR = "FATORA_RUNS_DIR"
 _DEFAULTS = Settings().with_sources()
 
 
@@ -72,7 +74,7 @@ runs_dir = override(
     setting="runs.dir",
     metavar="DIR",
     type=click.Path(path_type=Path),
-    envvar="FATORA_RUNS_DIR",
+    envvar=RUNS_DIR,
     help="Folder that holds all runs",
 )
 sheet = override(
@@ -134,7 +136,7 @@ def is_single(inputs: Sequence[Path], files: Sequence[Summary | Check]) -> bool:
 def say_skipped(skipped: Sequence[Path], processed: int) -> None:
     """Print which files were skipped, or that there were none at all."""
     for file in skipped:
-        console.say(f"{file}: {SKIPPED}")
+        console.say(f"{visible(str(file))}: {SKIPPED}")
     if not (processed or skipped):
         console.say("Nothing to do: the folder contains no spreadsheets.")
 

@@ -14,20 +14,20 @@ from etl.commands.options import existing_runs
 from etl.commands.words import minute, named_open_rows, stop_reason
 from etl.fields import Field
 from etl.jobs.history import INTERRUPTED, RUNNING, outcome_of
-from etl.manifest import Manifest
 from etl.report.sentences import IN_SANDBOX, columns_in_words, rows_in_words, sentence_of
 from etl.rows import NOT_UPDATED
+from etl.runs.listing import Run, entries, run_of
 from etl.runs.lock import holder_of
 from etl.runs.reader import JournalReader
 from etl.runs.rework import Reworks
-from etl.text import counted, quote, without_isolates
+from etl.text import counted, quote, visible, without_isolates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from etl.codes import Code
-    from etl.manifest import Session
+    from etl.manifest import Manifest, Session
     from etl.rows import OpenRows, Totals
     from etl.runs.folder import RunFolder, RunsFolder
 
@@ -60,9 +60,9 @@ def command(
     output like the source file.
     """
     runs = existing_runs(config, runs_dir)
-    folder = runs.find(run)
-    with JournalReader(folder.journal) as journal:
-        shown = _Run.read(runs, folder, journal)
+    found = run_of(runs.find(run))
+    with JournalReader(found.folder.journal) as journal:
+        shown = _Run.read(runs, found, journal)
         if as_json:
             facts = {**shown.facts(), "not_updated": list(_row_facts(journal, None))}
             console.say_json(facts)
@@ -88,9 +88,11 @@ class _Run:
     corrects: Sequence[OpenRows]
 
     @classmethod
-    def read(cls, runs: RunsFolder, folder: RunFolder, journal: JournalReader) -> Self:
+    def read(cls, runs: RunsFolder, run: Run, journal: JournalReader) -> Self:
         """Read all that is shown of a run, except its rows."""
-        manifest, reworks = Manifest.read(folder.manifest), Reworks(runs)
+        folder, manifest = run.folder, run.manifest
+        found = (each.manifest for each in entries(runs) if isinstance(each, Run))
+        reworks = Reworks(runs, {each.run: each for each in found})
         still_open = reworks.open_rows(folder.run)
         return cls(
             folder,
@@ -127,7 +129,8 @@ class _Run:
         for number, session in enumerate(manifest.sessions):
             _say("" if number else "sessions", _session_in_words(session))
         files = sorted(file.name for file in self.folder.path.iterdir())
-        console.say(f"{'folder':<{_INDENT}}{self.folder.path}")  # in one piece, for copying
+        path = visible(str(self.folder.path))
+        console.say(f"{'folder':<{_INDENT}}{path}")  # in one piece, for copying
         _say("files", ", ".join(files))
         console.say()
         say_counts(self.totals)

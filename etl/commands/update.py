@@ -18,6 +18,7 @@ from etl.commands.night import Night, shares_a_reader
 from etl.commands.options import settings_of
 from etl.commands.progress import progress
 from etl.config import SANDBOX_URL, read_credentials
+from etl.limits import require_memory
 from etl.runs.log import JsonLines
 from etl.stopping import stop_on_signals
 
@@ -127,6 +128,7 @@ def command(
       70  internal error
       75  another run is using the runs folder; nothing was sent
     """  # noqa: D301 - click keeps the lines behind this mark
+    require_memory()
     settings = settings_of(
         config,
         api__url=SANDBOX_URL if sandbox else api_url,

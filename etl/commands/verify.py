@@ -11,7 +11,7 @@ import etl
 from etl.commands import console, options
 from etl.commands.options import settings_of
 from etl.errors import ExitCode
-from etl.text import counted
+from etl.text import counted, visible
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,8 +52,10 @@ def command(
 
 
 def _print(verified: Verification) -> None:
+    for sentence in verified.ignored:
+        console.complain(f"fatora-clients: {sentence}")
     for problem in verified.problems:
-        console.say(str(problem))
+        console.say(visible(str(problem)))
     problems = counted(len(verified.problems), "problem")
     outcome = f"{problems} found" if verified.problems else "all files intact"
     console.say(f"{counted(len(verified.runs), 'run')} verified: {outcome}.")

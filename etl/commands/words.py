@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from etl.report.sentences import open_in_words
-from etl.text import without_isolates
+from etl.text import visible, without_isolates
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -46,4 +46,4 @@ def rows_in_short(to_fix: int, left: int) -> str:
 
 def named_open_rows(rows: OpenRows) -> str:
     """Return what is still open after all rework of a run, with its file and its id."""
-    return f"{rows.file} (run {rows.run}): {open_in_words(rows)}"
+    return f"{visible(rows.file)} (run {rows.run}): {open_in_words(rows)}"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from etl.extract.cells import RawCell
     from etl.extract.layout import Layout, RawRow
     from etl.fields import Field
 
@@ -137,7 +138,7 @@ def _find_header(layout: Layout, known: Mapping[str, Field]) -> Header | None:
     """Return the first row with all required columns, else the one with the most fields."""
     best: Header | None = None
     for raw in islice(layout.rows(), _HEADER_WITHIN):
-        texts = [_shown(raw, index).text for index in range(len(raw.cells))]
+        texts = [_shown(raw, cell).text for cell in raw.cells]
         while texts and is_blank(texts[-1]):
             texts.pop()
         header = match(raw.row, texts, known)
@@ -228,8 +229,8 @@ def _require_complete(raw: RawRow, width: int) -> None:
             " line end; export or copy the file again, or put a line end after the last line, or"
             " delete it"
         )
-    for index in range(width, len(raw.cells)):
-        text = _shown(raw, index).text
+    for cell in raw.cells[width:]:
+        text = _shown(raw, cell).text
         if not is_blank(text):
             raise InputError(
                 f"{raw.place} has a value ({quote(text)}) beyond the last header; delete it, or add"
@@ -241,13 +242,12 @@ def _origin(raw: RawRow, run_at: int, row_at: int) -> Origin | None:
     """Return the row of an earlier run that this row names and so corrects."""
     if max(run_at, row_at) >= len(raw.cells):
         return None
-    run, row = (strip_edges(_shown(raw, index).text) for index in (run_at, row_at))
+    run, row = (strip_edges(_shown(raw, raw.cells[index]).text) for index in (run_at, row_at))
     return Origin(run, int(row)) if run and _ROW_NUMBER.fullmatch(row) else None
 
 
-def _shown(raw: RawRow, index: int, field: Field | None = None) -> CellText:
-    """Return the text of a cell; ``field`` is its column's, None if the column is not sent."""
-    cell = raw.cells[index]
+def _shown(raw: RawRow, cell: RawCell, field: Field | None = None) -> CellText:
+    """Return the text of a row's cell; ``field`` is its column's, None if it is not sent."""
     if raw.delimited:  # a CSV has nothing but text
         return csvfile.shown(cast("str", cell))
     return to_text(cell, field)
@@ -255,7 +255,7 @@ def _shown(raw: RawRow, index: int, field: Field | None = None) -> CellText:
 
 def _cell_text(raw: RawRow, index: int, field: Field | None) -> CellText:
     if index < len(raw.cells):
-        cell = _shown(raw, index, field)
+        cell = _shown(raw, raw.cells[index], field)
     else:
         cut_off = field is not None and field.required and raw.delimited
         cell = CellText("", Code.ROW_MALFORMED if cut_off else None)

@@ -10,7 +10,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl.errors import ExitCode, InputError
+from etl.errors import ConfigError, ExitCode, InputError
 from etl.extract.inputs import SKIPPED, find_inputs, require_readable
 from etl.jobs.context import Progress
 from etl.jobs.staging import stage
@@ -19,7 +19,7 @@ from etl.report.sentences import rows_in_words
 from etl.rows import Totals
 from etl.runs.reader import JournalReader
 from etl.runs.staging import StagingJournal
-from etl.stopping import StopRequest, stop_on_full_disk
+from etl.stopping import StopRequest, stop_on_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -94,7 +94,7 @@ def check_each(
     The problems of a check can be read once, until the next check is asked for.
     """
     inputs = find_inputs(paths, settings.input.settle)
-    require_place(results, inputs)
+    require_place(results, inputs, settings.runs.dir)
     for file in inputs.files:
         try:
             with _staged(file, settings, stop or StopRequest(), progress or Progress()) as journal:
@@ -113,12 +113,21 @@ def _staged(
 ) -> Iterator[JournalReader]:
     """Read and validate a spreadsheet, and give its journal, which is deleted afterwards."""
     require_readable(source)
-    with stop_on_full_disk(), tempfile.TemporaryDirectory() as name:
+    with stop_on_refusal(), _temporary_folder() as name:
         path = Path(name) / "journal.sqlite3"
         with StagingJournal(path) as staging:
             stage(source, staging, settings, stop, progress)
         with JournalReader(path) as journal:
             yield journal
+
+
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory()
+    except FileNotFoundError:
+        raise ConfigError(
+            "there is no folder for temporary files: set TMPDIR to one that this user may write to"
+        ) from None
 
 
 def _check_of(file: Path, journal: JournalReader) -> Check:

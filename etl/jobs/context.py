@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etl.jobs.delivery import Delivery, require_movable
+from etl.jobs.writing import require_outside
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from etl.jobs.target import Target
     from etl.load.breaker import Breaker
     from etl.rows import RowResult, Status
+    from etl.runs.known import KnownRuns
     from etl.stopping import StopRequest
 
 
@@ -46,7 +48,7 @@ class Context:
     manifest records as the command line. ``limit`` is the maximum number of
     rows to send of each file, None for all. ``again`` sends files that were already processed.
     ``results`` is the path of an extra copy of the results. ``folders`` are the folders that were
-    named as inputs.
+    named as inputs. ``known`` is what is known of the runs; if None, each file reads them again.
     """
 
     settings: Settings
@@ -59,6 +61,7 @@ class Context:
     again: bool = False
     results: Path | None = None
     folders: frozenset[Path] = frozenset()
+    known: KnownRuns | None = None
 
     @property
     def delivery(self) -> Delivery | None:
@@ -81,10 +84,13 @@ class Context:
         """Check that results can be delivered and inputs moved, if the settings ask for it.
 
         Raises:
-            ConfigError: they cannot.
+            ConfigError: they cannot, or it would change the runs folder.
         """
+        runs_dir = self.settings.runs.dir
         if self.delivery:
+            require_outside(runs_dir, self.delivery.folder, "deliver.dir")
             self.delivery.require_writable()
         if self.settings.input.done == "move":
             for folder in self.folders:
+                require_outside(runs_dir, folder, "the input folder")
                 require_movable(folder)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from etl.errors import ExitCode, InconsistentError
+from etl.errors import ConfigError, ExitCode, InconsistentError
 from etl.manifest import Manifest
 from etl.rows import OpenRows
 from etl.runs.folder import RunsFolder
+from etl.runs.listing import Run, Stranger, entries
 from etl.runs.lock import holder_of
 from etl.runs.reader import JournalReader
 from etl.runs.refused import Refused, refused_inputs
@@ -65,8 +66,8 @@ class ClientRow:
 class History(Generic[_Entry]):
     """What is recorded, the newest first.
 
-    ``more`` is how many older entries there are. ``damaged`` has a sentence about each run that
-    could not be read; the others are complete.
+    ``more`` is how many older entries there are. ``damaged`` has a sentence about each entry of
+    the runs folder that could not be read or is not a run; the others are complete.
     """
 
     entries: Sequence[_Entry]
@@ -106,14 +107,16 @@ class _Reader:
         self._runs = RunsFolder(settings.runs.dir)
         self._runs.require_existing(may_be_missing=by_default)
         self._damaged: list[str] = []
-        self._manifests = list(self._readable())
+        found = entries(self._runs)
+        self._damaged += [each.sentence for each in found if isinstance(each, Stranger)]
+        self._manifests = [each.manifest for each in found if isinstance(each, Run)]
         self._holder = holder_of(self._runs.path)
         self._corrected = {run for manifest in self._manifests for run in manifest.reworks}
-        self._reworks = Reworks(self._runs) if self._corrected else None
+        self._reworks = Reworks(self._runs, {each.run: each for each in self._manifests})
 
     def history(self, newest: int | None) -> History[PastRun | Refused]:
         """Return the newest runs and refused inputs."""
-        records: list[Manifest | Refused] = [*self._manifests, *refused_inputs(self._runs)]
+        records: list[Manifest | Refused] = [*self._manifests, *self._refused()]
         records.sort(key=_when, reverse=True)
         entries = [entry for record in records[:newest] for entry in self._entries(record)]
         return History(entries, len(records[newest:]) if newest else 0, self._damaged)
@@ -124,12 +127,12 @@ class _Reader:
         rows.sort(key=lambda row: row.when, reverse=True)
         return History(rows[:newest], len(rows[newest:]) if newest else 0, self._damaged)
 
-    def _readable(self) -> Iterator[Manifest]:
-        for folder in self._runs.all():
-            try:
-                yield Manifest.read(folder.manifest)
-            except InconsistentError as error:
-                self._damaged.append(str(error))
+    def _refused(self) -> list[Refused]:
+        try:
+            return list(refused_inputs(self._runs))
+        except ConfigError as error:
+            self._damaged.append(str(error))
+            return []
 
     def _entries(self, record: Manifest | Refused) -> Iterator[PastRun | Refused]:
         if isinstance(record, Refused):
@@ -144,7 +147,7 @@ class _Reader:
         totals = self._totals(manifest)
         still_open = OpenRows(manifest.run, manifest.input.name, totals.to_fix, totals.left)
         reworked = manifest.run in self._corrected
-        if self._reworks and reworked:
+        if reworked:
             still_open = self._reworks.open_rows(manifest.run)
         outcome = outcome_of(manifest, still_open, self._holder)
         return PastRun(manifest, totals, outcome, still_open, reworked)

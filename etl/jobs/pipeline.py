@@ -10,25 +10,25 @@ from typing import TYPE_CHECKING
 
 from etl.errors import ConfigError, ExitCode
 from etl.extract.inputs import require_readable
+from etl.files import is_workbook
 from etl.jobs.sending import send
-from etl.jobs.staging import stage
 from etl.jobs.summary import exit_code_of, summary_of
 from etl.jobs.writing import NO_WORKBOOK, origin_of, require_fitting, write_files, write_results
 from etl.manifest import Columns, Invocation, Manifest
 from etl.report.sentences import sentence_of
-from etl.rows import rows_left
-from etl.runs.chain import newest
 from etl.runs.folder import RunFolder, RunsFolder, is_run_id
 from etl.runs.journal import Journal
+from etl.runs.known import KnownRuns
+from etl.runs.listing import Run, run_of
 from etl.runs.log import logging_to
 from etl.runs.reader import JournalReader
-from etl.runs.rework import Reworks
 from etl.runs.staging import StagingJournal
 from etl.text import utc_time
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from etl.config import Settings
     from etl.jobs.context import Context
     from etl.jobs.summary import Summary
     from etl.jobs.writing import Origin
@@ -47,38 +47,60 @@ def update_file(source: Path, context: Context) -> Summary:
 
     Raises:
         InputError: the file cannot be used; nothing was sent and there is no run.
-        ConfigError: the API refused the key, or the token has expired; nothing was sent.
+        ConfigError: the API refused the key, the token has expired, or this user may not read an
+            earlier run; nothing was sent.
         StoppedError: the run stopped before anything was sent.
         DamagedError: an earlier run of the file is damaged; nothing was sent.
         InconsistentError: the program contradicts itself; the journal has what was done.
     """
     require_readable(source)
     runs, settings = RunsFolder(context.settings.runs.dir), context.settings
+    known = context.known or KnownRuns(runs)
+    facts = _read_with(settings, known.facts_of(source))
+    if summary := _without_new_run(facts, source, context, known):
+        return summary
     with runs.staging(datetime.now(UTC), sandbox=context.target.sandbox) as staging:
-        facts = replace(
-            staging.take_input(source),
-            sheet=settings.input.sheet if staging.is_workbook else None,
-            encoding=settings.input.encoding,
-            aliases=settings.columns.aliases,
-        )
-        earlier = list(runs.of_same(facts, context.target.url, context.target.account))
-        for folder, manifest in earlier:
-            if manifest.exit_code is None or _rows_left(folder):
-                return _work_on(folder, manifest, source, context)
-        if earlier and not context.again:
-            return _already_done(*earlier[0], source, context)
+        facts = _read_with(settings, staging.take_input(source))
+        # The file may have been replaced since it was hashed. From here on, only the copy counts.
+        if summary := _without_new_run(facts, source, context, known):
+            return summary
         manifest = _staged(staging, facts, context)
         manifest.write(staging.manifest)
-        return _work_on(runs.publish(staging), manifest, source, context)
+        run = Run(runs.publish(staging), manifest)
+    known.note(run.folder, manifest)
+    return _work_on(run, source, context, known)
 
 
-def _rows_left(folder: RunFolder) -> bool:
-    with JournalReader(folder.journal) as journal:
-        return rows_left(journal.counts()) > 0
+def _read_with(settings: Settings, facts: InputFacts) -> InputFacts:
+    """Return the facts about a file with the settings with which it is read."""
+    return replace(
+        facts,
+        sheet=settings.input.sheet if is_workbook(facts.name) else None,
+        encoding=settings.input.encoding,
+        aliases=settings.columns.aliases,
+    )
+
+
+def _without_new_run(
+    facts: InputFacts, source: Path, context: Context, known: KnownRuns
+) -> Summary | None:
+    """Resume the run of a file that left rows, or say that the file was already processed.
+
+    Returns None if the file is to be sent in a new run.
+    """
+    earlier = known.of_same(facts, context.target.url, context.target.account)
+    for run in earlier:
+        if known.has_rows_left(run):
+            return _work_on(run_of(run.folder), source, context, known)
+    if earlier and not context.again:
+        return _already_done(earlier[0], source, context, known)
+    return None
 
 
 def _staged(staging: RunFolder, facts: InputFacts, context: Context) -> Manifest:
     """Read and validate the input of a new run, and return the run's manifest."""
+    from etl.jobs.staging import stage  # noqa: PLC0415 - a night with nothing new needs no pandas
+
     with StagingJournal(staging.journal) as journal:
         staged = stage(staging.input, journal, context.settings, context.stop, context.progress)
     with JournalReader(staging.journal) as journal:
@@ -97,17 +119,20 @@ def _staged(staging: RunFolder, facts: InputFacts, context: Context) -> Manifest
     )
 
 
-def _work_on(folder: RunFolder, manifest: Manifest, source: Path, context: Context) -> Summary:
+def _work_on(run: Run, source: Path, context: Context, known: KnownRuns) -> Summary:
     """Work on a run for one session: send its pending rows, and write its files."""
+    folder, manifest = run.folder, run.manifest
+    _ = folder.input  # without it, the results could not be written after the rows were sent
     if context.results:
         require_fitting(context.results, manifest.rows)
+    started = time.monotonic()
     invocation = Invocation(context.command, context.target.credentials)
     manifest = manifest.reopened(folder.continued).begin_session(
         invocation, context.target.url, context.settings.with_sources()
     )
-    runs = RunsFolder(context.settings.runs.dir)
     folder.clear_unfinished()
     manifest.write(folder.manifest)
+    known.note(folder, manifest)
     refused: ConfigError | None = None
     with logging_to(folder.log, folder.run), Journal(folder.journal) as journal:
         killed = journal.recover(utc_time(time.time()))
@@ -120,17 +145,18 @@ def _work_on(folder: RunFolder, manifest: Manifest, source: Path, context: Conte
             refused, stopped = error, error.sentence
         journal.explain_unsent(stopped or _LIMITED)
         if len(manifest.sessions) > 1:
-            journal.mark_corrected(Reworks(runs).closed_rows(folder.run))
+            journal.mark_corrected(known.reworks.closed_rows(folder.run))
         totals = journal.totals(sandbox=manifest.sandbox)
         exit_code = refused.exit_code if refused else exit_code_of(totals.counts, stopped)
-        manifest = manifest.end_session(stopped, totals, exit_code)
-        reworked = Reworks(runs).open_originals(folder.run) if manifest.reworks else []
+        manifest = manifest.end_session(stopped, totals, exit_code, time.monotonic() - started)
+        reworked = known.reworks.open_originals(folder.run) if manifest.reworks else []
         workbooks = context.settings.runs.workbooks == "always"
         rework = write_files(folder, journal, manifest, reworked, workbooks=workbooks)
         log.info("ended", extra={"fields": {"counts": totals.counts, "exit_code": exit_code}})
         journal.finish()
-    manifest = manifest.seal(newest(runs.manifests()), folder.hashes())
+    manifest = manifest.seal(known.newest, folder.hashes())
     manifest.write(folder.manifest)
+    known.note(folder, manifest)
     _copy_results(origin_of(folder, manifest, reworked), folder, context.results)
     if refused:
         raise refused
@@ -142,14 +168,14 @@ def _work_on(folder: RunFolder, manifest: Manifest, source: Path, context: Conte
     return _delivered(summary, manifest, context)
 
 
-def _already_done(folder: RunFolder, manifest: Manifest, source: Path, context: Context) -> Summary:
-    if context.results and manifest.pruned:
-        raise ConfigError(f"the results of run {folder.run} were pruned; nothing was sent")
-    _copy_results(origin_of(folder, manifest), folder, context.results)
-    still_open = 0
-    if manifest.totals.to_fix:
-        runs = RunsFolder(context.settings.runs.dir)
-        still_open = Reworks(runs).open_rows(folder.run).to_fix
+def _already_done(run: Run, source: Path, context: Context, known: KnownRuns) -> Summary:
+    folder, manifest = run.folder, run.manifest
+    if context.results:
+        if manifest.pruned:
+            raise ConfigError(f"the results of run {folder.run} were pruned; nothing was sent")
+        _copy_results(origin_of(folder, run_of(folder).manifest), folder, context.results)
+    to_fix = manifest.totals.to_fix
+    still_open = known.reworks.open_rows(folder.run).to_fix if to_fix else 0
     ended = datetime.fromisoformat(manifest.sessions[-1].ended or manifest.sessions[-1].begun)
     need = "row still needs" if still_open == 1 else "rows still need"
     fixing = f"; {still_open:,} {need} fixing" if still_open else ""

@@ -21,11 +21,13 @@ from etl.jobs.pipeline import update_file
 from etl.jobs.summary import Summary
 from etl.jobs.target import target_of
 from etl.jobs.writing import require_place
+from etl.limits import require_room_for
 from etl.load.breaker import Breaker
 from etl.runs.folder import RunsFolder
+from etl.runs.known import known_runs
 from etl.runs.lock import locked
 from etl.runs.refused import note_refused
-from etl.stopping import StopRequest, stop_on_full_disk
+from etl.stopping import StopRequest, stop_on_refusal
 from etl.text import without_isolates
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from etl.config import Credentials, Settings
 
 
-@stop_on_full_disk()
+@stop_on_refusal()
 def update(  # noqa: PLR0913 - each has a default, and a name in the call
     paths: Sequence[Path],
     settings: Settings,
@@ -68,13 +70,15 @@ def update(  # noqa: PLR0913 - each has a default, and a name in the call
         command: What the manifest records as the command line.
 
     Raises:
-        ConfigError: settings, credentials or a path are wrong; nothing was sent.
+        ConfigError: settings, credentials or a path are wrong, or this process may use too few
+            files or threads; nothing was sent.
         BusyError: another run is using the runs folder; nothing was sent.
-        StoppedError: the disk is full.
+        StoppedError: the disk is full, or the system refused something else.
     """
     target = target_of(settings, credentials, sandbox=sandbox)
     inputs = find_inputs(paths, settings.input.settle)
-    require_place(results, inputs)
+    require_place(results, inputs, settings.runs.dir)
+    require_room_for(settings.load.workers, sandbox=sandbox)
     runs = RunsFolder(settings.runs.dir)
     runs.prepare()
     context = Context(
@@ -89,8 +93,8 @@ def update(  # noqa: PLR0913 - each has a default, and a name in the call
         results,
         frozenset(inputs.folders),
     )
-    with locked(runs.path):
-        summaries = list(update_each(inputs.files, context))
+    with locked(runs.path), known_runs(runs) as known:
+        summaries = list(update_each(inputs.files, replace(context, known=known)))
     skipped = (Summary(file, ExitCode.DONE, SKIPPED, skipped=True) for file in inputs.unsettled)
     return [*summaries, *skipped]
 
@@ -121,7 +125,7 @@ def update_each(sources: Iterable[Path], context: Context) -> Iterator[Summary]:
 
 def _update_one(source: Path, context: Context, *, is_first: bool) -> Summary:
     try:
-        with stop_on_full_disk():
+        with stop_on_refusal():
             return _update_or_refuse(source, context)
     except StoppedError as error:
         return Summary(source, error.exit_code, str(error), stopped=str(error))

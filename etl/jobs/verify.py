@@ -10,15 +10,15 @@ import csv
 import sqlite3
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
-from etl.errors import ConfigError, DamagedError, FatoraClientsError, InconsistentError
+from etl.errors import ConfigError, FatoraClientsError, InconsistentError
 from etl.extract.table import open_table
-from etl.files import sha256_of, unfinished_name
-from etl.manifest import Manifest
+from etl.files import read_regular, sha256_of, unfinished_name
 from etl.report.tables import results_table
 from etl.runs.chain import breaks, newest
-from etl.runs.folder import RunsFolder, is_run_id
+from etl.runs.folder import RunsFolder
+from etl.runs.listing import Kind, Stranger, entries, entry_of
 from etl.runs.reader import JournalReader
 from etl.text import guard_formula
 
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from etl.config import Settings
-    from etl.manifest import Seal
+    from etl.manifest import Manifest, Seal
     from etl.runs.folder import RunFolder
+    from etl.runs.listing import Entry
 
     Finding: TypeAlias = tuple[str, str]  # a file's name, and what is wrong with it
 
@@ -52,12 +53,14 @@ class Problem:
 class Verification:
     """The runs that were verified and what is wrong with them.
 
-    ``newest_seal`` is the last of the chain, None if the chain was not verified.
+    ``newest_seal`` is the last of the chain, None if the chain was not verified. ``ignored`` has a
+    sentence about each entry of the runs folder that has nothing to do with runs.
     """
 
     runs: list[str]
     problems: list[Problem]
     newest_seal: Seal | None = None
+    ignored: Sequence[str] = ()
 
 
 def verify(settings: Settings, runs: Sequence[str] | None = None) -> Verification:
@@ -86,25 +89,25 @@ def verify_all(runs: RunsFolder) -> Verification:
     Raises:
         ConfigError: there are none.
     """
-    verified = verify_runs(runs.all())
-    problems = [*_without_manifest(runs), *verified.problems]
-    if not (verified.runs or problems):
+    found = entries(runs)
+    ours = [entry for entry in found if not _is_foreign(entry)]
+    if not ours:
         raise ConfigError(f"there are no runs in {runs.path}")
-    manifests = list(runs.manifests())
+    verified = verify_runs([entry.folder for entry in ours])
+    problems = verified.problems
+    manifests = [entry.manifest for entry in ours if entry.manifest]
     damaged = {problem.run for problem in problems if problem.file == _MANIFEST}
     problems += [
         Problem(run, _MANIFEST, problem)
         for run, problem in breaks(manifests).items()
         if run not in damaged
     ]
-    return Verification(verified.runs, problems, newest(manifests))
+    ignored = [entry.sentence for entry in found if _is_foreign(entry)]
+    return Verification(verified.runs, problems, newest(manifests), ignored)
 
 
-def _without_manifest(runs: RunsFolder) -> Iterator[Problem]:
-    """Yield the run folders whose manifest is missing; every run starts with one."""
-    for path in sorted(runs.path.iterdir()):
-        if is_run_id(path.name) and not runs.folder(path.name).manifest.is_file():
-            yield Problem(path.name, _MANIFEST, "missing")
+def _is_foreign(entry: Entry) -> TypeGuard[Stranger]:
+    return isinstance(entry, Stranger) and entry.kind is Kind.FOREIGN
 
 
 def problems_of(folder: RunFolder) -> Iterator[Problem]:
@@ -114,16 +117,13 @@ def problems_of(folder: RunFolder) -> Iterator[Problem]:
 
 
 def _findings(folder: RunFolder) -> Iterator[Finding]:
-    try:
-        manifest = Manifest.read(folder.manifest)
-    except DamagedError:
-        yield _MANIFEST, "damaged"
+    found = entry_of(folder)
+    if isinstance(found, Stranger):
+        yield _MANIFEST, found.problem
         return
-    if folder.manifest.read_bytes() != manifest.as_bytes():
+    manifest = found.manifest
+    if read_regular(folder.manifest) != manifest.as_bytes():
         yield _MANIFEST, "modified since the run"
-        return
-    if manifest.run != folder.run:
-        yield _MANIFEST, f"belongs to run {manifest.run}, not to this folder"
         return
     for version in manifest.earlier:
         for name in version.modified:
@@ -150,12 +150,14 @@ def _wrong_files(folder: RunFolder, manifest: Manifest) -> Iterator[Finding]:
     skipped = {_MANIFEST, unfinished_name(_MANIFEST)}
     files = {file.name: file for file in folder.path.iterdir() if file.name not in skipped}
     for name in sorted(files.keys() | manifest.files.keys()):
-        if name not in files:
-            yield name, "missing"
-        elif name not in manifest.files:
-            yield name, "not written by the run"
-        elif not manifest.covers(files[name]):
-            yield name, "modified since the run"
+        if name not in files or name not in manifest.files:
+            yield name, "not written by the run" if name in files else "missing"
+            continue
+        try:
+            if not manifest.covers(files[name]):
+                yield name, "modified since the run"
+        except OSError as error:
+            yield name, f"cannot be read ({error.strerror})"
 
 
 def _contradictions(folder: RunFolder, manifest: Manifest) -> Iterator[Finding]:
@@ -165,7 +167,8 @@ def _contradictions(folder: RunFolder, manifest: Manifest) -> Iterator[Finding]:
             if manifest.pruned is None:
                 yield from _wrong_results(folder, journal)
                 yield from _exchanged_input(folder, manifest)
-                yield from _wrong_rows(folder, journal, manifest)
+                if folder.inputs:
+                    yield from _wrong_rows(folder, journal, manifest)
     except (sqlite3.Error, InconsistentError):
         yield folder.journal.name, "cannot be read"
 
@@ -193,6 +196,9 @@ def _wrong_results(folder: RunFolder, journal: JournalReader) -> Iterator[Findin
 
 
 def _exchanged_input(folder: RunFolder, manifest: Manifest) -> Iterator[Finding]:
+    if not folder.inputs:
+        yield "input", "missing"
+        return
     same = sha256_of(folder.input) == manifest.input.sha256
     if not same or folder.input.stat().st_size != manifest.input.size:
         yield folder.input.name, "not the file that was submitted"

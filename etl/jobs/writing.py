@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from etl.errors import ConfigError, InconsistentError
 from etl.fields import ResultColumn
-from etl.files import replacing, require_replaceable
+from etl.files import is_inside, replacing, require_replaceable
 from etl.report.charts import MOST_STRETCHES, Stretch, columns_of
 from etl.report.html import MOST_SHOWN, RunReport, write_report
 from etl.report.sentences import sentence_of, verdict_of, what_to_do
@@ -17,7 +18,7 @@ from etl.report.summary import SummaryFacts
 from etl.report.tables import results_table, rework_table
 from etl.rows import NOT_UPDATED, TO_FIX, Status
 from etl.stopping import is_disk_full
-from etl.text import counted
+from etl.text import counted, isolated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -65,8 +66,10 @@ def origin_of(folder: RunFolder, manifest: Manifest, reworked: Sequence[OpenRows
     return Origin(manifest.input.name, manifest, rework.name if rework else "", reworked)
 
 
-def require_place(results: Path | None, inputs: Inputs) -> None:
+def require_place(results: Path | None, inputs: Inputs, runs_dir: Path) -> None:
     """Check that an extra copy of the results can be written: for one input, to another file.
+
+    Nothing but a run writes into the runs folder.
 
     Raises:
         ConfigError: it cannot.
@@ -75,16 +78,31 @@ def require_place(results: Path | None, inputs: Inputs) -> None:
         return
     if inputs.several:
         raise ConfigError("--results works with a single input file only")
-    if results.resolve() == inputs.files[0].resolve():
-        raise ConfigError(f"--results {results} is the input itself: name another file")
+    named = f"--results {isolated(str(results))}"
+    if os.path.realpath(results) == os.path.realpath(inputs.files[0]):
+        raise ConfigError(f"{named} is the input itself: name another file")
+    require_outside(runs_dir, results, "--results")
     try:
         require_replaceable(results)
     except OSError as error:
         if is_disk_full(error):
             raise
         raise ConfigError(
-            f"--results {results} cannot be written ({error.strerror}); nothing was sent"
+            f"{named} cannot be written ({error.strerror}); nothing was sent"
         ) from None
+
+
+def require_outside(runs_dir: Path, path: Path, named: str) -> None:
+    """Check that a path is not in the runs folder, where it could replace the files of a run.
+
+    Raises:
+        ConfigError: it is; ``named`` is the option or setting that named it.
+    """
+    if is_inside(path, runs_dir):
+        raise ConfigError(
+            f"{named} {isolated(str(path))} is inside the runs folder {runs_dir}, whose files must"
+            " not be changed: choose another place"
+        )
 
 
 def require_fitting(path: Path, rows: int) -> None:
@@ -96,7 +114,7 @@ def require_fitting(path: Path, rows: int) -> None:
     if path.suffix.lower() == _WORKBOOK and not _fits(rows):
         raise ConfigError(
             f"{rows:,} rows do not fit in a worksheet, which holds {MOST_ROWS:,}:"
-            f" give {path.name} a name that ends in .csv"
+            f" give {isolated(path.name)} a name that ends in .csv"
         )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from etl.codes import Code
 from etl.errors import InconsistentError
 from etl.fields import Field, ResultColumn
+from etl.files import scratch_beside
 from etl.report.look import (
     SANDBOX,
     Look,
@@ -97,16 +98,24 @@ def _write_workbook(
 ) -> int:
     """Write a workbook of text cells, a row at a time."""
     import xlsxwriter  # noqa: PLC0415 - slow, and most runs write no workbook
+    from xlsxwriter.exceptions import FileCreateError  # noqa: PLC0415 - as above
 
-    with xlsxwriter.Workbook(path, {"constant_memory": True}) as workbook:
-        look = Look(workbook)
-        taken = _SUMMARY if summary else ""
-        count = _write_sheet(_add_sheet(workbook, sheet, taken), table.arranged(), look)
-        if summary:
-            page = workbook.add_worksheet(_SUMMARY)
-            write_summary(page, summary, look)
-            page.activate()
-        return count
+    try:
+        with (
+            scratch_beside(path) as parts,
+            xlsxwriter.Workbook(path, {"constant_memory": True, "tmpdir": parts}) as workbook,
+        ):
+            look = Look(workbook)
+            taken = _SUMMARY if summary else ""
+            count = _write_sheet(_add_sheet(workbook, sheet, taken), table.arranged(), look)
+            if summary:
+                page = workbook.add_worksheet(_SUMMARY)
+                write_summary(page, summary, look)
+                page.activate()
+            return count
+    except FileCreateError as error:  # which hides that the disk is full, for example
+        (cause,) = error.args
+        raise cause from None
 
 
 def _add_sheet(workbook: Workbook, sheet: Sheet, taken: str) -> Worksheet:

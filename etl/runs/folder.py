@@ -7,16 +7,24 @@ import os
 import re
 import secrets
 import shutil
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from etl.errors import ConfigError, DamagedError, InputError
-from etl.files import PRIVATE_FOLDER, WORKBOOKS, create, sha256_of, sync_folder, unfinished_in
-from etl.manifest import InputFacts, Manifest
+from etl.files import (
+    PRIVATE_FOLDER,
+    create,
+    is_workbook,
+    naming,
+    remove_unfinished,
+    sha256_of,
+    sync_folder,
+)
+from etl.manifest import InputFacts
+from etl.runs.database import LONGEST_PATH
 from etl.stopping import is_disk_full
 from etl.text import quote
-from etl.urls import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,6 +35,9 @@ _STAGING = ".staging-"
 _SANDBOX = "-SANDBOX"
 _RUN_ID = re.compile(rf"[0-9]{{8}}T[0-9]{{6}}\.[0-9]{{3}}Z-[0-9a-f]{{6}}(?:{_SANDBOX})?")
 _LATEST = "latest"
+_JOURNAL = "journal.sqlite3"
+_LONGEST_NAMES = f"/{_STAGING}20261128T021500.409Z-abcdef{_SANDBOX}/{_JOURNAL}"
+_LONGEST_PATH = LONGEST_PATH - len(_LONGEST_NAMES)
 _BEST_FIRST = (".xlsx", ".csv")
 _BLOCK = 1 << 20
 
@@ -34,6 +45,12 @@ _BLOCK = 1 << 20
 def is_run_id(text: str) -> bool:
     """Whether the text has the form of a run's id."""
     return _RUN_ID.fullmatch(text) is not None
+
+
+def _may_hold_a_run(entry: os.DirEntry[str]) -> bool:
+    # isdir, unlike the method of an entry, raises nothing for a link to where nobody may look.
+    visible = not entry.name.startswith(".")
+    return visible and (is_run_id(entry.name) or os.path.isdir(entry))  # noqa: PTH112
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +67,7 @@ class RunFolder:
     @property
     def journal(self) -> Path:
         """The record of each row."""
-        return self.path / "journal.sqlite3"
+        return self.path / _JOURNAL
 
     @property
     def log(self) -> Path:
@@ -63,14 +80,25 @@ class RunFolder:
         return self.path / "manifest.json"
 
     @property
+    def inputs(self) -> list[Path]:
+        """The copy of the file that operations sent; empty after pruning."""
+        return sorted(self.path.glob("input.*"))
+
+    @property
     def input(self) -> Path:
-        """The copy of the file that operations sent."""
-        return next(self.path.glob("input.*"))
+        """The copy of the file that operations sent.
+
+        Raises:
+            DamagedError: it is missing.
+        """
+        if inputs := self.inputs:
+            return inputs[0]
+        raise DamagedError(f"the input of run {self.run} is missing: see fatora-clients verify")
 
     @property
     def is_workbook(self) -> bool:
         """Whether the input is a workbook; otherwise it is a CSV."""
-        return self.input.suffix in WORKBOOKS
+        return is_workbook(self.input.name)
 
     def results(self, ending: str) -> Path:
         """The results file with this ending, ``.csv`` or ``.xlsx``."""
@@ -114,8 +142,8 @@ class RunFolder:
         create(target)
         digest, size = hashlib.sha256(), 0
         try:
-            with source.open("rb") as original, target.open("wb") as copy:
-                while block := original.read(_BLOCK):
+            with source.open("rb") as original, naming(target), target.open("wb") as copy:
+                while block := _block_of(original):
                     digest.update(block)
                     size += copy.write(block)
                 copy.flush()
@@ -128,8 +156,7 @@ class RunFolder:
 
     def clear_unfinished(self) -> None:
         """Remove files that a killed session had not finished writing."""
-        for file in unfinished_in(self.path):
-            file.unlink()
+        remove_unfinished(self.path)
 
     def hashes(self) -> dict[str, str]:
         """Return the SHA-256 of every file of the run but the manifest, by name."""
@@ -138,6 +165,13 @@ class RunFolder:
             for file in sorted(self.path.iterdir())
             if file.is_file() and file != self.manifest
         }
+
+
+def _block_of(source: IO[bytes]) -> bytes:
+    try:
+        return source.read(_BLOCK)
+    except OSError as error:
+        raise InputError(f"the file cannot be read ({error.strerror}); check its disk") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +186,7 @@ class RunsFolder:
         Raises:
             ConfigError: runs cannot be written there.
         """
+        self._require_short_path()
         try:
             missing = [path for path in (self.path, *self.path.parents) if not path.exists()]
             self.path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
@@ -195,15 +230,24 @@ class RunsFolder:
         A visible run folder therefore always holds a file that was completely read and validated.
         The id of a sandbox run ends in ``-SANDBOX``, so that it is recognised everywhere.
         """
-        self._clear_staging()
         stamp = started.strftime("%Y%m%dT%H%M%S.%f")[:-3]
         run = f"{stamp}Z-{secrets.token_hex(3)}" + (_SANDBOX if sandbox else "")
-        folder = RunFolder(self.path / f"{_STAGING}{run}")
-        folder.path.mkdir(PRIVATE_FOLDER)
+        with self.workplace(run) as place:
+            yield RunFolder(place)
+
+    @contextmanager
+    def workplace(self, name: str) -> Iterator[Path]:
+        """Yield a hidden folder on the file system of the runs, and delete it afterwards.
+
+        If the program is killed, `clear_staging` deletes it. The caller must have locked the
+        runs folder.
+        """
+        place = self.path / f"{_STAGING}{name}"
+        place.mkdir(PRIVATE_FOLDER)
         try:
-            yield folder
+            yield place
         finally:
-            shutil.rmtree(folder.path, ignore_errors=True)
+            shutil.rmtree(place, ignore_errors=True)
 
     def publish(self, staged: RunFolder) -> RunFolder:
         """Turn a staged folder into a run, durably."""
@@ -213,14 +257,18 @@ class RunsFolder:
         sync_folder(self.path)
         return RunFolder(final)
 
-    def all(self) -> list[RunFolder]:
-        """Return every run, the newest first."""
+    def folders(self) -> list[RunFolder]:
+        """Return every visible folder, and all that is named like a run, the newest run first."""
         try:
-            folders = sorted(self.path.iterdir(), key=lambda folder: folder.name, reverse=True)
+            with os.scandir(self.path) as entries:
+                names = [entry.name for entry in entries if _may_hold_a_run(entry)]
         except (FileNotFoundError, NotADirectoryError):
             return []
-        runs = (RunFolder(folder) for folder in folders if not folder.name.startswith("."))
-        return [run for run in runs if run.manifest.is_file()]
+        return [self.folder(name) for name in sorted(names, reverse=True)]
+
+    def all(self) -> list[RunFolder]:
+        """Return the folder of every run, the newest first; what is in it is not looked at."""
+        return [folder for folder in self.folders() if is_run_id(folder.run)]
 
     def folder(self, run: str) -> RunFolder:
         """Return the folder of the run with this id, which need not exist."""
@@ -244,40 +292,28 @@ class RunsFolder:
         problem = f"{len(matching)} runs begin with" if matching else "there is no run"
         raise ConfigError(f"{problem} {quote(name)} in {self.path}; see fatora-clients history")
 
-    def of_same(
-        self, facts: InputFacts, api: str, account: str
-    ) -> Iterator[tuple[RunFolder, Manifest]]:
-        """Yield the runs of the same bytes and sheet, API and account, the latest first.
-
-        All addresses of this machine are one API, whatever their ports.
-
-        Raises:
-            DamagedError: the manifest of a run of these bytes is damaged, so that it is unknown
-                which of their rows were sent.
-        """
-        for folder in self.all():
-            try:
-                manifest = Manifest.read(folder.manifest)
-            except DamagedError:
-                if any(sha256_of(file) == facts.sha256 for file in folder.path.glob("input.*")):
-                    raise
-                continue
-            same = manifest.input.sha256 == facts.sha256 and manifest.input.sheet == facts.sheet
-            same_api = manifest.api == api or (is_loopback(manifest.api) and is_loopback(api))
-            if same and same_api and manifest.account == account:
-                yield folder, manifest
-
-    def manifests(self) -> Iterator[Manifest]:
-        """Yield the manifest of every run, the newest first; damaged ones are left out."""
-        for folder in self.all():
-            with suppress(DamagedError):
-                yield Manifest.read(folder.manifest)
-
     @property
     def refused(self) -> Path:
         """A line of JSON for each time that an input could not be used."""
         return self.path / "refused.jsonl"
 
-    def _clear_staging(self) -> None:
+    def _require_short_path(self) -> None:
+        """Check that SQLite can open a journal here, which it does by its path without links."""
+        paths = (self.path.absolute(), os.path.realpath(self.path))
+        size = max(len(os.fsencode(path)) for path in paths)
+        if size > _LONGEST_PATH:
+            raise ConfigError(
+                f"the path of the runs folder {self.path} is too long: it has {size:,} bytes, but"
+                f" may have {_LONGEST_PATH}; nothing was sent: choose another folder with"
+                " --runs-dir"
+            )
+
+    @property
+    def index(self) -> Path:
+        """What `etl.runs.index` remembers of runs and inputs; it may be deleted at any time."""
+        return self.path / ".index.json"
+
+    def clear_staging(self) -> None:
+        """Remove what a killed program had staged; the caller must have locked the folder."""
         for folder in self.path.glob(f"{_STAGING}*"):
             shutil.rmtree(folder, ignore_errors=True)

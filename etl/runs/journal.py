@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-import time
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from etl.codes import Code
-from etl.errors import StoppedError
 from etl.rows import SEPARATOR, Fault, PendingRow, Status
-from etl.runs.database import (
-    ANSWERS,
-    NOT_FINAL,
-    PAGE,
-    as_json,
-    connect,
-    faults_json,
-    transaction,
-)
-from etl.runs.reader import JournalReader, damaged, shows_damage
+from etl.runs.database import ANSWERS, NOT_FINAL, PAGE, as_json, faults_json, transaction
+from etl.runs.reader import JournalReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -28,8 +17,6 @@ if TYPE_CHECKING:
 
     from etl.rows import RowResult
 
-_PATIENCE = 10.0  # seconds to wait for another program that reads the journal
-_RETRY_EVERY = 0.1  # seconds
 # One statement for all rows of a record. sqlite3 releases the GIL at each step of a statement, and
 # the sending threads take it: one statement per row would wait for them once per row. Binding the
 # values takes 16 to 34 % less time than passing them as JSON. A record has at most two rows for
@@ -70,26 +57,19 @@ class Journal(JournalReader):
         """Open the journal of a new run, or of one that is resumed.
 
         Raises:
-            StoppedError: another program has it open and does not close it.
             DamagedError: it is damaged or missing.
+            StoppedError: another program keeps it locked.
+            OSError: it cannot be opened.
         """
-        self._path = path
+        # With WAL a commit is one write and one flush; the default mode takes two of each and more.
+        # FULL flushes at every commit, since WAL's NORMAL may lose the last ones in a power cut:
+        # https://www.sqlite.org/pragma.html#pragma_synchronous
+        modes = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL")
+        super().__init__(path, "rw", *modes, ANSWERS)
         try:
-            self._db = connect(path, "rw")
-        except sqlite3.Error:
-            raise damaged(path) from None
-        try:
-            # With WAL a commit is one write and one flush; the default mode takes two of each and
-            # more. FULL flushes at every commit, since WAL's NORMAL may lose the last ones in a
-            # power cut: https://www.sqlite.org/pragma.html#pragma_synchronous
-            self._set_mode("WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute(ANSWERS)
             self._session = self._next_session()
         except BaseException as error:
-            self._db.close()
-            if shows_damage(error):
-                raise damaged(path) from None
+            self.__exit__(type(error), error)
             raise
 
     def recover(self, now: str) -> int:
@@ -205,46 +185,13 @@ class Journal(JournalReader):
         ):
             yield client_id
 
-    def forget_persons(self) -> None:
-        """Delete personal data, from the file's bytes too; statuses, codes and times stay."""
-        self._db.execute("PRAGMA secure_delete = ON")
-        with transaction(self._db):
-            self._db.execute(
-                "UPDATE rows SET cells = '[]', body = '{}', warning = '', faults ="
-                " (SELECT json_group_array(json_array(json_extract(fault.value, '$[0]'), ''))"
-                "  FROM json_each(rows.faults) AS fault)"
-            )
-            self._db.execute("DELETE FROM answers")
-        self._db.execute("VACUUM")
-
     def finish(self) -> None:
         """Merge the write-ahead log into the file, which from now on is only read.
 
         Raises:
-            StoppedError: another program has it open and does not close it.
+            sqlite3.OperationalError: another program keeps it locked.
         """
-        self._set_mode("DELETE")
-
-    def _set_mode(self, mode: str) -> None:
-        """Switch SQLite's journal mode, which works only while no other program has the file open.
-
-        SQLite's busy timeout does not cover this statement, so it is tried again here.
-        """
-        until = time.monotonic() + _PATIENCE
-        while True:
-            try:
-                self._db.execute(f"PRAGMA journal_mode = {mode}")
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-                    raise
-                if time.monotonic() > until:
-                    raise StoppedError(
-                        f"Another program has {self._path.name} of run {self._path.parent.name}"
-                        " open. Close it, then run the same file again."
-                    ) from None
-                time.sleep(_RETRY_EVERY)
-            else:
-                return
+        self._db.execute("PRAGMA journal_mode = DELETE")
 
 
 def _ended_attempt(result: RowResult) -> tuple[object, ...]:

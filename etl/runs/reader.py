@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import json
-import sqlite3
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple
 
 from etl.codes import Code
 from etl.errors import DamagedError, InconsistentError
 from etl.fields import Field
 from etl.rows import TO_FIX, Fault, Origin, ReportRow, Status, Totals
-from etl.runs.database import NOT_FINAL, connect
+from etl.runs.database import NOT_FINAL, Database, damaged
+from etl.runs.listing import unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from etl.runs.folder import RunFolder
+
 # Milliseconds between two times. A Julian day of this century is a float that is exact to 2^-31
 # days, which are 0.04 ms.
 _MS = "CAST(ROUND((julianday({until}) - julianday({since})) * 86400000) AS INTEGER)"
-
-# Primary result codes: the lowest byte of an extended one. Source: sqlite.org/rescode.html.
-_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,42 +72,44 @@ def _in_sql(statuses: Iterable[Status]) -> str:
     return ", ".join(f"'{status}'" for status in statuses)
 
 
-def damaged(path: Path) -> DamagedError:
-    """Return the error about a damaged journal."""
-    run = path.parent.name
-    return DamagedError(f"the journal of run {run} is damaged: see fatora-clients verify")
+@contextmanager
+def _naming_owner(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except PermissionError as error:
+        raise DamagedError(unreadable(path, error)) from None
 
 
-def shows_damage(error: object) -> bool:
-    """Whether an error comes from a file that is not an intact database."""
-    return isinstance(error, sqlite3.Error) and error.sqlite_errorcode & 0xFF in _DAMAGE
+def counts_of(folder: RunFolder) -> dict[Status, int]:
+    """Return the number of rows of every status in the journal of a run.
+
+    Raises:
+        DamagedError: the journal is damaged.
+    """
+    with JournalReader(folder.journal) as journal:
+        return journal.counts()
 
 
-class JournalReader:
+class JournalReader(Database):
     """The journal of one run, opened for reading. Use it as a context manager."""
 
-    def __init__(self, path: Path) -> None:
-        """Open a journal read-only.
+    def __init__(self, path: Path, mode: str = "ro", *setup: str) -> None:
+        """Open a journal, read-only unless a subclass needs more.
 
         Raises:
-            DamagedError: the journal is damaged or missing. SQLite may notice damage only when it
-                reads: then the end of the ``with`` block raises this.
+            DamagedError: the journal is damaged or missing, or another user's. SQLite may notice
+                damage only when it reads: then the end of the ``with`` block raises this.
+            StoppedError: another program keeps it locked.
+            OSError: it cannot be opened.
         """
-        self._path = path
-        try:
-            self._db = connect(path, "ro")
-        except sqlite3.Error:
-            raise damaged(path) from None
+        with _naming_owner(path):
+            if path.exists() and not path.is_file():  # SQLite would wait for the writer of a pipe
+                raise damaged(path)
+            super().__init__(path, mode, *setup)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, _kind: object = None, error: object = None, _traceback: object = None
-    ) -> None:
-        self._db.close()
-        if shows_damage(error):
-            raise damaged(self._path) from None
+    def __exit__(self, *error: object) -> None:
+        with _naming_owner(self._path):  # SQLite may open the file only when it reads
+            super().__exit__(*error)
 
     def staged(self) -> Staged:
         """Return the facts about the input."""

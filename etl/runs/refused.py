@@ -9,9 +9,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from etl.errors import ConfigError
-from etl.files import PRIVATE_FILE, sha256_of
+from etl.files import (
+    PRIVATE_FILE,
+    NotRegularError,
+    naming,
+    read_regular,
+    require_regular,
+    sha256_of,
+)
+from etl.runs.listing import unreadable
 from etl.stopping import is_disk_full
-from etl.text import utc_time, without_isolates
+from etl.text import isolated, json_text, utc_time, without_isolates
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,16 +49,15 @@ def note_refused(runs: RunsFolder, source: Path, sentence: str, when: datetime) 
     """
     time = utc_time(when.timestamp())
     refused = Refused(time, source.name, _digest(source), without_isolates(sentence))
-    line = json.dumps(asdict(refused), ensure_ascii=False) + "\n"
     try:
-        # A file's name may not be valid UTF-8; JSON can express it as a backslash and a number.
-        _append(runs.refused, line.encode(errors="backslashreplace"))
-    except OSError as error:
+        _append(runs.refused, f"{json_text(asdict(refused))}\n".encode())
+    except (OSError, NotRegularError) as error:
         if is_disk_full(error):
             raise
+        reason = error.strerror if isinstance(error, OSError) else error
         raise ConfigError(
-            f"the refused input {source.name} cannot be recorded in {runs.refused}"
-            f" ({error.strerror}); nothing of it was sent: correct the permissions"
+            f"the refused input {isolated(source.name)} cannot be recorded in {runs.refused}"
+            f" ({reason}); nothing of it was sent: correct the permissions, or remove that file"
         ) from None
     return refused
 
@@ -66,8 +73,9 @@ def _digest(source: Path) -> str | None:
 
 def _append(path: Path, line: bytes) -> None:
     """Append a line to a private file, which is created if needed, and flush it to the disk."""
-    descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_RDWR, PRIVATE_FILE)
-    with os.fdopen(descriptor, "ab") as file:
+    descriptor = os.open(path, os.O_CREAT | os.O_APPEND | os.O_RDWR | os.O_NONBLOCK, PRIVATE_FILE)
+    with naming(path), os.fdopen(descriptor, "ab") as file:
+        require_regular(descriptor)
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
             file.write(b"\n")  # a power cut left a piece of the last line
@@ -77,11 +85,19 @@ def _append(path: Path, line: bytes) -> None:
 
 
 def refused_inputs(runs: RunsFolder) -> Iterator[Refused]:
-    """Yield the inputs that were refused, the oldest first; damaged lines are skipped."""
+    """Yield the inputs that were refused, the oldest first; damaged lines are skipped.
+
+    Raises:
+        ConfigError: the record cannot be read.
+    """
     try:
-        lines = runs.refused.read_bytes().splitlines()
-    except OSError:
+        lines = read_regular(runs.refused).splitlines()
+    except (FileNotFoundError, NotADirectoryError):
         return
+    except NotRegularError:
+        raise ConfigError(f"{runs.refused} is not a regular file; remove it") from None
+    except OSError as error:
+        raise ConfigError(unreadable(runs.refused, error)) from None
     for line in lines:
         try:
             yield _refused(json.loads(line))

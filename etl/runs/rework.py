@@ -12,19 +12,29 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from etl.errors import DamagedError
-from etl.rows import NOT_FINAL, TO_FIX, OpenRows, Status
-from etl.runs.reader import JournalReader
+from etl.rows import NOT_FINAL, TO_FIX, OpenRows, Status, rows_left
+from etl.runs.reader import JournalReader, counts_of
 
 if TYPE_CHECKING:
-    from etl.runs.folder import RunsFolder
+    from collections.abc import Callable, Mapping
+
+    from etl.manifest import Manifest
+    from etl.runs.folder import RunFolder, RunsFolder
 
 
 class Reworks:
     """Which runs correct rows of which other runs. Damaged runs are left out."""
 
-    def __init__(self, runs: RunsFolder) -> None:
+    def __init__(
+        self,
+        runs: RunsFolder,
+        manifests: Mapping[str, Manifest],
+        counts: Callable[[RunFolder], Mapping[Status, int]] = counts_of,
+    ) -> None:
+        """Take the manifest of each run by its id, and where the counts of a run come from."""
         self._runs = runs
-        self._manifests = {manifest.run: manifest for manifest in runs.manifests()}
+        self._manifests = manifests
+        self._counts = counts
         self._corrected_by: dict[str, list[str]] = {}
         for run in self._manifests:
             for original in self._corrected_in(run):
@@ -36,11 +46,13 @@ class Reworks:
         Raises:
             DamagedError: the run's journal is damaged.
         """
-        manifest = self._manifests[run]
+        name, closed = self._manifests[run].input.name, self.closed_rows(run)
+        if not closed:
+            counts = self._counts(self._runs.folder(run))
+            return OpenRows(run, name, sum(counts[each] for each in TO_FIX), rows_left(counts))
         with self._journal(run) as journal:
             to_fix, left = journal.rows_with(TO_FIX), journal.rows_with(NOT_FINAL)
-        closed = self.closed_rows(run)
-        return OpenRows(run, manifest.input.name, len(to_fix - closed), len(left - closed))
+        return OpenRows(run, name, len(to_fix - closed), len(left - closed))
 
     def open_originals(self, run: str) -> list[OpenRows]:
         """Return what is still open of each original file that this run corrects.

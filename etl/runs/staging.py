@@ -6,11 +6,11 @@ import json
 import os
 from dataclasses import asdict
 from itertools import chain, islice
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple
 
-from etl.files import create
+from etl.files import create, naming
 from etl.rows import SEPARATOR, Status
-from etl.runs.database import PAGE, SCHEMA, as_json, connect, fault_json, faults_json, transaction
+from etl.runs.database import PAGE, SCHEMA, Database, as_json, fault_json, faults_json, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -34,7 +34,7 @@ class Conflict(NamedTuple):
     total: int
 
 
-class StagingJournal:
+class StagingJournal(Database):
     """A journal that is being filled. Use it as a context manager.
 
     Its folder is not a run yet and is deleted if filling fails. So nothing is flushed to the disk
@@ -48,17 +48,10 @@ class StagingJournal:
             FileExistsError: it exists already.
         """
         create(path)
-        self._path = path
-        self._db = connect(path, "rw")
-        self._db.execute("PRAGMA journal_mode = OFF")
-        self._db.execute("PRAGMA synchronous = OFF")
-        self._db.executescript(SCHEMA)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._db.close()
+        # Nobody else needs the file. In this mode it stays locked, so nobody can delay a write.
+        own = ("PRAGMA locking_mode = EXCLUSIVE", "BEGIN EXCLUSIVE", "COMMIT")
+        unflushed = ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF")
+        super().__init__(path, "rw", *unflushed, *own, *SCHEMA.split(";\n"))
 
     def add(self, rows: Iterable[CheckedRow]) -> Iterator[int]:
         """Write the rows, and yield how many were written so far after each thousand."""
@@ -102,7 +95,7 @@ class StagingJournal:
         """Record the facts about the input, and flush the file to the disk."""
         with transaction(self._db):
             self._db.execute("INSERT INTO staged VALUES (?)", (json.dumps(asdict(staged)),))
-        with self._path.open("rb") as file:
+        with naming(self._path), self._path.open("rb") as file:
             os.fsync(file.fileno())
 
 
