@@ -36,7 +36,7 @@ from etl.errors import ConfigError
 from etl.extract.header import known_names
 from etl.fields import Field
 from etl.load.wire import trusting
-from etl.text import SHORTEST_CREDENTIAL, is_token, strip_edges
+from etl.text import SHORTEST_CREDENTIAL, is_token, quote, strip_edges
 from etl.urls import checked_url, is_proxy
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _checked_encoding(name: str) -> str:
     except LookupError:
         known = False
     if not known:
-        raise ValueError("must be the name of an encoding, such as cp1256")
+        raise ValueError(f"{quote(name)} is not the name of an encoding, such as cp1256")
     return name
 
 

@@ -209,7 +209,8 @@ class Totals:
     """The numbers of a run or a check, and the columns that it read.
 
     ``counts`` has the number of rows by status. ``sent`` maps each field to the header of its
-    column; ``not_sent`` are the headers of the other columns. ``stored_differently`` counts the
+    column; ``not_sent`` are the headers of the other columns, and ``lookalikes`` those of them that
+    may be meant for a field that has no column, with that field. ``stored_differently`` counts the
     updated rows for which the API confirmed values other than those sent, ``corrected`` the rows to
     fix whose rework later runs had already updated, ``given_up`` the rows left that the API could
     not serve on many nights. ``sandbox``: the run used the sandbox, so nothing was sent to Fatora.
@@ -221,6 +222,7 @@ class Totals:
     counts: Mapping[Status, int] = field(default_factory=dict)
     sent: Mapping[Field, str] = field(default_factory=dict)
     not_sent: Sequence[str] = ()
+    lookalikes: Mapping[str, Field] = field(default_factory=dict)
     stored_differently: int = 0
     corrected: int = 0
     given_up: int = 0

@@ -114,6 +114,7 @@ def test_json_has_every_problem(tmp_path: Path, capsys: pytest.CaptureFixture[st
         "counts": counts,
         "sent": {"id": "id", "email": "email", "phone": "phone"},
         "not_sent": [],
+        "lookalikes": {},
     }
     assert problems[0] == {
         "code": "EMAIL_INVALID",

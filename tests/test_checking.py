@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from etl.codes import Code
 from etl.fields import Field
@@ -17,6 +19,8 @@ from etl.validate.duplicates import duplicate_fault
 from foreign import FOREIGN, is_readable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from etl.rows import CheckedRow
 
 NAMES = ("Branch", "Client ID", "E-mail", "Name", "Phone", "Notes")
@@ -217,6 +221,79 @@ def test_fault_is_an_english_sentence_whatever_it_quotes(header: str, value: str
     name, quoted = without_isolates(quote(header)), without_isolates(quote(value))
     cell = f"{name}: {quoted}" if value else name
     assert without_isolates(texts[0]) == f"{Code.CELL_MERGED.meaning} (column {cell})."
+
+
+def checked_cells(name: str, texts: Sequence[str]) -> list[CheckedRow]:
+    """Returns good records with these texts in one of their columns, after validation."""
+    records = [record({name: text}, row=row) for row, text in enumerate(texts, 2)]
+    return list(check_records(records, RULES))
+
+
+ID_TEXTS = st.one_of(
+    st.text("0123456789٣.,eE+-_ \u066b\u066c\u00a0'", max_size=12),
+    st.from_regex(r"[0-9]{1,4}([.,]0{1,4}){0,3}", fullmatch=True),
+)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(ID_TEXTS, min_size=1, max_size=200))
+def test_id_that_passes_is_the_number_that_its_digits_say(texts: list[str]) -> None:
+    """Whatever the text, it is a whole number, or one with zeros that cannot be thousands."""
+    for row, text in zip(checked_cells("Client ID", texts), texts, strict=True):
+        if row.client_id is not None:
+            whole, point, zeros = text.strip().partition(".")
+            assert int(whole) == row.client_id
+            assert set(zeros) == ({"0"} if point else set())
+            assert len(zeros) != 3 or len(whole) > 3
+
+
+SPELLINGS = [
+    *("{}", "+{}", "{}.0", "{},0", "{:e}", "{:E}", "{:.2e}", "{:.2E}", "{:.1f}", "{:,}"),
+    *("{:.0E}", "{}e3", "{}E0", "0{}", "{:.15g}", "{:.6g}", "{:.17g}", "+{:.2E}", " {:.2E} "),
+]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 10**18), st.sampled_from(SPELLINGS), st.booleans()),
+        min_size=1,
+        max_size=200,
+    )
+)
+def test_phone_that_passes_has_the_digits_of_the_number(
+    phones: list[tuple[int, str, bool]],
+) -> None:
+    """However a program spells a number, its digits are sent, or the row has a fault."""
+    texts = [spelling.format(number) for number, spelling, _ in phones]
+    texts = [
+        text.replace(".", ",") if comma else text
+        for text, (_, _, comma) in zip(texts, phones, strict=True)
+    ]
+    for row, text, (number, _, _) in zip(checked_cells("Phone", texts), texts, phones, strict=True):
+        if not row.faults:
+            digits = re.sub(r"[^0-9]", "", row.body["phone"])
+            assert digits.lstrip("0") == str(number), text
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.text(" \t\n\u00a0\u3000", max_size=3),
+            st.sampled_from(["#N/A", "#NV", "Err:502", "Err :522", "Loading...", "#ERROR!", "###"]),
+            st.sampled_from([str, str.lower, str.upper, str.title]),
+            st.text(" \t\n\u00a0\u3000", max_size=3),
+        ),
+        min_size=1,
+        max_size=200,
+    )
+)
+def test_error_text_is_never_sent(errors: list[tuple[str, str, Callable[[str], str], str]]) -> None:
+    """Neither white space around it nor another case makes an error a name."""
+    texts = [before + change(error) + after for before, error, change, after in errors]
+    for row in checked_cells("Name", texts):
+        assert [fault.code for fault in row.faults] == [Code.CELL_ERROR]
 
 
 def test_rows_keep_their_order_across_chunks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -92,13 +94,65 @@ def test_text_that_is_not_an_id_is_left_for_validation(text: str) -> None:
     assert change_of(text, Field.ID) is None
 
 
-def test_phone_keeps_its_zeros_and_its_decimal_point() -> None:
-    """A phone is not a number: its leading zeros and its end are not changed."""
-    assert clean("00974.0", Field.PHONE) == "00974.0"
-    assert change_of("00974.0", Field.PHONE) is None
+@pytest.mark.parametrize(
+    "text",
+    ["1.000", "12.000", "999.000", "1.000.000", "001.000", "1,000", "1024,0", "1234567890123456.0"],
+)
+def test_thousands_are_not_taken_for_decimals(text: str) -> None:
+    """`1.000` is one or a thousand, and a float of 16 digits has lost some: neither is an id."""
+    assert clean(text, Field.ID) == text
 
 
-CELLS = st.text(max_size=4) | st.sampled_from(["1024", "007", "12.0", "٣", " 7", "", "\u200f", "²"])
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("97433123456.0", "97433123456"),
+        ("+97433123456.00", "+97433123456"),
+        ("97433123456,0", "97433123456"),
+        ("00974.0", "00974"),
+    ],
+)
+def test_phone_that_is_a_float_loses_its_decimals_with_a_warning(text: str, number: str) -> None:
+    """Such phones come from pandas, where a cell of their column is blank."""
+    change = Change("{} is the decimal form of {}, which was used", (text, number))
+    assert clean(text, Field.PHONE) == number
+    assert change_of(text, Field.PHONE) == change
+
+
+def test_arabic_float_is_converted_and_loses_its_decimals() -> None:
+    """The warning has the cell's digits and the value that was used."""
+    change = Change("the digits in {} were converted to {}", ("٣٣١٢.٠", "3312"))
+    assert clean("٣٣١٢.٠", Field.PHONE) == "3312"
+    assert change_of("٣٣١٢.٠", Field.PHONE) == change
+
+
+@pytest.mark.parametrize("text", ["00974", "33.000", "+974.000", "3312.5", "33.12.0", "974 331.0"])
+def test_other_phone_is_sent_as_written(text: str) -> None:
+    """A phone keeps its zeros, and a point that is not that of a float."""
+    assert clean(text, Field.PHONE) == text
+    assert change_of(text, Field.PHONE) is None
+
+
+DIGITS = st.text("0123456789", min_size=1, max_size=18)
+NUMBERS = st.builds(
+    "{}{}{}{}".format, st.sampled_from(["", "+"]), DIGITS, st.sampled_from([".", ","]), DIGITS
+)
+
+
+@given(NUMBERS, st.sampled_from([Field.ID, Field.PHONE]))
+def test_number_is_never_changed_into_another(text: str, field: Field) -> None:
+    """What loses its decimals had only zeros there, and cannot have been thousands."""
+    value = clean(text, field)
+    if value != text:
+        whole, decimals = re.split("[.,]", text)
+        assert int(value) == int(whole) < 2**53
+        assert set(decimals) == {"0"}
+        assert len(decimals) != 3 or len(whole.lstrip("+")) > 3
+
+
+CELLS = st.text(max_size=4) | st.sampled_from(
+    ["1024", "007", "12.0", "1.000", "7,0", "٣", " 7", "", "\u200f", "²"]
+)
 
 
 @given(st.lists(CELLS, max_size=6), st.sampled_from(Field))

@@ -188,6 +188,12 @@ def test_a_wrong_value_is_named(path: Path, key: str, value: object) -> None:
 @pytest.mark.parametrize(
     ("key", "name", "value", "words"),
     [
+        (
+            "input.encoding",
+            "--encoding",
+            "utf-99",
+            "--encoding: “utf-99” is not the name of an encoding, such as cp1256",
+        ),
         ("load.workers", "--workers", 0, "--workers: must be at least 1"),
         ("load.workers", "--workers", 257, "--workers: must be at most 256"),
         ("api.timeout", "--timeout", 0.0, "--timeout: must be more than 0"),

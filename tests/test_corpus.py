@@ -11,6 +11,7 @@ import pytest
 
 from etl.errors import InputError
 from etl.extract.table import open_table
+from etl.validate.checking import ColumnRules, check_records
 
 CORPUS = Path(__file__).parent / "corpus"
 CASES: list[dict[str, Any]] = json.loads((CORPUS / "expected.json").read_text(encoding="utf-8"))
@@ -40,6 +41,20 @@ def test_file_is_read_as_a_person_sees_it(case: dict[str, Any]) -> None:
     assert list(table.names) == case.get("names", list(table.names))
     assert table.tally.hidden_rows == case.get("hidden", 0)
     assert table.tally.blank_rows == case.get("blank", table.tally.blank_rows)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if "codes" in case], ids=_named)
+def test_rows_are_sent_or_refused_by_their_values(case: dict[str, Any]) -> None:
+    """Each faulty row has its codes, and of the others what is sent is what a person sees."""
+    with open_table(CORPUS / case["file"]) as table:
+        rules = ColumnRules(table.names, table.columns, max_lengths={})
+        rows = {row.record.row: row for row in check_records(table.records, rules)}
+    codes = {row: [fault.code.name for fault in checked.faults] for row, checked in rows.items()}
+    assert {str(row): each for row, each in codes.items() if each} == case["codes"]
+    assert [row for row, checked in rows.items() if checked.warnings] == case.get("warned", [])
+    for row, expected in case.get("sent", {}).items():
+        sent = {"id": rows[int(row)].client_id, **rows[int(row)].body}
+        assert {"id": sent["id"], "email": sent["email"], **expected} == sent
 
 
 @pytest.mark.parametrize("case", [case for case in CASES if "refused" in case], ids=_named)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from etl.errors import InputError
-from etl.extract.csvfile import layouts
+from etl.extract.csvfile import layouts, shown
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,10 +134,129 @@ def test_quote_that_is_not_closed_is_refused(file: Path, data: bytes, line: int)
         read(file, data)
 
 
-def test_declared_delimiter_cannot_disorder_the_sentence(file: Path) -> None:
-    """Python quotes the delimiter in its own message, in which a Hebrew letter is isolated."""
-    with pytest.raises(InputError, match=r"cannot be read \(\u2068.*ש.*\u2069\); look for"):
-        read(file, 'sep=ש\nidשemail\n1ש"a"b\n'.encode(), "ש")
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (b'2,"Ali\n3,x\n', "look for a quotation mark that is not closed"),
+        (b'2,"Ali" ,x\n', "a space follows the quotation mark that closes a cell; export"),
+        (b'2,"Ali" \n', "a space follows the quotation mark that closes a cell; export"),
+        (
+            b'2,"Ali "the boss" Hassan"\n',
+            "text follows the quotation mark that closes a cell; double",
+        ),
+        (
+            b'2,"Ali \\"the boss\\" Hassan"\n',
+            r"it has a backslash before a quotation mark \(\\\"\); export",
+        ),
+        (
+            b'2,"' + b"x\n" * 600_000,
+            "a cell has more than 1,048,576 characters; look for a quotation",
+        ),
+    ],
+)
+def test_record_that_cannot_be_read_is_refused_with_its_reason(
+    file: Path, record: bytes, reason: str
+) -> None:
+    """The sentence speaks of an open quotation mark only where one may be open."""
+    with pytest.raises(InputError, match=rf"^line 2 starts a record that cannot be read: {reason}"):
+        read(file, b"id,name,notes\n" + record)
+
+
+@pytest.mark.parametrize(
+    ("record", "cell"),
+    [
+        ('1, "Sara", "Doha, Qatar"', ' "Sara"'),
+        ('1,x,\t"Doha, Qatar"', "<U+0009>"),
+        ('1,x,\u00a0"Doha, Qatar"', '\u00a0"Doha'),
+        (' "1",x,"y\nz"', ' "1"'),
+        ('1,"a\nb", "Doha', ' "Doha'),
+    ],
+)
+def test_space_before_an_opening_quotation_mark_is_refused(
+    file: Path, record: str, cell: str
+) -> None:
+    """The parser takes such marks for text, and splits the cell at a delimiter between them."""
+    with pytest.raises(InputError, match=r"^line 3 has a space before the quot") as refused:
+        read(file, f"id,name,notes\n0,a,b\n{record}\n".encode())
+    assert cell in str(refused.value)
+
+
+def test_formula_that_is_cut_at_a_delimiter_is_refused(file: Path) -> None:
+    """Without quotation marks around it, `="Doha, Qatar"` is two cells."""
+    with pytest.raises(InputError, match=r"^line 2 has a formula that is cut at a delimiter"):
+        read(file, b'id,address,notes\n1,="Doha, Qatar"\n')
+
+
+def test_quotation_marks_inside_a_cell_are_text(file: Path) -> None:
+    """A quoted cell may begin with a space and a quotation mark, and others may have any."""
+    data = b'1," ""Sara"" Ahmed",5" pipe,"a, ""b"""\n'
+    assert cells(read(file, data)) == [["1", ' "Sara" Ahmed', '5" pipe', 'a, "b"']]
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ('="00974"', "00974"),
+        (' ="00974" ', "00974"),
+        ('="say ""hi"""', 'say "hi"'),
+        ('=""', ""),
+        ("='x'", "='x'"),
+        ('="a"&"b"', '="a"&"b"'),
+        ('="a', '="a'),
+        ('=T("a")', '=T("a")'),
+        ("=1024", "=1024"),
+        ("""'="00974\"""", '="00974"'),
+        ("'+974", "+974"),
+        ("'Abdul", "'Abdul"),
+    ],
+)
+def test_formula_that_is_a_text_is_read_as_that_text(cell: str, text: str) -> None:
+    """Programs write `="00974"` so that Excel keeps the zeros; other formulas stay as they are."""
+    assert shown(cell).text == text
+    is_formula = cell.strip().startswith('="') and text != cell
+    assert (shown(cell).change is not None) == is_formula
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("codec", ["utf-8", "utf-16-le"])
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        ("<!DOCTYPE html><html>", "a web page"),
+        ("\r\n <TABLE border=1>", "a web page"),
+        ('<?xml version="1.0"?><Workbook>', "XML"),
+        ('[{"id": 1}]', "JSON"),
+        ('{\n  "id": 1,', "JSON"),
+    ],
+)
+def test_text_of_another_kind_is_named(
+    file: Path, content: str, kind: str, codec: str, mark: str
+) -> None:
+    """A web page or JSON that is named .csv is not refused for its encoding or quotation marks."""
+    with pytest.raises(InputError, match=f"^the file is {kind}, not a CSV; "):
+        read(file, f"{mark}{content}".encode(codec))
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (b"PK\x03\x04", "an Excel workbook or another zip archive"),
+        (b"\xd0\xcf\x11\xe0", "an old or protected Excel workbook"),
+        (b"\x09\x08\x10\x00", "an old or protected Excel workbook"),
+        (b"%PDF-1.7", "a document"),
+        (b"\x1f\x8b\x08", "a compressed file"),
+    ],
+)
+def test_file_of_another_kind_is_named(file: Path, start: bytes, kind: str) -> None:
+    """A workbook that is named .csv is not refused for its encoding."""
+    with pytest.raises(InputError, match=f"^the file is {kind}, not a CSV; "):
+        read(file, start + b"\xff\0" * 600)
+
+
+@pytest.mark.parametrize("header", ["[id],[email]", "<id>,<email>", "{id},{email}", "PK,id,email"])
+def test_header_in_brackets_is_a_csv(file: Path, header: str) -> None:
+    """A header in the brackets of SQL is no JSON."""
+    assert cells(read(file, header.encode())) == [header.split(",")]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from etl.errors import InputError
-from etl.extract.header import ALIASES, Header, header_key, known_names, match
+from etl.extract.header import ALIASES, Header, Lookalikes, header_key, known_names, match
 from etl.fields import Field, ResultColumn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 KNOWN = known_names({})
 
@@ -37,6 +42,26 @@ def matched(*names: str) -> Header:
         ("العنوان", Field.ADDRESS),
         ("ملاحظات", Field.NOTES),
         ("مُلاحَظات", Field.NOTES),
+        ("Customer Number", Field.ID),
+        ("Customer No.", Field.ID),
+        ("Client Code", Field.ID),
+        ("ID Number", Field.ID),
+        ("N° Client", Field.ID),
+        ("NUMERO DE CLIENT", Field.ID),
+        ("كود العميل", Field.ID),
+        ("رقم", Field.ID),
+        ("Email ID", Field.EMAIL),
+        ("E Mail ID", Field.EMAIL),
+        ("Email Add.", Field.EMAIL),
+        ("Adresse e-mail", Field.EMAIL),
+        ("Party Name", Field.NAME),
+        ("Nom Complet", Field.NAME),
+        ("Contact Number", Field.PHONE),
+        ("Mob. No.", Field.PHONE),
+        ("Te\u0301le\u0301phone", Field.PHONE),
+        ("Adresse", Field.ADDRESS),
+        ("Comments", Field.NOTES),
+        ("Remarques", Field.NOTES),
     ],
 )
 def test_header_is_found_in_any_spelling(name: str, field: Field) -> None:
@@ -44,7 +69,7 @@ def test_header_is_found_in_any_spelling(name: str, field: Field) -> None:
     assert matched(name).columns == {field: 0}
 
 
-@pytest.mark.parametrize("name", ["", " ", "-", "ids", "id 2", "email sent", "client", "رقم"])
+@pytest.mark.parametrize("name", ["", " ", "-", "ids", "id 2", "email sent", "client", "nom"])
 def test_other_header_is_not_taken_for_a_field(name: str) -> None:
     """A header that only contains the name of a field is another column."""
     assert matched(name).columns == {}
@@ -98,3 +123,69 @@ def test_two_columns_for_one_field_are_both_named() -> None:
 def test_header_with_one_column_for_each_field_is_distinct() -> None:
     """Columns that are not sent may have the same name."""
     matched("id", "email", "Branch", "Branch", "", "").require_distinct()
+
+
+def lookalikes(*names: str, rows: Sequence[Sequence[str]] = ()) -> dict[str, Field]:
+    """Returns the columns beside id and email that look like fields."""
+    header = matched("id", "email", *names)
+    found = Lookalikes(header.names, header.columns, KNOWN)
+    for row in rows:
+        found.watch(["1", "sara@example.com", *row])
+    return found.found
+
+
+@pytest.mark.parametrize(
+    ("name", "field"),
+    [
+        ("Nom", Field.NAME),
+        ("Full name (English)", Field.NAME),
+        ("Phone 2", Field.PHONE),
+        ("WhatsApp No", Field.PHONE),
+        ("Phnoe", Field.PHONE),
+        ("الجوال 2", Field.PHONE),
+        ("Adress", Field.ADDRESS),
+        ("Street address", Field.ADDRESS),
+        ("Internal_notes", Field.NOTES),
+    ],
+)
+def test_column_with_a_similar_name_looks_like_a_field(name: str, field: Field) -> None:
+    """A header that contains a telling word, or is misspelt, may be meant for the field."""
+    assert lookalikes("Branch", name) == {name: field}
+
+
+@pytest.mark.parametrize(
+    "name", ["", "Branch", "City", "Status", "Email address 2", "Date", "Total"]
+)
+def test_other_column_looks_like_no_field(name: str) -> None:
+    """Most columns that are not sent are just that."""
+    assert lookalikes(name, rows=[["Doha"]]) == {}
+
+
+def test_field_that_has_a_column_needs_no_other() -> None:
+    """A second phone would be an error if it were added to the aliases."""
+    assert lookalikes("Mobile", "Phone 2", "Kontakt", rows=[["", "+97433123456", "33123456"]]) == {}
+
+
+@pytest.mark.parametrize(
+    ("texts", "is_phone"),
+    [
+        (["+974 33123456", "", "0097433123457"], True),
+        (["33123456", "4412 5033"], True),
+        (["0551234567", " ٣٣١٢٣٤٥٦ "], True),
+        (["97433123456"] * 5 + ["none"], True),
+        (["97433123456", "none"], False),
+        (["12", "2024-05-12", "7"], False),
+        (["10023456", "10023457"], False),
+        (["", ""], False),
+        (["Doha"], False),
+    ],
+)
+def test_column_of_phone_numbers_looks_like_phone(texts: list[str], is_phone: bool) -> None:  # noqa: FBT001
+    """Whatever its name, a column whose cells are mostly phone numbers may be meant for them."""
+    found = lookalikes("Kontakt", "City", rows=[[text, "Doha"] for text in texts])
+    assert found == ({"Kontakt": Field.PHONE} if is_phone else {})
+
+
+def test_only_the_first_rows_are_looked_at() -> None:
+    """A long file takes no more time for this than a short one."""
+    assert lookalikes("Kontakt", rows=[["x"]] * 100 + [["+97433123456"]] * 900) == {}

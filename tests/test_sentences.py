@@ -123,6 +123,17 @@ def test_columns_are_named_in_order_in_any_script() -> None:
     )
 
 
+def test_columns_that_look_like_fields_are_named_with_what_to_do() -> None:
+    """A column that is perhaps left out by mistake is a warning that names the setting."""
+    sent = {Field.ID: "ID", Field.EMAIL: "E-mail"}
+    looks = {"Kontakt": Field.PHONE, "Nom": Field.NAME}
+    assert columns_in_words(Totals(sent=sent, not_sent=["Nom", "Kontakt"], lookalikes=looks)) == (
+        "Sent: id ← “ID”, email ← “E-mail”. Not sent: “Nom”, “Kontakt”."
+        " “Kontakt” looks like phone; add it to columns.phone.aliases if it is."
+        " “Nom” looks like name; add it to columns.name.aliases if it is."
+    )
+
+
 @settings(max_examples=50)
 @given(headers=st.lists(FOREIGN, min_size=2, max_size=4), rework=FOREIGN)
 def test_sentences_are_readable_whatever_they_quote(headers: list[str], rework: str) -> None:

@@ -11,7 +11,7 @@ from etl.codes import Code
 from etl.errors import InputError
 from etl.extract.table import Tally, open_table
 from etl.fields import Field, ResultColumn
-from etl.rows import Record
+from etl.rows import Change, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -145,7 +145,8 @@ def test_named_encoding_is_used(csv: SaveCsv) -> None:
             'id,email\n"1\n",a\n2,a,, ,b\n',
             "line 4 has a value (“b”) beyond the last header; delete it",
         ),
-        ("id,email\n1,a\n2", "line 3, the last one, is incomplete; export"),
+        ("id,email\n1,a\n2", "line 3, the last one, is incomplete: it has fewer cells"),
+        ("id,email\n1,a\nTotal: 2 rows", "line 3, the last one, is incomplete: it has fewer cells"),
         ('id,email\n1,"a\n', "line 2 starts a record that cannot be read"),
         ('id,"email\n1,a\n', "line 1 starts a record that cannot be read"),
         ('"id,email\n1,a\n', "line 1 starts a record that cannot be read"),
@@ -172,8 +173,39 @@ def test_headers_in_a_message_keep_their_order(csv: SaveCsv) -> None:
 def test_header_that_fits_two_delimiters_is_refused(csv: SaveCsv) -> None:
     """The message speaks of delimiters, since a CSV has no sheets."""
     assert refusal(csv("id;email;x,id,email\n")).startswith(
-        "several delimiters lead to the required columns: “comma”, “semicolon”;"
+        "several delimiters lead to the required columns: “comma”, “semicolon”; put a line above"
     )
+
+
+def test_columns_that_look_like_fields_are_found(csv: SaveCsv) -> None:
+    """Once all records have been read, it is known which columns may be left out by mistake."""
+    with open_table(
+        csv(f"id,email,Nom,Kontakt,Branch\n1,{SARA},Sara,+97433123456,Doha\n")
+    ) as table:
+        assert len(list(table.records)) == 1
+        assert table.lookalikes.found == {"Nom": Field.NAME, "Kontakt": Field.PHONE}
+
+
+def test_formula_that_is_a_text_is_read_as_its_text(csv: SaveCsv) -> None:
+    """`="text"` is text in every column, also in the header; in a sent one there is a warning."""
+    path = csv(f'="id",email,phone,Branch\n="7",{SARA},"=""00974""","=""Doha, Qatar"""\n')
+    with open_table(path) as table:
+        assert table.names == ("id", "email", "phone", "Branch")
+        (record,) = table.records
+    assert record.cells == ("7", SARA, "00974", "Doha, Qatar")
+    words = "the formula {} was read as its text"
+    assert record.changes == {0: Change(words, ('="7"',)), 2: Change(words, ('="00974"',))}
+
+
+def test_row_of_empty_formulas_is_blank(csv: SaveCsv) -> None:
+    """`=""` shows nothing, within the header and beyond it."""
+    assert records(csv(f'id,email\n1,{SARA},="",\n="",=""\n')) == [RECORD]
+
+
+def test_formula_in_a_workbook_is_text_as_shown(xlsx: SaveXlsx) -> None:
+    """A text that Excel shows with its equals sign keeps it."""
+    path = xlsx({"Clients": [["id", "email", "name"], ["1", SARA, '\'="x"']]})
+    assert records(path) == [Record(2, ("1", SARA, '="x"'))]
 
 
 def test_blank_cells_beyond_the_header_are_no_fault(csv: SaveCsv) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Save = Callable[[Mapping[str, Sequence[Sequence[object]]]], Path]
 
 SHEET = "xl/worksheets/sheet1.xml"
-UNUSABLE = "workbook is damaged|old .xls workbook|not an Excel workbook|is empty|has a password"
+UNUSABLE = "workbook is damaged|old .xls workbook|not an Excel workbook|is empty|is protected"
 CLIENTS = {"Clients": [["id", "email"], ["1", "sara@example.com"]]}
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from etl.jobs.check import Check
 
-_TOTALS = ("rows", "blank_rows", "hidden_rows", "counts", "sent", "not_sent")
+_TOTALS = ("rows", "blank_rows", "hidden_rows", "counts", "sent", "not_sent", "lookalikes")
 
 
 @click.command(

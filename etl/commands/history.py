@@ -90,6 +90,8 @@ def _facts(past: PastRun | Refused) -> Facts:
         "stopped": stop_reason(manifest),
         "api": api_of(manifest),
         "sandbox": manifest.sandbox,
+        "sent": dict(past.totals.sent),
+        "not_sent": list(past.totals.not_sent),
         "stored_differently": past.totals.stored_differently,
         "reworks": list(manifest.reworks),
         "reworked": past.reworked,

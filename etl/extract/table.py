@@ -12,7 +12,7 @@ from etl.codes import Code
 from etl.errors import InputError
 from etl.extract import csvfile
 from etl.extract.cells import CellText, to_text
-from etl.extract.header import Header, known_names, match
+from etl.extract.header import Header, Lookalikes, known_names, match
 from etl.files import WORKBOOKS
 from etl.rows import Change, Origin, Record
 from etl.text import is_blank, quote, quoted_together, strip_edges, unguard_formula
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from etl.extract.cells import RawCell
     from etl.extract.layout import Layout, RawRow
     from etl.fields import Field
 
@@ -31,7 +32,8 @@ _SEVERAL_SHEETS = (
     " one with --sheet"
 )
 _SEVERAL_DELIMITERS = (
-    "several delimiters lead to the required columns: {}; save the file in Excel as “CSV UTF-8”"
+    "several delimiters lead to the required columns: {}; put a line above the header that names"
+    " the right one, such as sep=;"
 )
 
 
@@ -49,13 +51,15 @@ class Table:
 
     ``names`` are the headers of the operator's own columns, ``columns`` is the index of each field
     among them. ``sheet`` is the name of the sheet, None for a CSV. ``records`` can be read once.
-    ``right_to_left`` means that the sheet shows its first column at the right.
+    ``right_to_left`` means that the sheet shows its first column at the right. ``lookalikes`` has
+    the columns that are not sent but may be meant to be, once all records have been read.
     """
 
     names: tuple[str, ...]
     columns: Mapping[Field, int]
     sheet: str | None
     records: Iterator[Record]
+    lookalikes: Lookalikes
     tally: Tally = field(default_factory=Tally)
     right_to_left: bool = False
 
@@ -88,12 +92,15 @@ def open_table(
 def _table(layouts: Sequence[Layout], known: Mapping[str, Field], several: str) -> Table:
     layout, header = _choose(layouts, known, several)
     place = {index: new for new, index in enumerate(header.kept)}
-    tally = Tally()
+    names = tuple(header.names[index] for index in header.kept)
+    columns = {field: place[index] for field, index in header.columns.items()}
+    lookalikes, tally = Lookalikes(names, columns, known), Tally()
     return Table(
-        names=tuple(header.names[index] for index in header.kept),
-        columns={field: place[index] for field, index in header.columns.items()},
+        names=names,
+        columns=columns,
         sheet=layout.name,
-        records=_records(layout, header, tally),
+        records=_records(layout, header, tally, lookalikes),
+        lookalikes=lookalikes,
         tally=tally,
         right_to_left=layout.right_to_left(),
     )
@@ -131,7 +138,7 @@ def _find_header(layout: Layout, known: Mapping[str, Field]) -> Header | None:
     """Return the first row with all required columns, else the one with the most fields."""
     best: Header | None = None
     for raw in islice(layout.rows(), _HEADER_WITHIN):
-        texts = [to_text(cell, None).text for cell in raw.cells]
+        texts = [_shown(raw, cell).text for cell in raw.cells]
         while texts and is_blank(texts[-1]):
             texts.pop()
         header = match(raw.row, texts, known)
@@ -156,7 +163,9 @@ def _no_columns(best: Header | None) -> str:
     )
 
 
-def _records(layout: Layout, header: Header, tally: Tally) -> Iterator[Record]:
+def _records(
+    layout: Layout, header: Header, tally: Tally, lookalikes: Lookalikes
+) -> Iterator[Record]:
     fields = {index: field for field, index in header.columns.items()}
     kept = [(index, fields.get(index)) for index in header.kept]
     origin = header.origin
@@ -175,6 +184,7 @@ def _records(layout: Layout, header: Header, tally: Tally) -> Iterator[Record]:
         tally.blank_rows += omitted
         omitted = 0
         tally.hidden_rows += raw.hidden
+        lookalikes.watch(record.cells)
         yield record if origin is None else replace(record, origin=_origin(raw, *origin))
 
 
@@ -184,9 +194,11 @@ def _record(raw: RawRow, width: int, kept: Sequence[tuple[int, Field | None]]) -
         _require_complete(raw, width)
     if raw.delimited and count >= width:  # a CSV's cells are text, without marks and changes
         texts = [cast("str", raw.cells[index]) for index, _ in kept]
-        if "'" in "".join(texts):
-            texts = list(map(unguard_formula, texts))
-        return Record(raw.row, tuple(texts))
+        joined = "".join(texts)
+        if '="' not in joined:
+            if "'" in joined:
+                texts = list(map(unguard_formula, texts))
+            return Record(raw.row, tuple(texts))
     cells: list[str] = []
     marks: dict[int, Code] = {}
     changes: dict[int, Change] = {}
@@ -212,9 +224,13 @@ def _require_complete(raw: RawRow, width: int) -> None:
         InputError: it is, or it has one.
     """
     if len(raw.cells) < width and not raw.whole:
-        raise InputError(f"{raw.place}, the last one, is incomplete; export or copy the file again")
+        raise InputError(
+            f"{raw.place}, the last one, is incomplete: it has fewer cells than the header, and no"
+            " line end; export or copy the file again, or put a line end after the last line, or"
+            " delete it"
+        )
     for cell in raw.cells[width:]:
-        text = to_text(cell, None).text
+        text = _shown(raw, cell).text
         if not is_blank(text):
             raise InputError(
                 f"{raw.place} has a value ({quote(text)}) beyond the last header; delete it, or add"
@@ -226,13 +242,20 @@ def _origin(raw: RawRow, run_at: int, row_at: int) -> Origin | None:
     """Return the row of an earlier run that this row names and so corrects."""
     if max(run_at, row_at) >= len(raw.cells):
         return None
-    run, row = (strip_edges(to_text(raw.cells[index], None).text) for index in (run_at, row_at))
+    run, row = (strip_edges(_shown(raw, raw.cells[index]).text) for index in (run_at, row_at))
     return Origin(run, int(row)) if run and _ROW_NUMBER.fullmatch(row) else None
+
+
+def _shown(raw: RawRow, cell: RawCell, field: Field | None = None) -> CellText:
+    """Return the text of a row's cell; ``field`` is its column's, None if it is not sent."""
+    if raw.delimited:  # a CSV has nothing but text
+        return csvfile.shown(cast("str", cell))
+    return to_text(cell, field)
 
 
 def _cell_text(raw: RawRow, index: int, field: Field | None) -> CellText:
     if index < len(raw.cells):
-        cell = to_text(raw.cells[index], field)
+        cell = _shown(raw, raw.cells[index], field)
     else:
         cut_off = field is not None and field.required and raw.delimited
         cell = CellText("", Code.ROW_MALFORMED if cut_off else None)

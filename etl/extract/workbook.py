@@ -79,7 +79,8 @@ _BOOLEANS = {"0": False, "1": True, "false": False, "true": True}
 _is_date_format = lru_cache(1_000)(is_date_format)  # a sheet has few formats and a million numbers
 _NO_STYLES = "<styleSheet/>"
 _ENCRYPTED_WORKBOOK = (
-    "the workbook has a password; remove it in Excel (File, Info, Protect Workbook)"
+    "the workbook is protected (by a password or a sensitivity label); save it in Excel as a new"
+    " .xlsx without protection"
 )
 _DAMAGED = "the workbook is damaged; open it in Excel, check it, and save it again as .xlsx"
 

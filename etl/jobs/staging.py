@@ -56,6 +56,7 @@ def stage(
             blank_rows=table.tally.blank_rows,
             hidden_rows=table.tally.hidden_rows,
             right_to_left=table.right_to_left,
+            lookalikes=table.lookalikes.found,
         )
     journal.seal(staged)
     return staged

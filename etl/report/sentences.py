@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from etl.errors import ExitCode
@@ -34,11 +35,14 @@ def rows_in_words(totals: Totals) -> str:
 
 
 def columns_in_words(totals: Totals) -> str:
-    """Return which columns are sent, each with its field, and which are not."""
-    headers = iter(quoted_together(*totals.sent.values(), *totals.not_sent))
+    """Return which columns are sent, each with its field, which are not, and which may have to."""
+    headers = iter(quoted_together(*totals.sent.values(), *totals.not_sent, *totals.lookalikes))
     sent = ", ".join(f"{name} ← {next(headers)}" for name in totals.sent)
-    not_sent = ", ".join(headers)
-    return f"Sent: {sent}." + (f" Not sent: {not_sent}." if not_sent else "")
+    not_sent = ", ".join(islice(headers, len(totals.not_sent)))
+    words = f"Sent: {sent}." + (f" Not sent: {not_sent}." if not_sent else "")
+    for name, field in zip(headers, totals.lookalikes.values(), strict=True):
+        words += f" {name} looks like {field}; add it to columns.{field}.aliases if it is."
+    return words
 
 
 def open_in_words(rows: OpenRows) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from etl.codes import Code
@@ -31,7 +31,8 @@ class Staged:
 
     ``names`` are the headers of the operator's own columns, ``columns`` the index of each field
     among them. ``sheet`` is the sheet's name, None for a CSV. ``right_to_left`` means that the
-    sheet shows its first column at the right.
+    sheet shows its first column at the right. ``lookalikes`` has the headers of columns that are
+    not sent but may be meant for a field, and that field.
     """
 
     names: tuple[str, ...]
@@ -41,6 +42,7 @@ class Staged:
     blank_rows: int
     hidden_rows: int
     right_to_left: bool = False
+    lookalikes: Mapping[str, Field] = field(default_factory=dict)
 
     @property
     def sent(self) -> dict[Field, str]:
@@ -113,7 +115,10 @@ class JournalReader(Database):
         """Return the facts about the input."""
         facts = json.loads(self._db.execute("SELECT facts FROM staged").fetchone()[0])
         columns = {Field(name): index for name, index in facts["columns"].items()}
-        return Staged(**{**facts, "names": tuple(facts["names"]), "columns": columns})
+        # Journals of version 0.1.0 have none.
+        lookalikes = {name: Field(like) for name, like in facts.get("lookalikes", {}).items()}
+        facts |= {"names": tuple(facts["names"]), "columns": columns, "lookalikes": lookalikes}
+        return Staged(**facts)
 
     def counts(self) -> dict[Status, int]:
         """Return the number of rows of every status, including statuses without rows."""
@@ -148,6 +153,7 @@ class JournalReader(Database):
             counts=counts,
             sent=staged.sent,
             not_sent=staged.not_sent,
+            lookalikes=staged.lookalikes,
             stored_differently=differ,
             corrected=corrected,
             given_up=given_up,

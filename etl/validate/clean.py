@@ -23,7 +23,9 @@ _ASCII_DIGITS = str.maketrans(
         for digit in range(10)
     }
 )
-_WHOLE = re.compile(r"([0-9]+)(?:\.0+)?")
+# A float is certain to have kept 15 digits.
+_DECIMALS = re.compile(r"(\+?0*[0-9]{1,15})[.,]0+")
+_THOUSANDS = re.compile(r"\+?[0-9]{1,3}(?:[.,]000)+")
 
 
 def clean_column(texts: Sequence[str], field: Field) -> list[str]:
@@ -36,7 +38,11 @@ def clean_column(texts: Sequence[str], field: Field) -> list[str]:
         return [text if rest else "" for text, rest in zip(texts, trimmed, strict=True)]
     if field in _DIGITS_MAPPED and not "".join(trimmed).isascii():
         trimmed = [_mapped(text, field) for text in trimmed]
-    return list(map(_without_zeros, trimmed)) if field is Field.ID else trimmed
+    if field is Field.ID:
+        return list(map(_without_zeros, trimmed))
+    if field is Field.PHONE and (".0" in (joined := "".join(trimmed)) or ",0" in joined):
+        return list(map(_without_decimals, trimmed))
+    return trimmed
 
 
 def change_of(text: str, field: Field) -> Change | None:
@@ -45,8 +51,11 @@ def change_of(text: str, field: Field) -> Change | None:
         return None
     trimmed = strip_edges(text)
     mapped = _mapped(trimmed, field)
+    whole = _without_decimals(mapped) if field is Field.PHONE else mapped
     if mapped != trimmed:
-        return Change("the digits in {} were converted to {}", (trimmed, mapped))
+        return Change("the digits in {} were converted to {}", (trimmed, whole))
+    if whole != mapped:
+        return Change("{} is the decimal form of {}, which was used", (mapped, whole))
     if trimmed != text.strip():
         return Change("invisible characters at the ends were removed")
     return None
@@ -60,5 +69,14 @@ def _without_zeros(number: str) -> str:
     """Return a whole number without leading zeros and decimals; other texts as they are."""
     if number.isdigit() and not number.startswith("0"):
         return number
-    whole = _WHOLE.fullmatch(number)
-    return number if whole is None else whole[1].lstrip("0") or "0"
+    whole = number if "," in number else _without_decimals(number)
+    return (whole.lstrip("0") or "0") if whole.isascii() and whole.isdigit() else number
+
+
+def _without_decimals(number: str) -> str:
+    """Return a whole number without the decimals of a float; other texts as they are.
+
+    ``1.000`` stays: it is one, or a thousand.
+    """
+    decimals = _DECIMALS.fullmatch(number)
+    return number if decimals is None or _THOUSANDS.fullmatch(number) else decimals[1]

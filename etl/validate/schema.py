@@ -22,6 +22,7 @@ from pandera.errors import SchemaErrors
 from etl.codes import Code
 from etl.errors import InconsistentError
 from etl.fields import Field
+from etl.validate import damage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,10 +33,6 @@ _ROUNDED = re.compile(r"[+-]?[0-9]+([.,][0-9]+)?E\+[0-9]+")  # as Excel shows a 
 _LONGEST_EMAIL = 254  # RFC 5321, 4.5.3.1.3: a path has 256 octets, the angle brackets included
 _LONGEST_LOCAL_PART = 64  # RFC 5321, 4.5.3.1.1
 _PLAIN_EMAIL = re.compile(r"^[A-Za-z0-9_-]+(?:[.+][A-Za-z0-9_-]+)*@(.*)$", re.MULTILINE)
-# ECMA-376 part 1, 18.17.3 (error constants), and those that newer versions of Excel have.
-_CELL_ERRORS = re.compile(
-    r"#(?:N/A|REF!|VALUE!|DIV/0!|NAME\?|NUM!|NULL!|GETTING_DATA|SPILL!|CALC!|FIELD!|BLOCKED!)"
-)
 # Control characters except tabs and line breaks, single surrogates, the replacement character.
 _DAMAGE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffd]")
 _BLOCK = 250  # cells that are tested together; if one fails, they are tested one by one
@@ -89,18 +86,25 @@ def _is_valid_email(text: str) -> bool:
 
 _NO_CELL_ERROR = Rule(
     Code.CELL_ERROR,
-    lambda text: not _CELL_ERRORS.fullmatch(text),
-    lambda texts: not _begins_with("#", texts),
+    lambda text: not damage.is_error(text),
+    lambda texts: not damage.may_have_errors("\n".join(["", *texts])),
 )
 _INTACT = Rule(
     Code.TEXT_DAMAGED,
-    lambda text: not _DAMAGE.search(text),
-    lambda texts: (joined := "".join(texts)).isprintable() and "\ufffd" not in joined,
+    lambda text: not (_DAMAGE.search(text) or damage.is_lost(text)),
+    lambda texts: (
+        (joined := "".join(texts)).isprintable() and "\ufffd" not in joined and "?" not in joined
+    ),
 )
 _NOT_ROUNDED = Rule(
     Code.TEXT_DAMAGED,
     lambda text: not _ROUNDED.fullmatch(text),
     lambda texts: "E" not in "".join(texts),
+)
+_NOT_COMPUTED = Rule(
+    Code.TEXT_DAMAGED,
+    lambda text: not damage.is_computed(text),
+    lambda texts: not damage.may_be_computed("".join(texts)),
 )
 _INTEGER_ID = Rule(
     Code.ID_NOT_INTEGER,
@@ -142,7 +146,7 @@ RULES: Mapping[Field, Sequence[Rule]] = {
     Field.ID: [_NO_CELL_ERROR, _INTACT, _NOT_ROUNDED, _INTEGER_ID, _ID_IN_RANGE],
     Field.EMAIL: [_NO_CELL_ERROR, _INTACT, _all_visible(Code.EMAIL_INVALID), _EMAIL],
     Field.NAME: [_NO_CELL_ERROR, _INTACT],
-    Field.PHONE: [_NO_CELL_ERROR, _INTACT, _NOT_ROUNDED, _all_visible(Code.TEXT_DAMAGED)],
+    Field.PHONE: [_NO_CELL_ERROR, _INTACT, _NOT_COMPUTED, _all_visible(Code.TEXT_DAMAGED)],
     Field.ADDRESS: [_NO_CELL_ERROR, _INTACT],
     Field.NOTES: [_NO_CELL_ERROR, _INTACT],
 }

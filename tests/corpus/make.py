@@ -73,6 +73,45 @@ def text() -> None:
         + b'"id","email","Branch","update_status","update_error","update_row"\r\n'
         + b'"1024","sara@example.com","Doha","INVALID","the e-mail, it is not valid","2"\r\n',
         "error-texts.csv": b"id,email,phone\n1,#N/A,9.74E+11\n2,#REF!,#VALUE!\n",
+        "thousands-ids.csv": (
+            b"id;email\n999;a@example.com\n1.000;b@example.com\n12.000;c@example.com\n"
+            b"1.000.000;d@example.com\n1024.0;e@example.com\n1025.00;f@example.com\n"
+        ),
+        "exponent-phones.csv": (
+            b"id,email,phone\n1,a@example.com,9.74e+10\n2,b@example.com,9.7433123456E10\n"
+            b'3,c@example.com,97433123e3\n4,d@example.com,"9,74E+10"\n5,e@example.com,9.74+10\n'
+        ),
+        "pandas-phones.csv": (
+            b"id,email,phone\n1,a@example.com,97433123456.0\n2,b@example.com,\n"
+            b"3,c@example.com,9007199254740993.0\n"
+        ),
+        "date-phones.csv": (
+            b"id,email,phone\n1,a@example.com,2024-05-12\n2,b@example.com,12-May\n"
+            b"3,c@example.com,05/12/2024\n4,d@example.com,55-12\n5,e@example.com,12:30\n"
+        ),
+        "libreoffice-errors.csv": (
+            "id,email,name,phone,notes\n1,a@example.com,Err:502,Err:522,Err :509\n"
+            "2,b@example.com,#NOM\u00a0?,#¡REF!,#WERT!\n3,Loading...,#####,#NV,#ERROR!\n"
+            "4,d@example.com,#URGENT!,+97433123456,Box:502\n"
+        ).encode(),
+        "formula-texts.csv": (
+            b'"id","email","name","phone","Branch"\n'
+            b'"=""1024""","a@example.com","=""Al """"Sara""""""","=""0097433123456""","=""Doha"""\n'
+            b'1025,b@example.com,="Omar",="+974"&"33",\n'
+        ),
+        "question-marks.csv": (
+            b"id,email,name,notes\n1,a@example.com,????? ????,?\n2,b@example.com,Why??,?? ??\n"
+        ),
+        "space-before-quote.csv": (
+            b'id, email, name, address, notes\n1, a@example.com, "Sara", "Doha, Qatar"\n'
+        ),
+        "space-after-quote.csv": b'id,name,email\n"1" ,"Sara" ,a@example.com\n',
+        "backslash-quotes.csv": b'id,name,email\n1,"Al \\"Sara\\" Ahmed",a@example.com\n',
+        "json.csv": b'[\n  {"id": 1, "email": "a@example.com"}\n]\n',
+        "html.csv": b"<html><body><table><tr><td>id</td></tr></table></body></html>",
+        "old-excel.csv": _compound_file("Workbook"),
+        "total-without-line-end.csv": b"id,email,name\n1,a@example.com,A\nTotal: 1 row",
+        "two-delimiters.csv": b"id,email,name;id;email\n1,a@example.com,x;1;b@example.com\n",
         "invisible.csv": (
             "\u200fid,e\u200bmail,name\n\u200e1024\u200f,sara@example.com,\u202bسارة\u202c\n"
         ).encode(),
