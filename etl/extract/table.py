@@ -131,7 +131,7 @@ def _find_header(layout: Layout, known: Mapping[str, Field]) -> Header | None:
     """Return the first row with all required columns, else the one with the most fields."""
     best: Header | None = None
     for raw in islice(layout.rows(), _HEADER_WITHIN):
-        texts = [to_text(cell, None).text for cell in raw.cells]
+        texts = [to_text(cell, None).text if cell else "" for cell in raw.cells]
         while texts and is_blank(texts[-1]):
             texts.pop()
         header = match(raw.row, texts, known)
@@ -167,9 +167,9 @@ def _records(layout: Layout, header: Header, tally: Tally) -> Iterator[Record]:
         omitted += raw.row - previous - 1  # a workbook may omit blank rows
         previous = raw.row
         # Below the last row with text there may be a million rows that only have a format.
-        has_cells = raw.cells or raw.uncalculated or not raw.whole
+        has_cells = raw.cells or raw.errors or not raw.whole
         record = _record(raw, len(header.names), kept) if has_cells else None
-        if record is None or (all(map(is_blank, record.cells)) and not raw.uncalculated):
+        if record is None or (all(map(is_blank, record.cells)) and not raw.errors):
             tally.blank_rows += 1
             continue
         tally.blank_rows += omitted
@@ -190,7 +190,7 @@ def _record(raw: RawRow, width: int, kept: Sequence[tuple[int, Field | None]]) -
     cells: list[str] = []
     marks: dict[int, Code] = {}
     changes: dict[int, Change] = {}
-    is_sound = not (raw.delimited or raw.merged or raw.uncalculated)
+    is_sound = not (raw.delimited or raw.merged or raw.errors)
     for index, target in kept:
         cell = raw.cells[index] if index < count else ""
         if is_sound and isinstance(cell, str):
@@ -213,7 +213,7 @@ def _require_complete(raw: RawRow, width: int) -> None:
     """
     if len(raw.cells) < width and not raw.whole:
         raise InputError(f"{raw.place}, the last one, is incomplete; export or copy the file again")
-    for cell in raw.cells[width:]:
+    for cell in raw.beyond(width):
         text = to_text(cell, None).text
         if not is_blank(text):
             raise InputError(

@@ -158,6 +158,33 @@ def raw() -> None:
     _raw("no-references", "".join(f"<row>{cells}</row>" for cells in (
          "<c t='inlineStr'><is><t>id</t></is></c><c t='inlineStr'><is><t>email</t></is></c>", "",
          f"<c><v>1</v></c><c t='inlineStr'><is><t>{mail}</t></is></c>")))  # fmt: skip
+    _raw("error-types", head + "".join(
+        _cells(row, _number(f"A{row}", str(row)), _inline(f"B{row}", mail),
+               f"<c r='C{row}' t='e'><v>{error}</v></c>", f"<c r='F{row}' t='e'><v>{error}</v></c>")
+        for row, error in enumerate(("#N/A", "#ERROR!", "#BUSY!", "#PYTHON!", "Err:502", "#WERT!", "42"), 2)
+    ) + _cells(9, "<c r='A9' t='e'><f>A8+1</f><v>9</v></c>"))  # fmt: skip
+    _raw("inline-and-value", head + _cells(2, _number("A2", "1"), _inline("B2", mail),
+         "<c r='C2' t='inlineStr'><is><t>Sara</t></is><v>Sara</v></c>",
+         "<c r='D2' t='inlineStr'><v>0097433123456</v></c>",
+         "<c r='E2' t='str'><f>C2</f><v>Doha</v><is><t>no</t></is></c>"))  # fmt: skip
+    _raw("two-values", head + _cells(2, "<c r='A2'><v>1</v><v>2</v></c>", _inline("B2", mail)))
+    _raw("some-references", "<row r='1'>" + _inline("A1", "id")
+         + "<c t='inlineStr'><is><t>email</t></is></c><c s='0'/><c t='inlineStr'><is><t>name</t></is></c></row>"
+         + f"<row><c><v>1</v></c><c t='inlineStr'><is><t>{mail}</t></is></c><c r='C2' s='0'/>"
+         + "<c t='inlineStr'><is><t>Sara</t></is></c></row>")  # fmt: skip
+    _raw("far-blank", head + "".join(
+        _cells(row, _number(f"A{row}", str(row)), _inline(f"B{row}", mail), _inline(f"C{row}", " "),
+               _inline(f"XFC{row}", " "), _number(f"XFD{row}", "0", 1)) for row in (2, 3)),
+        formats=["0;-0;;@"])  # fmt: skip
+    corner = "<xdr:col>6</xdr:col><xdr:colOff>0</xdr:colOff><xdr:row>{}</xdr:row><xdr:rowOff>0</xdr:rowOff>"
+    _raw("form-control", head + _row(2, "1", mail), after=(
+        "<controls xmlns:xdr='http://schemas.openxmlformats.org/drawingml/2006/spreadsheetDrawing'><control>"
+        f"<controlPr><anchor><from>{corner.format(1)}</from><to>{corner.format(3)}</to></anchor></controlPr>"
+        "</control></controls>"))  # fmt: skip
+    _raw("one-row-merges", _row(1, "id", "email", "", "name", "Branch") + "".join(
+        _row(row, str(row), mail, "", "Sara", "Doha") for row in (2, 3, 4)),
+        after="<mergeCells><mergeCell ref='B1:C1'/><mergeCell ref='B2:C2'/><mergeCell ref='C3:D3'/>"
+        "<mergeCell ref='D4:E4'/></mergeCells>")  # fmt: skip
     _raw("merged", head + _row(2, "1", mail) + _row(3, "2", mail, "Omar") + _row(4, "3", mail),
          after="<mergeCells><mergeCell ref='E2:F2'/><mergeCell ref='F2:F4'/>"
          "<mergeCell ref='B3:C4'/></mergeCells>")  # fmt: skip
