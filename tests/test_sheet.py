@@ -58,7 +58,11 @@ CELLS = st.sampled_from(
         '<c r="{}{}"><v>1</v></c>', '<c r="{}{}" s="3" t="s"><v>0</v></c>',
         '<c r="{}{}" t="n"><v>-1.5E+3</v></c>', '<c r="{}{}" s="12"/>', '<c r="{}{}"><v></v></c>',
         '<c r="{}{}"><v>x</v></c>', '<c t="s" r="{}{}"><v>0</v></c>', '<c r="{}{}"><f>A1</f></c>',
-        '<c r="{}{}" t="inlineStr"><is><t>a</t></is></c>', '<c r="{}7"><v>1</v></c>', "<c/>",
+        '<c r="{}{}" t="inlineStr"><is><t>a</t></is></c>', '<c r="{}{}"><is><t>a</t></is></c>',
+        '<c r="{}7"><v>1</v></c>', "<c/>",
+        '<c r="{}{}" s="3" t="inlineStr"><is><t xml:space="preserve"> a_x000D_ </t></is></c>',
+        '<c r="{}{}" t="inlineStr"><is><t>a&lt;</t></is></c>',
+        '<c r="{}{}" t="inlineStr"><is><t>\u0645\n</t></is></c>', "<c><v>1</v></c>",
     ]
 )  # fmt: skip
 ROWS = st.tuples(

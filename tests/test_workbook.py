@@ -19,6 +19,7 @@ from etl.extract.workbook import layouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+
     from etl.extract.layout import RawRow
 
     Save = Callable[[Mapping[str, Sequence[Sequence[object]]]], Path]

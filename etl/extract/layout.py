@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
 from etl.codes import Code
@@ -59,7 +60,7 @@ class SparseCells:
         return isinstance(other, list | SparseCells) and list(self) == list(other)
 
     def __iter__(self) -> Iterator[RawCell]:
-        return map(self.__getitem__, range(self._width))
+        return map(self._by_column.get, range(self._width), repeat(""))
 
     def beyond(self, width: int) -> Iterator[RawCell]:
         """Yield the cells after the first ``width`` columns."""

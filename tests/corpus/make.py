@@ -1,4 +1,4 @@
-"""Makes the corpus again: ``python tests/corpus/make.py [text raw openpyxl xlsxwriter ...]``.
+"""Makes the corpus again: ``python tests/corpus/make.py [text raw parts openpyxl xlsxwriter ...]``.
 
 The files are committed, because the programs that write them change. Run this only to add a file,
 or for a new version of a program. The expected content of each file is in ``expected.json``, which
@@ -185,6 +185,40 @@ def raw() -> None:
         _row(row, str(row), mail, "", "Sara", "Doha") for row in (2, 3, 4)),
         after="<mergeCells><mergeCell ref='B1:C1'/><mergeCell ref='B2:C2'/><mergeCell ref='C3:D3'/>"
         "<mergeCell ref='D4:E4'/></mergeCells>")  # fmt: skip
+    _raw("merged", head + _row(2, "1", mail) + _row(3, "2", mail, "Omar") + _row(4, "3", mail),
+         after="<mergeCells><mergeCell ref='E2:F2'/><mergeCell ref='F2:F4'/>"
+         "<mergeCell ref='B3:C4'/></mergeCells>")  # fmt: skip
+    _raw("utf16-merged", head + _row(2, "1", mail) + _row(3, "2"), encoding="utf-16",
+         after="<mergeCells><mergeCell ref='B2:B3'/></mergeCells>")  # fmt: skip
+    _raw("prefixed", head + _cells(2, _number("A2", "1"), _number("B2", "0"),
+         _number("D2", "551", 1)), shared=[mail], formats=["00000"], prefixed=True,
+         after="<mergeCells><mergeCell ref='C2:C3'/></mergeCells>")  # fmt: skip
+    _raw("doctype", head + _cells(2, "<c r='A2'><v>&one;</v></c>", _inline("B2", mail)),
+         doctype='<!DOCTYPE worksheet [<!ENTITY one "1">]>')  # fmt: skip
+    _raw("doctype-strings", head + _cells(2, _number("A2", "1"), "<c r='B2' t='s'><v>0</v></c>"),
+         shared=["sara&more;@example.com"],
+         shared_doctype='<!DOCTYPE sst [<!ENTITY more SYSTEM "more.txt">]>')  # fmt: skip
+    _raw("strict", head + _cells(2, _inline("A2", "1"), _inline("B2", mail),
+         _number("D2", "551", 1), "<c r='E2' s='2' t='d'><v>2024-01-05T00:00:00</v></c>"),
+         formats=["00000", "dd/mm/yyyy"], strict=True)  # fmt: skip
+    _raw("uncalculated-text", head + _cells(2, _inline("A2", "1"), _inline("B2", mail),
+         "<c r='C2' t='str'><f>B2</f></c>"))  # fmt: skip
+    for name, number in {"underscore": "1_0", "no-number": "nan"}.items():
+        _raw(name, head + _cells(2, _number("A2", "1"), _inline("B2", mail), _number("D2", number)))
+    _raw("value-beyond-header", head + _row(2, "1", mail, "", "", "", "", "x"))
+    _raw("two-rows-of-one-number", head + _row(2, "1", mail) + _row(2, "2", mail))
+    _raw("cell-twice", head + _cells(2, _inline("A2", "1"), _inline("A2", "2"), _inline("B2", "x")))
+    good = (HERE / "raw-errors.xlsx").read_bytes()
+    (HERE / "raw-truncated.xlsx").write_bytes(good[: len(good) // 2])
+    with zipfile.ZipFile(HERE / "raw-other-archive.xlsx", "w") as archive:
+        archive.writestr(zipfile.ZipInfo("readme.txt"), "no workbook")
+    _damaged_lzma()
+
+
+def parts() -> None:
+    """Workbooks of handwritten XML whose parts are named, related or hidden in unusual ways."""
+    head = _row(1, "id", "email", "name", "phone", "notes", "Branch")
+    mail = "sara@example.com"
     ours, other = "xl/worksheets/sheet1.xml", "xl/worksheets/sheet2.xml"
     old = f'<worksheet xmlns="{_MAIN}"><sheetData>{head}{_row(2, "9", "old@example.com")}</sheetData></worksheet>'
     _raw("part-name-case", head + _row(2, "1", mail), named={ours: "xl/worksheets/Sheet1.xml",
@@ -226,34 +260,6 @@ def raw() -> None:
     for part in ("workbook", "styles"):
         _raw(f"doctype-{part}", head + _row(2, "1", mail), others={f"xl/{part}.xml": (
             f'{bomb}<{part} xmlns="{_MAIN}"><note>&i;</note></{part}>')})  # fmt: skip
-    _raw("merged", head + _row(2, "1", mail) + _row(3, "2", mail, "Omar") + _row(4, "3", mail),
-         after="<mergeCells><mergeCell ref='E2:F2'/><mergeCell ref='F2:F4'/>"
-         "<mergeCell ref='B3:C4'/></mergeCells>")  # fmt: skip
-    _raw("utf16-merged", head + _row(2, "1", mail) + _row(3, "2"), encoding="utf-16",
-         after="<mergeCells><mergeCell ref='B2:B3'/></mergeCells>")  # fmt: skip
-    _raw("prefixed", head + _cells(2, _number("A2", "1"), _number("B2", "0"),
-         _number("D2", "551", 1)), shared=[mail], formats=["00000"], prefixed=True,
-         after="<mergeCells><mergeCell ref='C2:C3'/></mergeCells>")  # fmt: skip
-    _raw("doctype", head + _cells(2, "<c r='A2'><v>&one;</v></c>", _inline("B2", mail)),
-         doctype='<!DOCTYPE worksheet [<!ENTITY one "1">]>')  # fmt: skip
-    _raw("doctype-strings", head + _cells(2, _number("A2", "1"), "<c r='B2' t='s'><v>0</v></c>"),
-         shared=["sara&more;@example.com"],
-         shared_doctype='<!DOCTYPE sst [<!ENTITY more SYSTEM "more.txt">]>')  # fmt: skip
-    _raw("strict", head + _cells(2, _inline("A2", "1"), _inline("B2", mail),
-         _number("D2", "551", 1), "<c r='E2' s='2' t='d'><v>2024-01-05T00:00:00</v></c>"),
-         formats=["00000", "dd/mm/yyyy"], strict=True)  # fmt: skip
-    _raw("uncalculated-text", head + _cells(2, _inline("A2", "1"), _inline("B2", mail),
-         "<c r='C2' t='str'><f>B2</f></c>"))  # fmt: skip
-    for name, number in {"underscore": "1_0", "no-number": "nan"}.items():
-        _raw(name, head + _cells(2, _number("A2", "1"), _inline("B2", mail), _number("D2", number)))
-    _raw("value-beyond-header", head + _row(2, "1", mail, "", "", "", "", "x"))
-    _raw("two-rows-of-one-number", head + _row(2, "1", mail) + _row(2, "2", mail))
-    _raw("cell-twice", head + _cells(2, _inline("A2", "1"), _inline("A2", "2"), _inline("B2", "x")))
-    good = (HERE / "raw-errors.xlsx").read_bytes()
-    (HERE / "raw-truncated.xlsx").write_bytes(good[: len(good) // 2])
-    with zipfile.ZipFile(HERE / "raw-other-archive.xlsx", "w") as archive:
-        archive.writestr(zipfile.ZipInfo("readme.txt"), "no workbook")
-    _damaged_lzma()
 
 
 def _damaged_lzma() -> None:
@@ -594,6 +600,7 @@ main();
 _MAKERS = {
     "text": text,
     "raw": raw,
+    "parts": parts,
     "openpyxl": by_openpyxl,
     "xlsxwriter": by_xlsxwriter,
     "libreoffice": by_libreoffice,
