@@ -56,28 +56,66 @@ def test_number_in_the_id_ignores_its_format(number_format: str) -> None:
         (551234.0, "00000000", "00551234"),
         (551234.0, "000", "551234"),
         (7, "00", "07"),
-        (551234.0, "+0", "+551234"),
-        (551234.0, "+#;-#", "+551234"),
-        (551234.0, '"+"0', "+551234"),
-        (551234.0, r"\+#", "+551234"),
+        (551234.0, "000 0000-000", "0000551234"),
         (551234.0, "General", "551234"),
         (551234.0, "@", "551234"),
         (551234.0, "0", "551234"),
     ],
 )
-def test_phone_has_the_zeros_and_the_plus_of_its_format(
-    value: float, number_format: str, text: str
-) -> None:
-    """Zeros and a plus that the display format of a phone adds are part of the number."""
+def test_phone_has_the_zeros_of_its_format(value: float, number_format: str, text: str) -> None:
+    """Zeros that the display format of a phone adds are part of the number."""
     assert to_text(TypedCell(value, number_format), Field.PHONE) == CellText(text)
 
 
 @pytest.mark.parametrize(
-    "number_format", ["0.00", "+0.0", "#,##0.00", "00,000.00", "0.00E+00", "0%", '0"9"', '"1"0']
-)
-def test_phone_has_no_digit_that_only_its_format_shows(number_format: str) -> None:
-    """Decimals, exponents and literal digits of a display format are not dialled."""
+    "number_format",
+    ["0.00", "#,##0.00", "00,000.00", "0.00E+00", "0%", "# ?/?", '"Tel "0', '0"x"', "[Red]0",
+     "[<=999]0;000", "[$-409]0", "_(* 0_)"],
+)  # fmt: skip
+def test_phone_has_no_digit_that_only_the_look_of_a_number_needs(number_format: str) -> None:
+    """Decimals, exponents and percentages of a display format are not dialled."""
     assert to_text(TypedCell(551234.0, number_format), Field.PHONE) == CellText("551234")
+
+
+@pytest.mark.parametrize(
+    ("number_format", "shown"),
+    [
+        ("+0", "+33123456"),
+        ("+#;-#", "+33123456"),
+        ('"+974 "00000000', "+974 33123456"),
+        ("+974 0000 0000", "+974 3312 3456"),
+        ('"+974"0', "+97433123456"),
+        (r"\+\974\ 0", "+974 33123456"),
+        ('"00"0', "0033123456"),
+        ('"(974) "0000\\-0000', "(974) 3312-3456"),
+        ("[$+974]0", "+97433123456"),
+        ('0" ext 7"', "33123456 ext 7"),
+    ],
+)
+def test_phone_is_what_a_format_with_digits_or_a_plus_shows(number_format: str, shown: str) -> None:
+    """A country that only the display format has is sent, and a warning says so."""
+    cell = to_text(TypedCell(33123456.0, number_format), Field.PHONE)
+    assert (cell.text, cell.fault) == (shown, None)
+    assert cell.change is not None
+    assert cell.change.words.format(*cell.change.quoted) == (
+        f"{shown} was used, as Excel shows it; the cell itself holds 33123456"
+        f" (format {number_format})"
+    )
+
+
+@pytest.mark.parametrize("number_format", ['[<=99999999]"+974 "0;+0', '"+974 "# ?/?', '"+974 "0,'])
+def test_phone_in_an_uncertain_format_with_digits_is_said(number_format: str) -> None:
+    """Where the format adds digits that cannot be determined, a warning says so."""
+    cell = to_text(TypedCell(33123456.0, number_format), Field.PHONE)
+    assert (cell.text, cell.fault) == ("33123456", None)
+    assert cell.change is not None
+    assert cell.change.quoted == ("33123456", number_format)
+
+
+@pytest.mark.parametrize("number_format", ["0", "+0", '"+974 "0'])
+def test_phone_beyond_what_excel_keeps_is_damaged_in_any_format(number_format: str) -> None:
+    """A format shows digits that may be lost as if they were exact."""
+    assert to_text(TypedCell(2.0**60, number_format), Field.PHONE).fault is Code.TEXT_DAMAGED
 
 
 @pytest.mark.parametrize("field", [Field.ID, Field.PHONE])

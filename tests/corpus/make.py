@@ -185,6 +185,11 @@ def raw() -> None:
         _row(row, str(row), mail, "", "Sara", "Doha") for row in (2, 3, 4)),
         after="<mergeCells><mergeCell ref='B1:C1'/><mergeCell ref='B2:C2'/><mergeCell ref='C3:D3'/>"
         "<mergeCell ref='D4:E4'/></mergeCells>")  # fmt: skip
+    shown = ['"+974 "00000000', "+974 0000 0000", '"+974"0', r"\+\974\ 0", '00"-"0', '"00"0', '"(974) "0000\\-0000',
+             '0"x"', "_(* 0_)", '"Tel "0', '[&lt;=99999999]"+974 "0;+0']  # fmt: skip
+    _raw("phone-formats", head + "".join(
+        _cells(row, _number(f"A{row}", str(row)), _inline(f"B{row}", mail), _number(f"D{row}", "33123456", row - 1),
+               _number(f"E{row}", "33123456", row - 1)) for row in range(2, 13)), formats=[*shown])  # fmt: skip
     _raw("merged", head + _row(2, "1", mail) + _row(3, "2", mail, "Omar") + _row(4, "3", mail),
          after="<mergeCells><mergeCell ref='E2:F2'/><mergeCell ref='F2:F4'/>"
          "<mergeCell ref='B3:C4'/></mergeCells>")  # fmt: skip
