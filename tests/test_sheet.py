@@ -160,6 +160,7 @@ def test_cell_behind_the_last_column_is_refused() -> None:
         ('<c t="str"><v>7</v><is><t>Sara</t></is></c>', ["7"], set()),
         ("<c><is><t>Sara</t></is><v>7</v></c>", ["7"], set()),
         ("<c><is><t>Sara</t></is></c>", [], {0}),
+        ("<c><v>7<x>8</x></v></c>", ["7"], set()),
         ("<c><v>7</v><extLst><ext><v>8</v></ext></extLst></c>", ["7"], set()),
     ],
 )

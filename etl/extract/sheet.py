@@ -262,7 +262,7 @@ class _SheetParser:
             )
 
     def _characters(self, text: str) -> None:
-        if self._collects:
+        if self._collects and not self._ignored:
             self._text += text
             if len(self._text) > _LONGEST_CELL:
                 raise MalformedError("a text that is too long for a cell")
