@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, time, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from etl.codes import Code
 from etl.extract.cells import CellText, TypedCell, to_text
+from etl.extract.formats import shown_number
 from etl.fields import Field
 
 
@@ -171,3 +175,19 @@ def test_date_or_time_in_the_phone_is_damaged(value: date | time | timedelta, te
     """Excel turned the phone number into a date, and the original is lost."""
     cell = to_text(TypedCell(value), Field.PHONE)
     assert (cell.text, cell.fault) == (text, Code.TEXT_DAMAGED)
+
+
+@given(st.integers(0, 2**53), st.text('0#?-. (),/"\\x+19%E_;[]<=', max_size=12))
+def test_phone_without_a_warning_has_the_digits_of_its_number(
+    value: int, number_format: str
+) -> None:
+    """No display format makes another number of a phone, unless a warning says so."""
+    cell = to_text(TypedCell(value, number_format), Field.PHONE)
+    assert cell.change is not None or cell.text.lstrip("0") == str(value).lstrip("0")
+
+
+@given(st.integers(0, 2**53), st.text("0#-/ ()", max_size=12))
+def test_no_digit_is_lost_between_the_literals_of_a_format(value: int, number_format: str) -> None:
+    """Digits without a place in the format are shown before the first one."""
+    shown = shown_number(value, number_format)
+    assert shown is None or re.sub(r"\D", "", shown).lstrip("0") == str(value).lstrip("0")
