@@ -314,6 +314,23 @@ def test_cdata_that_looks_like_a_cell_stays_text(shift: int) -> None:
     assert cells_of(part(f"{padding}{begin}<![CDATA[{text}]]>{end}")) == {1: [text]}
 
 
+@pytest.mark.parametrize("declared", ["utf-8", "UTF-8", "iso-8859-1"])
+def test_inline_text_has_the_encoding_of_the_sheet(declared: str) -> None:
+    """Rows that are read without expat have the same texts as those that it reads."""
+    row = '<row r="{0}"><c r="A{0}" t="inlineStr"><is><t>سارة é</t></is></c>{1}</row>'
+    xml = part(row.format(1, "") + row.format(2, "<c/>"))
+    read = cells_of(f'<?xml version="1.0" encoding="{declared}"?>'.encode() + xml)
+    codec = declared if declared == "iso-8859-1" else "utf-8"
+    assert read == {1: ["سارة é".encode().decode(codec)], 2: ["سارة é".encode().decode(codec)]}
+
+
+@pytest.mark.parametrize("text", [b"\xff", b"\xc0\xaf", b"\xed\xa0\x80", b"\xef\xbf\xbf", b"\xd8"])
+def test_inline_text_that_is_not_utf_8_is_refused(text: bytes) -> None:
+    """Undecodable bytes, surrogates and U+FFFF are damage."""
+    with pytest.raises((ExpatError, UnicodeDecodeError)):
+        cells_of(part(f'<row r="1">{TEXT}</row>').replace(b"<t>a", b"<t>a" + text))
+
+
 def test_prefixes_change_nothing() -> None:
     """Elements with a namespace prefix, which some programs write, are recognised."""
     xml = (

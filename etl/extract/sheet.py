@@ -52,19 +52,24 @@ _CHILDREN: Mapping[str, Collection[str]] = {
 _VALUELESS = re.compile(
     rb'<c r="[A-Z]{1,3}[0-9]{1,7}"(?: s="[0-9]{1,5}")?/>(?=\s*(?:<c r="|</row>))'
 )
-# A number, a shared text or an inline text of ASCII, as Excel, LibreOffice and most libraries write
-# it, and a row of such cells. For each cell expat makes five to seven calls, which take three times
-# as long as these expressions.
+# A number, a shared text or an inline text, as Excel, LibreOffice and most libraries write it, and
+# a row of such cells. For each cell expat makes five to seven calls, which take three times as long
+# as these expressions. U+F000 to U+FFFF are left to expat, because XML forbids the last two.
 _PLAIN_CELL = re.compile(
     rb'<c r="([A-Z]{1,3})([1-9][0-9]{0,6})"(?: s="([0-9]{1,5})")?'
     rb'(?:(?: t="([ns])")?><v>([0-9.Ee+-]{1,99})</v>'
-    rb'| t="inlineStr"><is><t(?: xml:space="preserve")?>([ -%\'-;=?-~]+)</t></is>)</c>'
+    rb'| t="inlineStr"><is><t(?: xml:space="preserve")?>'
+    rb"([ -%'-;=?-~\x80-\xee\xf0-\xf4]+)</t></is>)</c>"
 )
 _PLAIN_ROW = re.compile(
     rb'(<row r="([1-9][0-9]{0,6})"[^<>/]*)>((?:' + _PLAIN_CELL.pattern + rb")+)</row>"
 )
-# The start of a comment, a CDATA section or an instruction, in which text may look like elements.
-_OPAQUE = re.compile(rb"<!|<\?(?!xml )")
+# The start of a comment, a CDATA section or an instruction, in which text may look like elements,
+# or of a declaration of another encoding.
+_OPAQUE = re.compile(
+    rb"<!|<\?(?!xml version=[\"']1\.0[\"'](?: encoding=[\"'](?i:utf-8)[\"'])?"
+    rb"(?: standalone=[^?<>]+)?\s*\?>)"
+)
 _LONGEST_OPAQUE = 6  # bytes of such a start
 
 
