@@ -278,7 +278,7 @@ class _SheetParser:
             raise MalformedError(f"row {number} after row {self._number}")
         self._number = number
         self._hidden = is_true(attributes.get("hidden"))
-        self._cells = self._plain.pop(number, SparseCells())
+        self._cells = self._plain.pop(number) if number in self._plain else SparseCells()
         self._errors = set()
         self._reference, self._behind = "", 0
 
