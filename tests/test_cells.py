@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime, time, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from etl.codes import Code
 from etl.extract.cells import CellText, TypedCell, to_text
+from etl.extract.formats import shown_number
 from etl.fields import Field
 
 
@@ -56,28 +60,66 @@ def test_number_in_the_id_ignores_its_format(number_format: str) -> None:
         (551234.0, "00000000", "00551234"),
         (551234.0, "000", "551234"),
         (7, "00", "07"),
-        (551234.0, "+0", "+551234"),
-        (551234.0, "+#;-#", "+551234"),
-        (551234.0, '"+"0', "+551234"),
-        (551234.0, r"\+#", "+551234"),
+        (551234.0, "000 0000-000", "0000551234"),
         (551234.0, "General", "551234"),
         (551234.0, "@", "551234"),
         (551234.0, "0", "551234"),
     ],
 )
-def test_phone_has_the_zeros_and_the_plus_of_its_format(
-    value: float, number_format: str, text: str
-) -> None:
-    """Zeros and a plus that the display format of a phone adds are part of the number."""
+def test_phone_has_the_zeros_of_its_format(value: float, number_format: str, text: str) -> None:
+    """Zeros that the display format of a phone adds are part of the number."""
     assert to_text(TypedCell(value, number_format), Field.PHONE) == CellText(text)
 
 
 @pytest.mark.parametrize(
-    "number_format", ["0.00", "+0.0", "#,##0.00", "00,000.00", "0.00E+00", "0%", '0"9"', '"1"0']
-)
-def test_phone_has_no_digit_that_only_its_format_shows(number_format: str) -> None:
-    """Decimals, exponents and literal digits of a display format are not dialled."""
+    "number_format",
+    ["0.00", "#,##0.00", "00,000.00", "0.00E+00", "0%", "# ?/?", '"Tel "0', '0"x"', "[Red]0",
+     "[<=999]0;000", "[$-409]0", "_(* 0_)"],
+)  # fmt: skip
+def test_phone_has_no_digit_that_only_the_look_of_a_number_needs(number_format: str) -> None:
+    """Decimals, exponents and percentages of a display format are not dialled."""
     assert to_text(TypedCell(551234.0, number_format), Field.PHONE) == CellText("551234")
+
+
+@pytest.mark.parametrize(
+    ("number_format", "shown"),
+    [
+        ("+0", "+33123456"),
+        ("+#;-#", "+33123456"),
+        ('"+974 "00000000', "+974 33123456"),
+        ("+974 0000 0000", "+974 3312 3456"),
+        ('"+974"0', "+97433123456"),
+        (r"\+\974\ 0", "+974 33123456"),
+        ('"00"0', "0033123456"),
+        ('"(974) "0000\\-0000', "(974) 3312-3456"),
+        ("[$+974]0", "+97433123456"),
+        ('0" ext 7"', "33123456 ext 7"),
+    ],
+)
+def test_phone_is_what_a_format_with_digits_or_a_plus_shows(number_format: str, shown: str) -> None:
+    """A country that only the display format has is sent, and a warning says so."""
+    cell = to_text(TypedCell(33123456.0, number_format), Field.PHONE)
+    assert (cell.text, cell.fault) == (shown, None)
+    assert cell.change is not None
+    assert cell.change.words.format(*cell.change.quoted) == (
+        f"{shown} was used, as Excel shows it; the cell itself holds 33123456"
+        f" (format {number_format})"
+    )
+
+
+@pytest.mark.parametrize("number_format", ['[<=99999999]"+974 "0;+0', '"+974 "# ?/?', '"+974 "0,'])
+def test_phone_in_an_uncertain_format_with_digits_is_said(number_format: str) -> None:
+    """Where the format adds digits that cannot be determined, a warning says so."""
+    cell = to_text(TypedCell(33123456.0, number_format), Field.PHONE)
+    assert (cell.text, cell.fault) == ("33123456", None)
+    assert cell.change is not None
+    assert cell.change.quoted == ("33123456", number_format)
+
+
+@pytest.mark.parametrize("number_format", ["0", "+0", '"+974 "0'])
+def test_phone_beyond_what_excel_keeps_is_damaged_in_any_format(number_format: str) -> None:
+    """A format shows digits that may be lost as if they were exact."""
+    assert to_text(TypedCell(2.0**60, number_format), Field.PHONE).fault is Code.TEXT_DAMAGED
 
 
 @pytest.mark.parametrize("field", [Field.ID, Field.PHONE])
@@ -133,3 +175,19 @@ def test_date_or_time_in_the_phone_is_damaged(value: date | time | timedelta, te
     """Excel turned the phone number into a date, and the original is lost."""
     cell = to_text(TypedCell(value), Field.PHONE)
     assert (cell.text, cell.fault) == (text, Code.TEXT_DAMAGED)
+
+
+@given(st.integers(0, 2**53), st.text('0#?-. (),/"\\x+19%E_;[]<=', max_size=12))
+def test_phone_without_a_warning_has_the_digits_of_its_number(
+    value: int, number_format: str
+) -> None:
+    """No display format makes another number of a phone, unless a warning says so."""
+    cell = to_text(TypedCell(value, number_format), Field.PHONE)
+    assert cell.change is not None or cell.text.lstrip("0") == str(value).lstrip("0")
+
+
+@given(st.integers(0, 2**53), st.text("0#-/ ()", max_size=12))
+def test_no_digit_is_lost_between_the_literals_of_a_format(value: int, number_format: str) -> None:
+    """Digits without a place in the format are shown before the first one."""
+    shown = shown_number(value, number_format)
+    assert shown is None or re.sub(r"\D", "", shown).lstrip("0") == str(value).lstrip("0")

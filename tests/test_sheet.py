@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from xml.parsers.expat import ExpatError
 
 import pytest
@@ -57,7 +58,11 @@ CELLS = st.sampled_from(
         '<c r="{}{}"><v>1</v></c>', '<c r="{}{}" s="3" t="s"><v>0</v></c>',
         '<c r="{}{}" t="n"><v>-1.5E+3</v></c>', '<c r="{}{}" s="12"/>', '<c r="{}{}"><v></v></c>',
         '<c r="{}{}"><v>x</v></c>', '<c t="s" r="{}{}"><v>0</v></c>', '<c r="{}{}"><f>A1</f></c>',
-        '<c r="{}{}" t="inlineStr"><is><t>a</t></is></c>', '<c r="{}7"><v>1</v></c>', "<c/>",
+        '<c r="{}{}" t="inlineStr"><is><t>a</t></is></c>', '<c r="{}{}"><is><t>a</t></is></c>',
+        '<c r="{}7"><v>1</v></c>', "<c/>",
+        '<c r="{}{}" s="3" t="inlineStr"><is><t xml:space="preserve"> a_x000D_ </t></is></c>',
+        '<c r="{}{}" t="inlineStr"><is><t>a&lt;</t></is></c>',
+        '<c r="{}{}" t="inlineStr"><is><t>\u0645\n</t></is></c>', "<c><v>1</v></c>",
     ]
 )  # fmt: skip
 ROWS = st.tuples(
@@ -113,15 +118,119 @@ def test_cells_without_references_are_counted() -> None:
 
 
 @pytest.mark.parametrize(
-    "row",
+    ("cells", "texts"),
     [
-        '<row r="1"><c r="A1"><v>1</v></c><c><v>2</v></c></row>',
-        '<row r="1"><c><v>1</v></c></row><row r="2"><c r="B2"><v>2</v></c></row>',
+        ('<c r="A1"><v>1</v></c><c><v>2</v></c>', ["1", "2"]),
+        ('<c><v>1</v></c><c r="C1"><v>3</v></c><c><v>4</v></c>', ["1", "", "3", "4"]),
+        ('<c r="B1" s="1"/><c><v>3</v></c>', ["", "", "3"]),
+        ('<c r="A1" s="1"/><c r="B1" s="1"/> <c s="2"><v>3</v></c>', ["", "", "3:s:s"]),
+        ('<c r="B1"/><c/><c t="s"><v>4</v></c>', ["", "", "", "4:s"]),
     ],
 )
-def test_mix_of_cells_with_and_without_references_is_refused(row: str) -> None:
-    """If only some cells have a reference, the others cannot be counted."""
-    assert "others do not" in refused(part(row))
+@pytest.mark.parametrize("before", ["", "<!-- -->"])
+def test_cell_without_a_reference_is_behind_the_last_one(
+    cells: str, texts: list[str], before: str
+) -> None:
+    """A cell without a value counts, whether it has a reference or not."""
+    assert cells_of(before.encode() + part(f'<row r="1">{cells}</row>')) == {1: texts}
+
+
+@pytest.mark.parametrize("shift", range(40))
+def test_cell_without_a_reference_is_placed_across_a_border(shift: int) -> None:
+    """A blank cell at the end of a chunk counts for the first cell of the next."""
+    before = len(part("").partition(b"</")[0]) + len('<row r="1">')
+    cells = '<c r="B1" s="12"/><c><v>3</v></c>'
+    xml = part(f'<row r="1">{" " * (CHUNK - before - shift)}{cells}</row>')
+    assert cells_of(xml) == {1: ["", "", "3"]}
+
+
+def test_cell_behind_the_last_column_is_refused() -> None:
+    """A sheet has no column after XFD."""
+    refused(part('<row r="1"><c r="XFD1"><v>1</v></c><c><v>2</v></c></row>'))
+
+
+@pytest.mark.parametrize(
+    ("cell", "texts", "errors"),
+    [
+        ('<c t="inlineStr"><is><t>Sara</t></is><v>7</v></c>', ["Sara"], set()),
+        ('<c t="inlineStr"><v>7</v><is><t>Sara</t></is></c>', ["Sara"], set()),
+        ('<c t="inlineStr"><f>B1</f><is><t>Sara</t></is></c>', ["Sara"], set()),
+        ('<c t="inlineStr"><is><t/></is><v>7</v></c>', [], set()),
+        ('<c t="inlineStr"><v>7</v></c>', [], {0}),
+        ('<c t="str"><v>7</v><is><t>Sara</t></is></c>', ["7"], set()),
+        ("<c><is><t>Sara</t></is><v>7</v></c>", ["7"], set()),
+        ("<c><is><t>Sara</t></is></c>", [], {0}),
+        ("<c><v>7<x>8</x></v></c>", ["7"], set()),
+        ("<c><v>7</v><extLst><ext><v>8</v></ext></extLst></c>", ["7"], set()),
+    ],
+)
+def test_value_of_a_cell_is_where_its_type_has_it(
+    cell: str, texts: list[str], errors: set[int]
+) -> None:
+    """An inline text is in <is> and all else in <v>; a value in the other one is not seen."""
+    (row,) = read_rows(io.BytesIO(part(f"<row>{cell}</row>")), typed, [])
+    assert (list(row.cells), row.errors) == (texts, errors)
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "<c><v>1</v><v>2</v></c>",
+        "<c><v/><v>2</v></c>",
+        '<c t="inlineStr"><is><t>a</t></is><is><t>b</t></is></c>',
+    ],
+)
+def test_cell_with_two_values_is_refused(cell: str) -> None:
+    """Two values joined would be a third one that nobody typed."""
+    assert "two values" in refused(part(f"<row>{cell}</row>"))
+
+
+@pytest.mark.parametrize("text", ["#N/A", "#BUSY!", "Err:502", "42", "Sara"])
+def test_cell_of_the_type_error_is_one_whatever_its_text(text: str) -> None:
+    """New versions have new errors, and other programs have their own."""
+    xml = part(f'<row r="1"><c r="B1" t="e"><v>{text}</v></c><c r="C1"><v>42</v></c></row>')
+    (row,) = read_rows(io.BytesIO(xml), typed, [])
+    assert row.errors == {1}
+
+
+def test_rows_and_cells_elsewhere_are_not_those_of_the_sheet() -> None:
+    """Form controls and extensions have elements of the same names."""
+    control = "<from><xdr:col>6</xdr:col><xdr:row>1</xdr:row></from>"
+    cell = '<row r="7"><c r="A7"><v>9</v></c> </row>'
+    xml = part(
+        f'<row r="1">{TEXT}<extLst><ext>{cell}</ext></extLst></row>{control}<row r="2"/>',
+        f"<controls>{control}</controls><c><v>1</v></c>{cell}",
+    )
+    assert cells_of(xml) == {1: ["a"], 2: []}
+
+
+def test_cost_of_a_row_follows_the_cells_in_the_file() -> None:
+    """A blank cell in the last column takes no longer than one in the second."""
+
+    def seconds(column: str) -> float:
+        rows = "".join(
+            f'<row r="{row}"><c r="A{row}"><v>1</v></c><c r="{column}{row}" t="inlineStr">'
+            "<is><t> </t></is></c></row>"
+            for row in range(1, 2_000)
+        )
+        start = time.process_time()
+        read = read_rows(io.BytesIO(part(rows)), typed, [])
+        assert {tuple(row.beyond(1)) for row in read} == {(" ",)}
+        return time.process_time() - start
+
+    assert min(seconds("XFD") for _ in range(3)) < 3 * min(seconds("B") for _ in range(3))
+
+
+def test_far_cells_are_those_beyond_the_header() -> None:
+    """Those in the file are checked, wherever they are."""
+    xml = part(
+        '<row r="1"><c r="A1"><v>1</v></c><c r="C1"><v>3</v></c><c r="XFD1"><v>4</v></c></row>'
+    )
+    (row,) = read_rows(io.BytesIO(xml), typed, [])
+    assert [list(row.beyond(width)) for width in (0, 1, 2, 3, 20_000)] == [
+        ["1", "3", "4"], ["3", "4"], ["3", "4"], ["4"], [],
+    ]  # fmt: skip
+    assert (len(row.cells), row.cells[1], row.cells[16_383]) == (16_384, "", "4")
 
 
 @pytest.mark.parametrize("order", [("B1", "A1"), ("A1", "A1")])
@@ -149,7 +258,7 @@ def test_hidden_row_is_read_and_marked(attribute: str, hidden: bool) -> None:  #
 
 
 @pytest.mark.parametrize(
-    ("cell", "texts", "uncalculated"),
+    ("cell", "texts", "errors"),
     [
         ('<c r="B1"><f>A1</f><v>7</v></c>', ["", "7"], []),
         ('<c r="B1"><f>A1</f></c>', [], [1]),
@@ -157,17 +266,17 @@ def test_hidden_row_is_read_and_marked(attribute: str, hidden: bool) -> None:  #
         ('<c r="B1"><f>A1</f><v></v></c>', [], [1]),
         ('<c r="B1" t="str"><f>A1</f><v></v></c>', [], []),
         ('<c r="B1" t="str"><f>A1</f></c>', [], [1]),
-        ('<c r="B1" t="e"><f>A1</f><v>#REF!</v></c>', ["", "#REF!:e"], []),
+        ('<c r="B1" t="e"><f>A1</f><v>#REF!</v></c>', ["", "#REF!:e"], [1]),
         ('<c r="A1"><f>B1</f></c><c r="B1"/>', [], [0]),
         ('<c r="A1"><f/></c><c r="B1"><v>1</v></c>', ["", "1"], [0]),
     ],
 )
 def test_formula_without_a_value_is_uncalculated(
-    cell: str, texts: list[str], uncalculated: list[int]
+    cell: str, texts: list[str], errors: list[int]
 ) -> None:
     """A formula with an empty text as its result is calculated; the formula is never the value."""
     (row,) = read_rows(io.BytesIO(part(f'<row r="1">{cell}</row>')), typed, [])
-    assert (list(row.cells), list(row.uncalculated)) == (texts, uncalculated)
+    assert (list(row.cells), sorted(row.errors)) == (texts, errors)
 
 
 @pytest.mark.parametrize(
@@ -205,15 +314,33 @@ def test_cdata_that_looks_like_a_cell_stays_text(shift: int) -> None:
     assert cells_of(part(f"{padding}{begin}<![CDATA[{text}]]>{end}")) == {1: [text]}
 
 
+@pytest.mark.parametrize("declared", ["utf-8", "UTF-8", "iso-8859-1"])
+def test_inline_text_has_the_encoding_of_the_sheet(declared: str) -> None:
+    """Rows that are read without expat have the same texts as those that it reads."""
+    row = '<row r="{0}"><c r="A{0}" t="inlineStr"><is><t>سارة é</t></is></c>{1}</row>'
+    xml = part(row.format(1, "") + row.format(2, "<c/>"))
+    read = cells_of(f'<?xml version="1.0" encoding="{declared}"?>'.encode() + xml)
+    codec = declared if declared == "iso-8859-1" else "utf-8"
+    assert read == {1: ["سارة é".encode().decode(codec)], 2: ["سارة é".encode().decode(codec)]}
+
+
+@pytest.mark.parametrize("text", [b"\xff", b"\xc0\xaf", b"\xed\xa0\x80", b"\xef\xbf\xbf", b"\xd8"])
+def test_inline_text_that_is_not_utf_8_is_refused(text: bytes) -> None:
+    """Undecodable bytes, surrogates and U+FFFF are damage."""
+    with pytest.raises((ExpatError, UnicodeDecodeError)):
+        cells_of(part(f'<row r="1">{TEXT}</row>').replace(b"<t>a", b"<t>a" + text))
+
+
 def test_prefixes_change_nothing() -> None:
     """Elements with a namespace prefix, which some programs write, are recognised."""
     xml = (
-        b'<x:worksheet><x:row r="1" hidden="1"><x:c r="A1"><x:v>1</x:v></x:c><x:c r="B1" s="1"/>'
-        b'<x:c r="C1"><x:f>1</x:f></x:c></x:row><x:mergeCell ref="A1:B2"/></x:worksheet>'
+        b'<x:worksheet><x:sheetData><x:row r="1" hidden="1"><x:c r="A1"><x:v>1</x:v></x:c>'
+        b'<x:c r="B1" s="1"/><x:c r="C1"><x:f>1</x:f></x:c></x:row></x:sheetData>'
+        b'<x:mergeCell ref="A1:B2"/></x:worksheet>'
     )
     merged = merged_ranges(io.BytesIO(xml))
     (row,) = read_rows(io.BytesIO(xml), typed, merged)
-    assert (row.cells, row.hidden, row.uncalculated) == (["1"], True, [2])
+    assert (row.cells, row.hidden, row.errors) == (["1"], True, {2})
     assert row.merged == [range(2)]
 
 
@@ -253,6 +380,14 @@ def test_merged_range_marks_all_rows_that_it_covers() -> None:
         6: [range(2, 4)],
         7: [],
     }
+
+
+def test_merged_range_of_one_row_leaves_its_first_cell() -> None:
+    """The first cell shows the value of the row, and the others have none of their own."""
+    elements = '<mergeCell ref="B1:C1"/><mergeCell ref="E1:E1"/><mergeCell ref="G1:G2"/>'
+    xml = part('<row r="1"/>', elements)
+    (row,) = read_rows(io.BytesIO(xml), typed, merged_ranges(io.BytesIO(xml)))
+    assert [index for index in range(9) if row.fault_at(index)] == [2, 6]
 
 
 def test_merged_range_outside_the_sheet_is_refused() -> None:

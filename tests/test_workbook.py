@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import re
+import time
 import zipfile
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import openpyxl
@@ -17,12 +19,12 @@ from etl.extract.workbook import layouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from etl.extract.layout import RawRow
 
     Save = Callable[[Mapping[str, Sequence[Sequence[object]]]], Path]
 
+CORPUS = Path(__file__).parent / "corpus"
 SHEET = "xl/worksheets/sheet1.xml"
 UNUSABLE = "workbook is damaged|old .xls workbook|not an Excel workbook|is empty|is protected"
 CLIENTS = {"Clients": [["id", "email"], ["1", "sara@example.com"]]}
@@ -271,3 +273,13 @@ def test_rows_can_be_read_again(save: Save) -> None:
     """Looking for the header does not use up the rows."""
     with layouts(save(CLIENTS), None) as sheets:
         assert list(sheets[0].rows()) == list(sheets[0].rows()) != []
+
+
+def test_document_type_is_refused_at_once() -> None:
+    """Entities that would expand to a gigabyte are never expanded, in whatever part."""
+    for part in ("workbook", "styles"):
+        path = CORPUS / f"raw-doctype-{part}.xlsx"
+        start = time.process_time()
+        with pytest.raises(InputError, match=r"^the workbook is damaged"):
+            read(path)
+        assert time.process_time() - start < 0.2

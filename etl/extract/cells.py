@@ -8,7 +8,14 @@ from datetime import date, datetime, time, timedelta
 from typing import NamedTuple, TypeAlias
 
 from etl.codes import Code
-from etl.extract.formats import GENERAL, plain_number, shown_duration, shown_moment, shown_number
+from etl.extract.formats import (
+    GENERAL,
+    adds_digits,
+    plain_number,
+    shown_duration,
+    shown_moment,
+    shown_number,
+)
 from etl.fields import Field
 from etl.rows import Change
 from etl.text import unguard_formula
@@ -18,9 +25,7 @@ _LARGEST_EXACT = 2**53
 
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")  # ECMA-376 part 1, 22.9.2.19 (ST_Xstring)
 
-_DIALLED = re.compile(r"\+?[0-9]+")
 _SEPARATORS = re.compile(r"[ ()./-]")
-_SPACED_ZEROS = re.compile(r'["\\+() 0-]{1,255}')
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +79,22 @@ def unescaped(text: str) -> str:
 def _exact_digits(value: float, number_format: str, field: Field) -> CellText:
     fault = None if abs(value) <= _LARGEST_EXACT else Code.TEXT_DAMAGED  # nan too
     digits = plain_number(value)
-    if field is Field.PHONE and digits.isdigit():
-        digits = _as_dialled(value, digits, number_format)
+    if field is Field.PHONE:
+        return _as_dialled(value, digits, number_format)._replace(fault=fault)
     return CellText(digits, fault)
 
 
-def _as_dialled(value: float, digits: str, number_format: str) -> str:
-    """Return a phone number with the leading zeros or the plus sign that its format shows."""
+def _as_dialled(value: float, digits: str, number_format: str) -> CellText:
+    """Return a phone number with what its format adds: leading zeros, a plus sign, a country."""
     shown = shown_number(value, number_format)
-    if shown is None and _SPACED_ZEROS.fullmatch(number_format):  # such as +000 0000 0000
-        plus = "+" if "+" in number_format else ""
-        shown = plus + digits.zfill(number_format.count("0"))
+    if adds_digits(number_format):
+        if shown is None:
+            return _not_as_shown(digits, number_format)
+        words = "{} was used, as Excel shows it; the cell itself holds {} (format {})"
+        return CellText(shown, change=Change(words, (shown, digits, number_format)))
     dialled = _SEPARATORS.sub("", shown or "")
-    is_same = _DIALLED.fullmatch(dialled) and dialled.lstrip("+0") == digits.lstrip("0")
-    return dialled if is_same else digits
+    is_same = dialled.isdigit() and dialled.lstrip("0") == digits.lstrip("0")
+    return CellText(dialled if is_same else digits)
 
 
 def _moment(

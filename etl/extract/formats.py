@@ -10,6 +10,7 @@ import math
 import re
 from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,9 +30,13 @@ _LITERAL = (
     r"|\[\$[^\]-]*(?:-[0-9A-Fa-f]{1,4})?\]|\[[A-Za-z]+\])"
 )
 _NUMBER = re.compile(
-    rf"(?P<before>{_LITERAL}*)(?P<whole>[#0?,]*[#0?])(?:\.(?P<decimals>[0#?]*))?"
+    rf"(?P<before>(?:{_LITERAL}|[1-9])*)(?P<whole>[#0?,]*[#0?])(?:\.(?P<decimals>[0#?]*))?"
     rf"(?P<after>(?:{_LITERAL}|%)*)"
 )
+# Digits with literals between them, as in phone numbers, such as 000-0000. A slash that is not
+# quoted makes a fraction.
+_SPACED = re.compile(rf"(?:(?!/){_LITERAL}|[1-9])*[#0](?:(?!/){_LITERAL}|[1-9#0])*")
+_PIECE = re.compile(rf"{_LITERAL}|.")
 _LITERALS = re.compile(
     r'"(?P<quoted>[^"]*)"|\\(?P<escaped>.)|_.|\*.|\[\$(?P<symbol>[^\]-]*)[^\]]*\]|\[[^\]]*\]|(?P<plain>.)'
 )
@@ -43,6 +48,8 @@ _DATE_PART = re.compile(
     re.IGNORECASE,
 )
 _EXPONENT = re.compile(r"[0#](?:\.(?P<decimals>0+))?E\+(?P<digits>0+)", re.IGNORECASE)
+_POWER = re.compile(r"E[+-]", re.IGNORECASE)
+_DIALLED = "+0123456789"
 _DURATION = re.compile(r"\[h+\]:mm(?P<seconds>:ss)?(?:;@)?", re.IGNORECASE)
 _MONTHS = "January February March April May June July August September October November December"
 _DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday"
@@ -63,14 +70,25 @@ def shown_number(value: float, number_format: str) -> str | None:
         return ""  # such as 0;-0;;@ which hides zeros
     if match := _EXPONENT.fullmatch(section):
         return _with_exponent(value, len(match["decimals"] or ""), len(match["digits"]))
+    sign = "-" if value < 0 and not has_negatives else ""
+    amount = Decimal(repr(value)).copy_abs()
     match = _NUMBER.fullmatch(section)
     if match is None:
-        return None
+        return sign + _spaced(amount, section) if _SPACED.fullmatch(section) else None
     percents = sum(literal["plain"] == "%" for literal in _LITERALS.finditer(match["after"]))
-    amount = Decimal(repr(value)).copy_abs().scaleb(2 * percents, _EXACT)
-    digits = _digits(amount, match["whole"], match["decimals"])
-    sign = "-" if value < 0 and not has_negatives else ""
+    digits = _digits(amount.scaleb(2 * percents, _EXACT), match["whole"], match["decimals"])
     return sign + _literals(match["before"]) + digits + _literals(match["after"])
+
+
+@lru_cache(1_000)  # a sheet has few formats and a million numbers
+def adds_digits(number_format: str) -> bool:
+    """Whether a format shows digits or a plus sign that are not of the number, such as +974."""
+    section = "".join(_sections(number_format)[:1])
+    return any(
+        not set(_DIALLED).isdisjoint(match["quoted"] or match["escaped"] or match["symbol"] or "")
+        or (match["plain"] or "0") in _DIALLED.replace("0", "")
+        for match in _LITERALS.finditer(_POWER.sub("", section))
+    )
 
 
 def plain_number(value: float) -> str:
@@ -122,6 +140,21 @@ def _digits(amount: Decimal, whole: str, decimals: str | None) -> str:
     while len(after) > least and after.endswith("0"):
         after = after[:-1]
     return f"{before}.{after}" if decimals is not None else before
+
+
+def _spaced(amount: Decimal, section: str) -> str:
+    """Return a whole number in a format with literals between its digits.
+
+    Digits are put into their places from the right; those without a place come with the first one.
+    """
+    pieces = _PIECE.findall(section)
+    places = [piece for piece in pieces if piece in {"#", "0"}]
+    least = len(places) - places.index("0") if "0" in places else 0
+    digits = f"{amount.quantize(Decimal(1), ROUND_HALF_UP, _EXACT):f}".lstrip("0").zfill(least)
+    spare = max(0, len(digits) - len(places))
+    blank = [""] * (len(places) - len(digits))
+    filled = iter([*blank, digits[: spare + 1], *digits[spare + 1 :]])
+    return "".join(next(filled) if piece in places else _literals(piece) for piece in pieces)
 
 
 def _grouped(digits: str) -> str:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+from xml.etree.ElementTree import TreeBuilder
 from xml.parsers import expat
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
 
 CHUNK = 1 << 16  # bytes to read at a time
 
@@ -11,15 +16,36 @@ class MalformedError(ValueError):
     """The XML differs from what a spreadsheet program writes."""
 
 
-def new_parser() -> expat.XMLParserType:
+def new_parser(namespace_separator: str | None = None) -> expat.XMLParserType:
     """Return a parser that passes on each text in one piece.
 
     It refuses a document type, whose entities could expand until they fill the memory.
     """
-    parser = expat.ParserCreate()
+    parser = expat.ParserCreate(namespace_separator=namespace_separator)
     parser.buffer_text = True
     parser.StartDoctypeDeclHandler = _refuse_doctype
     return parser
+
+
+def parse(xml: bytes) -> Element:
+    """Return the root element of a small part; names are like ``{namespace}tag``.
+
+    Raises:
+        MalformedError, ExpatError: the part is damaged, or has a document type.
+    """
+    builder = TreeBuilder()
+    parser = new_parser("}")
+    parser.StartElementHandler = lambda name, attributes: builder.start(
+        _braced(name), {_braced(key): value for key, value in attributes.items()}
+    )
+    parser.EndElementHandler = lambda name: builder.end(_braced(name))
+    parser.CharacterDataHandler = builder.data
+    parser.Parse(xml, True)  # noqa: FBT003 - expat takes it by position only
+    return builder.close()
+
+
+def _braced(name: str) -> str:
+    return f"{{{name}" if "}" in name else name
 
 
 def local_name(name: str) -> str:

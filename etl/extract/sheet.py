@@ -3,7 +3,7 @@
 In its streaming mode openpyxl recognises neither merged nor uncalculated cells, and takes half a
 minute for a sheet with a million formatted, blank rows. expat parses the XML here. To save its
 calls, two regular expressions first take out what most cells are: cells with only a format, and
-rows of numbers and shared texts. Source of the elements: ECMA-376 part 1, 18.3.1.
+rows of numbers and short texts. Source of the elements: ECMA-376 part 1, 18.3.1.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import IO, TYPE_CHECKING
 
-from etl.extract.layout import RawRow
+from etl.extract.layout import RawRow, SparseCells
 from etl.extract.markup import CHUNK, MalformedError, is_true, local_name, new_parser
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from etl.extract.cells import RawCell
 
@@ -31,27 +31,55 @@ _MOST_MERGED = 200_000
 _MOST_MERGED_AT_ONCE = 200
 _LONGEST_MERGED = 200  # bytes of such an element
 _LONGEST_CELL = 1 << 20  # characters, escaped; Excel holds 32,767
-_LONGEST_ROW = 1 << 22
 
-# A cell with only a format. A sheet may have millions, and expat makes two calls for each.
-_VALUELESS = re.compile(rb'<c r="[A-Z]{1,3}[0-9]{1,7}"(?: s="[0-9]{1,5}")?/>')
-# A number or a shared text as Excel, LibreOffice and most libraries write it, and a row of such
-# cells. For each cell expat makes five calls, which take three times as long as these expressions.
+# Only these elements have a meaning, each only inside of the one before it. Form controls and
+# extensions have elements of the same names: <xdr:row> is the row of a button's corner.
+_CHILDREN: Mapping[str, Collection[str]] = {
+    "": {"worksheet"},
+    "worksheet": {"sheetData"},
+    "sheetData": {"row"},
+    "row": {"c"},
+    "c": {"v", "f", "is"},
+    "is": {"t", "r"},
+    "r": {"t"},  # a run of rich text; <rPh>, how the text is pronounced, is not the text itself
+    "v": (),
+    "f": (),
+    "t": (),
+}
+
+# A cell with only a format. A sheet may have millions, and expat makes two calls for each. One
+# before a cell without a reference is needed to place that cell.
+_VALUELESS = re.compile(
+    rb'<c r="[A-Z]{1,3}[0-9]{1,7}"(?: s="[0-9]{1,5}")?/>(?=\s*(?:<c r="|</row>))'
+)
+# A number, a shared text or an inline text, as Excel, LibreOffice and most libraries write it, and
+# a row of such cells. For each cell expat makes five to seven calls, which take three times as long
+# as these expressions. U+F000 to U+FFFF are left to expat, because XML forbids the last two.
 _PLAIN_CELL = re.compile(
-    rb'<c r="([A-Z]{1,3})([1-9][0-9]{0,6})"(?: s="([0-9]{1,5})")?(?: t="([ns])")?>'
-    rb"<v>([0-9.Ee+-]{1,99})</v></c>"
+    rb'<c r="([A-Z]{1,3})([1-9][0-9]{0,6})"(?: s="([0-9]{1,5})")?'
+    rb'(?:(?: t="([ns])")?><v>([0-9.Ee+-]{1,99})</v>'
+    rb'| t="inlineStr"><is><t(?: xml:space="preserve")?>'
+    rb"([ -%'-;=?-~\x80-\xee\xf0-\xf4]+)</t></is>)</c>"
 )
 _PLAIN_ROW = re.compile(
     rb'(<row r="([1-9][0-9]{0,6})"[^<>/]*)>((?:' + _PLAIN_CELL.pattern + rb")+)</row>"
 )
-# The start of a comment, a CDATA section or an instruction, in which text may look like elements.
-_OPAQUE = re.compile(rb"<!|<\?(?!xml )")
+# The start of a comment, a CDATA section or an instruction, in which text may look like elements,
+# or of a declaration of another encoding.
+_OPAQUE = re.compile(
+    rb"<!|<\?(?!xml version=[\"']1\.0[\"'](?: encoding=[\"'](?i:utf-8)[\"'])?"
+    rb"(?: standalone=[^?<>]+)?\s*\?>)"
+)
 _LONGEST_OPAQUE = 6  # bytes of such a start
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """A merged range: its first and last row, counted from 1, and the indexes of its columns."""
+    """A merged range: its first and last row, counted from 1, and the columns that it takes away.
+
+    ``columns`` are indexes. The first cell of a range of one row shows the value of that row, so
+    it is not among them.
+    """
 
     first_row: int
     last_row: int
@@ -127,7 +155,8 @@ def read_rows(
 
 def _merged(reference: str) -> Merged:
     (first_row, first_column), (last_row, last_column) = map(_position, reference.split(":"))
-    return Merged(first_row, last_row, range(first_column, last_column + 1))
+    hidden_from = first_column + (first_row == last_row)
+    return Merged(first_row, last_row, range(hidden_from, last_column + 1))
 
 
 def _position(reference: str) -> tuple[int, int]:
@@ -157,18 +186,17 @@ class _SheetParser:
     def __init__(self, typed: Callable[[str, str, int], RawCell]) -> None:
         self._typed = typed
         self._done: list[RawRow] = []
+        self._open = [""]
+        self._ignored = 0  # elements that are open and not in _CHILDREN, or inside of such a one
         self._number = 0
         self._hidden = False
-        self._cells = _Cells()
-        self._plain: dict[int, _Cells] = {}
-        self._uncalculated: list[int] = []
-        self._cell: dict[str, str] | None = None
-        self._count = 0
-        self._is_referenced: bool | None = None
+        self._cells = SparseCells()
+        self._plain: dict[int, SparseCells] = {}
+        self._errors: set[int] = set()
+        self._cell: dict[str, str] = {}
+        self._reference, self._behind = "", 0
         self._text = ""
-        self._formula = self._valued = False
-        self._collects = False
-        self._phonetic = False
+        self._valued = self._unread = self._collects = False
 
     def rows(self, xml: IO[bytes]) -> Iterator[RawRow]:
         """Yield the rows as soon as they have been read."""
@@ -193,48 +221,53 @@ class _SheetParser:
     def _without_cells(self, row: re.Match[bytes]) -> bytes:
         """Keep the cells of a plain row until expat reaches it, and return the row without them."""
         start, number, content = row.group(1, 2, 3)
-        cells = _Cells()
-        for letters, of_row, style, kind, text in _PLAIN_CELL.findall(content):
+        cells = SparseCells()
+        for letters, of_row, style, kind, value, inline in _PLAIN_CELL.findall(content):
             if of_row != number:
                 raise MalformedError(f"row {int(number)} has a cell of row {int(of_row)}")
             cells.put(
                 _column_index(letters),
-                self._typed(text.decode(), kind.decode() or "n", int(style or 0)),
+                self._typed(inline.decode(), "inlineStr", int(style or 0))
+                if inline
+                else self._typed(value.decode(), kind.decode() or "n", int(style or 0)),
             )
-        self._require_referenced(is_referenced=True)
         self._plain[int(number)] = cells
         return start + b"/>"
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:
-        if name == "c":  # first, because most elements are cells
-            self._cell = attributes
+        children = _CHILDREN[self._open[-1]]
+        tag = name if name in children else local_name(name)
+        if self._ignored or tag not in children:
+            self._ignored += 1
             return
-        tag = local_name(name)
+        self._open.append(tag)
         if tag == "c":
-            self._cell = attributes
+            self._begin_cell(attributes)
+        elif tag in {"v", "is"}:
+            self._begin_value(tag)
+        elif tag == "t":
+            self._collects = self._cell.get("t") == "inlineStr"
+        elif tag == "f":
+            self._unread = True
         elif tag == "row":
             self._begin_row(attributes)
-        elif self._cell is not None:
-            if tag in {"v", "t"}:
-                self._collects = not self._phonetic
-                self._valued = True
-            elif tag == "f":
-                self._formula = True
-            elif tag == "rPh":  # how the text is pronounced, not the text itself
-                self._phonetic = True
 
-    def _end(self, name: str) -> None:
-        if name == "c" or (tag := local_name(name)) == "c":
+    def _end(self, _name: str) -> None:
+        if self._ignored:
+            self._ignored -= 1
+            return
+        tag = self._open.pop()
+        if tag == "c":
             self._end_cell()
-        elif tag == "row":
-            self._end_row()
         elif tag in {"v", "t"}:
             self._collects = False
-        elif tag == "rPh":
-            self._phonetic = False
+        elif tag == "row":
+            self._done.append(
+                RawRow(self._number, self._cells, hidden=self._hidden, errors=self._errors)
+            )
 
     def _characters(self, text: str) -> None:
-        if self._collects:
+        if self._collects and not self._ignored:
             self._text += text
             if len(self._text) > _LONGEST_CELL:
                 raise MalformedError("a text that is too long for a cell")
@@ -245,66 +278,47 @@ class _SheetParser:
             raise MalformedError(f"row {number} after row {self._number}")
         self._number = number
         self._hidden = is_true(attributes.get("hidden"))
-        self._cells = self._plain.pop(number, _Cells())
-        self._uncalculated = []
-        self._count = 0
+        self._cells = self._plain.pop(number) if number in self._plain else SparseCells()
+        self._errors = set()
+        self._reference, self._behind = "", 0
 
-    def _end_row(self) -> None:
-        row = RawRow(
-            self._number, self._cells.values, hidden=self._hidden, uncalculated=self._uncalculated
-        )
-        self._done.append(row)
+    def _begin_cell(self, attributes: dict[str, str]) -> None:
+        self._cell = attributes
+        self._text, self._valued, self._unread = "", False, False
+        reference = attributes.get("r")
+        if reference is None:
+            self._behind += 1
+        else:
+            self._reference, self._behind = reference, 0
+
+    def _begin_value(self, tag: str) -> None:
+        """Begin the element that has the cell's value: <is> for an inline text, else <v>."""
+        if tag != ("is" if self._cell.get("t") == "inlineStr" else "v"):
+            self._unread = True
+            return
+        if self._valued:
+            raise MalformedError("a cell with two values")
+        self._valued = True
+        self._collects = tag == "v"
 
     def _end_cell(self) -> None:
-        cell, self._cell = self._cell, None
-        if cell is None:
-            return
-        self._count += 1
+        kind = self._cell.get("t", "n")
         if self._text:
-            self._cells.put(
-                self._column(cell),
-                self._typed(self._text, cell.get("t", "n"), int(cell.get("s", 0))),
-            )
-        elif self._formula and not (cell.get("t") == "str" and self._valued):
-            self._uncalculated.append(self._column(cell))  # a formula without a result
-        self._text, self._formula, self._valued = "", False, False
+            column = self._column()
+            self._cells.put(column, self._typed(self._text, kind, int(self._cell.get("s", 0))))
+            if kind == "e":
+                self._errors.add(column)
+        elif self._unread and not (self._valued and kind in {"str", "inlineStr"}):
+            self._errors.add(self._column())  # a formula without a result
 
-    def _column(self, cell: dict[str, str]) -> int:
-        """Return a cell's column index: from its reference, or counted if no cell has one."""
-        is_referenced = "r" in cell
-        self._require_referenced(is_referenced=is_referenced)
-        if not is_referenced:
-            return self._count - 1
-        row, column = _position(cell["r"])
-        if row != self._number:
-            raise MalformedError(f"row {self._number} has a cell of row {row}")
+    def _column(self) -> int:
+        """Return the column index of the cell; one without a reference is behind the last one."""
+        column = self._behind - 1
+        if self._reference:
+            row, of_reference = _position(self._reference)
+            if row != self._number:
+                raise MalformedError(f"row {self._number} has a cell of row {row}")
+            column += of_reference + 1
+        if column >= _MOST_COLUMNS:
+            raise MalformedError(f"column {column + 1}")
         return column
-
-    def _require_referenced(self, *, is_referenced: bool) -> None:
-        if self._is_referenced is None:
-            self._is_referenced = is_referenced
-        if self._is_referenced is not is_referenced:
-            raise MalformedError("some cells have a reference and others do not")
-
-
-class _Cells:
-    """The cells of one row."""
-
-    __slots__ = ("_length", "values")
-
-    def __init__(self) -> None:
-        self.values: list[RawCell] = []
-        self._length = 0
-
-    def put(self, column: int, cell: RawCell) -> None:
-        """Add a cell at this index; it must follow those that are there."""
-        missing = column - len(self.values)
-        if missing:
-            if missing < 0:
-                raise MalformedError(f"column {column + 1} is there twice or out of order")
-            self.values.extend([""] * missing)
-        if isinstance(cell, str):
-            self._length += len(cell)
-            if self._length > _LONGEST_ROW:
-                raise MalformedError("a row that is too long for a client list")
-        self.values.append(cell)

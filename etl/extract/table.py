@@ -138,7 +138,7 @@ def _find_header(layout: Layout, known: Mapping[str, Field]) -> Header | None:
     """Return the first row with all required columns, else the one with the most fields."""
     best: Header | None = None
     for raw in islice(layout.rows(), _HEADER_WITHIN):
-        texts = [_shown(raw, cell).text for cell in raw.cells]
+        texts = [_shown(raw, cell).text if cell else "" for cell in raw.cells]
         while texts and is_blank(texts[-1]):
             texts.pop()
         header = match(raw.row, texts, known)
@@ -176,9 +176,9 @@ def _records(
         omitted += raw.row - previous - 1  # a workbook may omit blank rows
         previous = raw.row
         # Below the last row with text there may be a million rows that only have a format.
-        has_cells = raw.cells or raw.uncalculated or not raw.whole
+        has_cells = raw.cells or raw.errors or not raw.whole
         record = _record(raw, len(header.names), kept) if has_cells else None
-        if record is None or (all(map(is_blank, record.cells)) and not raw.uncalculated):
+        if record is None or (all(map(is_blank, record.cells)) and not raw.errors):
             tally.blank_rows += 1
             continue
         tally.blank_rows += omitted
@@ -202,7 +202,7 @@ def _record(raw: RawRow, width: int, kept: Sequence[tuple[int, Field | None]]) -
     cells: list[str] = []
     marks: dict[int, Code] = {}
     changes: dict[int, Change] = {}
-    is_sound = not (raw.delimited or raw.merged or raw.uncalculated)
+    is_sound = not (raw.delimited or raw.merged or raw.errors)
     for index, target in kept:
         cell = raw.cells[index] if index < count else ""
         if is_sound and isinstance(cell, str):
@@ -229,7 +229,7 @@ def _require_complete(raw: RawRow, width: int) -> None:
             " line end; export or copy the file again, or put a line end after the last line, or"
             " delete it"
         )
-    for cell in raw.cells[width:]:
+    for cell in raw.beyond(width):
         text = _shown(raw, cell).text
         if not is_blank(text):
             raise InputError(

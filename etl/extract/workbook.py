@@ -17,6 +17,7 @@ import zlib
 from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import IO, TYPE_CHECKING
+from urllib.parse import unquote
 from xml.parsers.expat import ExpatError
 
 from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format, is_timedelta_format
@@ -26,16 +27,15 @@ from openpyxl.utils.datetime import (
     from_excel,
     from_ISO8601,
 )
-from openpyxl.xml.functions import fromstring
 
 from etl.errors import InputError
 from etl.extract.cells import TypedCell, unescaped
 from etl.extract.formats import GENERAL
 from etl.extract.layout import EMPTY_FILE, Layout
-from etl.extract.markup import is_true
+from etl.extract.markup import MalformedError, is_true, parse
 from etl.extract.sheet import is_right_to_left, merged_ranges, read_rows
 from etl.extract.strings import SharedStrings
-from etl.text import quoted_together
+from etl.text import quote, quoted_together
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -74,13 +74,22 @@ _DAMAGE_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
 )
+# Numbers of built-in formats that ECMA-376 part 1, 18.8.30, gives no code or one for each language.
+_LOCAL_DATES = frozenset([*range(27, 37), *range(50, 59)])
+_LOCAL_AMOUNTS = frozenset([*range(5, 9), *range(41, 45)])
+
 _NUMBER = re.compile(r"-?[0-9]*\.?[0-9]+(?:[eE][+-]?[0-9]+)?")
 _BOOLEANS = {"0": False, "1": True, "false": False, "true": True}
 _is_date_format = lru_cache(1_000)(is_date_format)  # a sheet has few formats and a million numbers
-_NO_STYLES = "<styleSheet/>"
+_HIDING = {"hidden", "veryHidden"}  # ECMA-376 part 1, 18.18.68; exceljs also writes "show"
+_NO_STYLES = b"<styleSheet/>"
 _ENCRYPTED_WORKBOOK = (
     "the workbook is protected (by a password or a sensitivity label); save it in Excel as a new"
     " .xlsx without protection"
+)
+_TWO_PARTS = (
+    "the workbook has two parts named {}, so that programs may show different rows; open it in"
+    " Excel, check it, and save it as a new .xlsx"
 )
 _DAMAGED = "the workbook is damaged; open it in Excel, check it, and save it again as .xlsx"
 
@@ -141,6 +150,7 @@ class _Package:
     def __init__(self, file: IO[bytes]) -> None:
         """Read the small parts, each after a check of its size."""
         self._archive = zipfile.ZipFile(file)
+        self._parts = _by_name(self._archive.infolist())
         (book,) = _parts(self._relations("").values(), "officeDocument")
         self._workbook = self._tree(book)
         self._related = self._relations(book)
@@ -154,36 +164,38 @@ class _Package:
                 self._texts.read(xml)
 
     def visible_sheets(self) -> Iterator[tuple[str, str]]:
-        """Yield the name and the part of each visible sheet that has cells."""
+        """Yield the name and the part of each visible sheet that has cells.
+
+        What a hidden one leads to is never opened, because it may not be there.
+        """
         for sheet in self._workbook.findall("{*}sheets/"):
+            if sheet.get("state") in _HIDING:
+                continue
             (number,) = (value for key, value in sheet.items() if key.endswith("}id"))
             for part in _parts([self._related[number]], "worksheet"):
-                if sheet.get("state", "visible") == "visible":
-                    yield sheet.attrib["name"], part
+                yield sheet.attrib["name"], part
 
     def _relations(self, part: str) -> dict[str, tuple[str, str]]:
         """Return the type and the target of each relationship of a part, by its id."""
         folder, name = posixpath.split(part)
-        tree = self._tree(posixpath.join(folder, "_rels", f"{name}.rels"))
-        return {
-            each.attrib["Id"]: (
-                each.attrib["Type"],
-                posixpath.normpath(posixpath.join("/", folder, each.attrib["Target"]))[1:],
-            )
-            for each in tree.findall("{*}Relationship")
-        }
+        tree = self._tree(_part_name(folder, "_rels", f"{name}.rels"))
+        relations: dict[str, tuple[str, str]] = {}
+        for each in tree.findall("{*}Relationship"):
+            relation = (each.attrib["Type"], _part_name(folder, each.attrib["Target"]))
+            if relations.setdefault(each.attrib["Id"], relation) != relation:
+                raise MalformedError("two relationships with one id")
+        return relations
 
     def _tree(self, part: str) -> Element:
         with self._open(part, _LARGEST_OTHER) as xml:
-            tree: Element = fromstring(xml.read())
-            return tree
+            return parse(xml.read())
 
     def _open(self, part: str, largest: int) -> IO[bytes]:
         """Open a part after a check that it cannot fill the memory or take hours.
 
         zipfile itself ensures that no part unpacks to more bytes than it declares.
         """
-        facts = self._archive.getinfo(part)
+        facts = self._parts[part]
         if facts.flag_bits & _LOCKED:
             raise InputError(_ENCRYPTED_WORKBOOK)
         most = max(_MEBIBYTE, min(largest, _LARGEST_RATIO * facts.compress_size))
@@ -192,7 +204,7 @@ class _Package:
                 f"the workbook unpacks to {facts.file_size / _MEBIBYTE:,.0f} MiB, too much for a"
                 " client list; delete what is not needed, or save it as “CSV UTF-8”"
             )
-        return self._archive.open(part)
+        return self._archive.open(facts)
 
     def rows(self, part: str) -> Iterator[RawRow]:
         """Yield the rows of a sheet."""
@@ -239,14 +251,53 @@ class _Package:
 
     def _number_formats(self) -> list[str]:
         """Return the number format of each style."""
-        styles = fromstring(_NO_STYLES)
+        styles = parse(_NO_STYLES)
         for part in _parts(self._related.values(), "styles"):
             styles = self._tree(part)
-        formats = dict(BUILTIN_FORMATS)
-        for own in styles.findall("{*}numFmts/"):
-            formats[int(own.attrib["numFmtId"])] = own.attrib["formatCode"]
-        used = styles.findall("{*}cellXfs/")
-        return [formats.get(int(each.get("numFmtId", 0)), GENERAL) for each in used]
+        own = {
+            int(each.attrib["numFmtId"]): each.attrib["formatCode"]
+            for each in styles.findall("{*}numFmts/")
+        }
+        used = [int(each.get("numFmtId", 0)) for each in styles.findall("{*}cellXfs/")]
+        return [own.get(number) or _format_code(number) for number in used]
+
+
+def _format_code(number: int) -> str:
+    """Return the code of a built-in format, for a workbook that has only its number.
+
+    A code in brackets is one that Excel chooses by the reader's language or currency, so that what
+    is shown cannot be determined.
+    """
+    if number in _LOCAL_DATES:
+        return f"[built-in {number}] date"
+    if number in _LOCAL_AMOUNTS or number not in BUILTIN_FORMATS:
+        return f"[built-in {number}]"
+    code: str = BUILTIN_FORMATS[number]
+    return code
+
+
+def _part_name(*path: str) -> str:
+    """Return what all spellings of a part's name have in common: ECMA-376 part 2, 6.2.2.
+
+    Names differ in case, some libraries write backslashes, and some escape blanks.
+    """
+    slashed = (each.replace("\\", "/") for each in path)
+    return posixpath.normpath(unquote(posixpath.join("/", *slashed))).lower()
+
+
+def _by_name(members: Iterable[zipfile.ZipInfo]) -> dict[str, zipfile.ZipInfo]:
+    """Return the parts in a zip by their names.
+
+    Raises:
+        InputError: two have one name, and programs differ in which of them they show.
+    """
+    parts: dict[str, zipfile.ZipInfo] = {}
+    for member in members:
+        if member.filename.endswith(("/", "\\")):  # a folder
+            continue
+        if parts.setdefault(_part_name(member.filename), member) is not member:
+            raise InputError(_TWO_PARTS.format(quote(member.filename)))
+    return parts
 
 
 def _parts(relations: Iterable[tuple[str, str]], kind: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Makes the corpus again: ``python tests/corpus/make.py [text raw openpyxl xlsxwriter ...]``.
+"""Makes the corpus again: ``python tests/corpus/make.py [text raw parts openpyxl xlsxwriter ...]``.
 
 The files are committed, because the programs that write them change. Run this only to add a file,
 or for a new version of a program. The expected content of each file is in ``expected.json``, which
@@ -197,6 +197,38 @@ def raw() -> None:
     _raw("no-references", "".join(f"<row>{cells}</row>" for cells in (
          "<c t='inlineStr'><is><t>id</t></is></c><c t='inlineStr'><is><t>email</t></is></c>", "",
          f"<c><v>1</v></c><c t='inlineStr'><is><t>{mail}</t></is></c>")))  # fmt: skip
+    _raw("error-types", head + "".join(
+        _cells(row, _number(f"A{row}", str(row)), _inline(f"B{row}", mail),
+               f"<c r='C{row}' t='e'><v>{error}</v></c>", f"<c r='F{row}' t='e'><v>{error}</v></c>")
+        for row, error in enumerate(("#N/A", "#ERROR!", "#BUSY!", "#PYTHON!", "Err:502", "#WERT!", "42"), 2)
+    ) + _cells(9, "<c r='A9' t='e'><f>A8+1</f><v>9</v></c>"))  # fmt: skip
+    _raw("inline-and-value", head + _cells(2, _number("A2", "1"), _inline("B2", mail),
+         "<c r='C2' t='inlineStr'><is><t>Sara</t></is><v>Sara</v></c>",
+         "<c r='D2' t='inlineStr'><v>0097433123456</v></c>",
+         "<c r='E2' t='str'><f>C2</f><v>Doha</v><is><t>no</t></is></c>"))  # fmt: skip
+    _raw("two-values", head + _cells(2, "<c r='A2'><v>1</v><v>2</v></c>", _inline("B2", mail)))
+    _raw("some-references", "<row r='1'>" + _inline("A1", "id")
+         + "<c t='inlineStr'><is><t>email</t></is></c><c s='0'/><c t='inlineStr'><is><t>name</t></is></c></row>"
+         + f"<row><c><v>1</v></c><c t='inlineStr'><is><t>{mail}</t></is></c><c r='C2' s='0'/>"
+         + "<c t='inlineStr'><is><t>Sara</t></is></c></row>")  # fmt: skip
+    _raw("far-blank", head + "".join(
+        _cells(row, _number(f"A{row}", str(row)), _inline(f"B{row}", mail), _inline(f"C{row}", " "),
+               _inline(f"XFC{row}", " "), _number(f"XFD{row}", "0", 1)) for row in (2, 3)),
+        formats=["0;-0;;@"])  # fmt: skip
+    corner = "<xdr:col>6</xdr:col><xdr:colOff>0</xdr:colOff><xdr:row>{}</xdr:row><xdr:rowOff>0</xdr:rowOff>"
+    _raw("form-control", head + _row(2, "1", mail), after=(
+        "<controls xmlns:xdr='http://schemas.openxmlformats.org/drawingml/2006/spreadsheetDrawing'><control>"
+        f"<controlPr><anchor><from>{corner.format(1)}</from><to>{corner.format(3)}</to></anchor></controlPr>"
+        "</control></controls>"))  # fmt: skip
+    _raw("one-row-merges", _row(1, "id", "email", "", "name", "Branch") + "".join(
+        _row(row, str(row), mail, "", "Sara", "Doha") for row in (2, 3, 4)),
+        after="<mergeCells><mergeCell ref='B1:C1'/><mergeCell ref='B2:C2'/><mergeCell ref='C3:D3'/>"
+        "<mergeCell ref='D4:E4'/></mergeCells>")  # fmt: skip
+    shown = ['"+974 "00000000', "+974 0000 0000", '"+974"0', r"\+\974\ 0", '00"-"0', '"00"0', '"(974) "0000\\-0000',
+             '0"x"', "_(* 0_)", '"Tel "0', '[&lt;=99999999]"+974 "0;+0']  # fmt: skip
+    _raw("phone-formats", head + "".join(
+        _cells(row, _number(f"A{row}", str(row)), _inline(f"B{row}", mail), _number(f"D{row}", "33123456", row - 1),
+               _number(f"E{row}", "33123456", row - 1)) for row in range(2, 13)), formats=[*shown])  # fmt: skip
     _raw("merged", head + _row(2, "1", mail) + _row(3, "2", mail, "Omar") + _row(4, "3", mail),
          after="<mergeCells><mergeCell ref='E2:F2'/><mergeCell ref='F2:F4'/>"
          "<mergeCell ref='B3:C4'/></mergeCells>")  # fmt: skip
@@ -225,6 +257,53 @@ def raw() -> None:
     with zipfile.ZipFile(HERE / "raw-other-archive.xlsx", "w") as archive:
         archive.writestr(zipfile.ZipInfo("readme.txt"), "no workbook")
     _damaged_lzma()
+
+
+def parts() -> None:
+    """Workbooks of handwritten XML whose parts are named, related or hidden in unusual ways."""
+    head = _row(1, "id", "email", "name", "phone", "notes", "Branch")
+    mail = "sara@example.com"
+    ours, other = "xl/worksheets/sheet1.xml", "xl/worksheets/sheet2.xml"
+    old = f'<worksheet xmlns="{_MAIN}"><sheetData>{head}{_row(2, "9", "old@example.com")}</sheetData></worksheet>'
+    _raw("part-name-case", head + _row(2, "1", mail), named={ours: "xl/worksheets/Sheet1.xml",
+         "xl/workbook.xml": "XL/Workbook.xml", "_rels/.rels": "_RELS/.RELS"})  # fmt: skip
+    _raw("backslashes", head + _row(2, "1", mail), named={
+        part: part.replace("/", "\\") for part in
+        (ours, "xl/workbook.xml", "xl/styles.xml", "_rels/.rels", "xl/_rels/workbook.xml.rels")})  # fmt: skip
+    _raw("escaped-part-name", head + _row(2, "9", "old@example.com"), others={"xl/My%20sheet.xml": old.replace(
+        "old@example.com", mail)}, sheets="<sheet name='Clients' sheetId='1' r:id='rId9'/>",
+        related=f'<Relationship Id="rId9" Type="{_OFFICE}/worksheet" Target="/xl\\my sheet.xml"/>')  # fmt: skip
+    _raw("part-twice", head + _row(2, "1", mail), others={other: old}, named={other: ours})
+    _raw("part-twice-by-case", head + _row(2, "1", mail), others={other: old},
+         named={other: "XL/Worksheets/SHEET1.xml"})  # fmt: skip
+    _raw("relation-twice", head + _row(2, "1", mail), others={other: old},
+         related=f'<Relationship Id="rId1" Type="{_OFFICE}/worksheet" Target="worksheets/sheet2.xml"/>')  # fmt: skip
+    second = f'<Relationship Id="rId9" Type="{_OFFICE}/worksheet" Target="worksheets/sheet2.xml"/>'
+    for state in ("show", "visible"):
+        _raw(f"state-{state}", head + _row(2, "1", mail), others={other: old}, related=second, sheets=(
+            f"<sheet name='Clients' sheetId='1' state='{state}' r:id='rId1'/>"
+            "<sheet name='Old' sheetId='2' state='hidden' r:id='rId9'/>"))  # fmt: skip
+    _raw("state-both", head + _row(2, "1", mail), others={other: old}, related=second, sheets=(
+        "<sheet name='Clients' sheetId='1' state='show' r:id='rId1'/><sheet name='Old' sheetId='2' r:id='rId9'/>"))  # fmt: skip
+    _raw("dead-relations", head + _row(2, "1", mail), related=second, sheets=(
+        "<sheet name='Clients' sheetId='1' r:id='rId1'/>"
+        "<sheet name='modMain' sheetId='18' state='veryHidden' r:id=''/>"
+        "<sheet name='Old' sheetId='2' state='hidden' r:id='rId9'/>"
+        "<sheet name='Older' sheetId='3' state='hidden' r:id='rId77'/>"))  # fmt: skip
+    _raw("dead-relation-visible", head + _row(2, "1", mail), related=second, sheets=(
+        "<sheet name='Clients' sheetId='1' r:id='rId1'/><sheet name='Old' sheetId='2' r:id='rId9'/>"))  # fmt: skip
+    _raw("built-in-formats", head + "".join(
+        _cells(row, _number(f"A{row}", str(row)), _inline(f"B{row}", mail), _number(f"E{row}", value, row - 1))
+        for row, value in enumerate(("45296", "45296.5625", "0.5625", "45296", "45296", "45296", "45296", "1234.5",
+                                     "1234.5", "1234.5", "1234.5", "1234.5"), 2)
+    ) + _cells(14, _number("A14", "14", 1), _inline("B14", mail), _number("D14", "97433123456", 1))
+      + _cells(15, _number("A15", "15"), _inline("B15", mail), _number("D15", "45296", 1)),
+        formats=[27, 30, 32, 36, 50, 58, 59, 23, 99, 200, 44, 4])  # fmt: skip
+    bomb = '<!DOCTYPE x [<!ENTITY a "0123456789">' + "".join(
+        f'<!ENTITY {name} "{f"&{before};" * 10}">' for before, name in zip("abcdefgh", "bcdefghi", strict=True)) + "]>"  # fmt: skip
+    for part in ("workbook", "styles"):
+        _raw(f"doctype-{part}", head + _row(2, "1", mail), others={f"xl/{part}.xml": (
+            f'{bomb}<{part} xmlns="{_MAIN}"><note>&i;</note></{part}>')})  # fmt: skip
 
 
 def _damaged_lzma() -> None:
@@ -268,7 +347,7 @@ def _raw(  # noqa: PLR0913 - what is odd about each workbook
     name: str,
     rows: str,
     *,
-    formats: list[str] | None = None,
+    formats: list[str | int] | None = None,
     shared: list[str] | None = None,
     after: str = "",
     doctype: str = "",
@@ -276,9 +355,21 @@ def _raw(  # noqa: PLR0913 - what is odd about each workbook
     encoding: str = "utf-8",
     prefixed: bool = False,
     strict: bool = False,
+    sheets: str = '<sheet name="Clients" sheetId="1" r:id="rId1"/>',
+    related: str = "",
+    others: dict[str, str] | None = None,
+    named: dict[str, str] | None = None,
 ) -> None:
-    """Save a workbook with these rows; its styles 1, 2, … have these number formats."""
-    codes = [each.replace('"', "&quot;") for each in formats or []]
+    """Save a workbook with these rows; its styles 1, 2, … have these number formats.
+
+    A format may be a number that has no code in the file. ``related`` are more relationships of the
+    workbook, ``others`` more parts, and ``named`` other names of parts in the zip.
+    """
+    numbers = [
+        each if isinstance(each, int) else 164 + index for index, each in enumerate(formats or [])
+    ]
+    codes = {number: each.replace('"', "&quot;") for number, each in zip(numbers, formats or [], strict=True)
+             if isinstance(each, str)}  # fmt: skip
     types = f'<Types xmlns="{_PACKAGE}/content-types">'
     types += '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
     relations = f'<Relationships xmlns="{_PACKAGE}/relationships">'
@@ -289,20 +380,21 @@ def _raw(  # noqa: PLR0913 - what is odd about each workbook
         relations += f'<Relationship Id="rId{number}" Type="{_OFFICE}/{kind}" Target="{part}.xml"/>'
     types += '<Override PartName="/xl/workbook.xml" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet.main+xml"/></Types>'
     numbered = "".join(
-        f'<numFmt numFmtId="{164 + number}" formatCode="{code}"/>' for number, code in enumerate(codes)
+        f'<numFmt numFmtId="{number}" formatCode="{code}"/>' for number, code in codes.items()
     )  # fmt: skip
-    used = "".join(f'<xf numFmtId="{164 + number}"/>' for number in range(len(codes)))
+    used = "".join(f'<xf numFmtId="{number}"/>' for number in numbers)
     texts = "".join(f"<si><t>{each}</t></si>" for each in shared or [])
     if prefixed:
         rows = rows.replace("<c r='B2' s='0'>", "<c r='B2' t='s'>")  # its text is shared
     parts = {
         "[Content_Types].xml": types,
         "_rels/.rels": f'<Relationships xmlns="{_PACKAGE}/relationships"><Relationship Id="rId1" Type="{_OFFICE}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-        "xl/workbook.xml": f'<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}"><sheets><sheet name="Clients" sheetId="1" r:id="rId1"/></sheets></workbook>',
-        "xl/_rels/workbook.xml.rels": relations + "</Relationships>",
+        "xl/workbook.xml": f'<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}"><sheets>{sheets}</sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": relations + related + "</Relationships>",
         "xl/styles.xml": f'<styleSheet xmlns="{_MAIN}"><numFmts>{numbered}</numFmts><cellXfs><xf numFmtId="0"/>{used}</cellXfs></styleSheet>',
         "xl/sharedStrings.xml": f'{shared_doctype}<sst xmlns="{_MAIN}">{texts}</sst>',
         "xl/worksheets/sheet1.xml": f'{doctype}<worksheet xmlns="{_MAIN}"><sheetData>{rows}</sheetData>{after}</worksheet>',
+        **(others or {}),
     }
     with zipfile.ZipFile(HERE / f"raw-{name}.xlsx", "w") as archive:
         for path, content in parts.items():
@@ -315,7 +407,7 @@ def _raw(  # noqa: PLR0913 - what is odd about each workbook
                 )
             codec = encoding if "/sheet1" in path else "utf-8"
             head = _XML.replace("UTF-8", codec.upper())
-            member = zipfile.ZipInfo(path)
+            member = zipfile.ZipInfo((named or {}).get(path, path))
             member.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(member, (head + xml).encode(codec))
 
@@ -552,6 +644,7 @@ main();
 _MAKERS = {
     "text": text,
     "raw": raw,
+    "parts": parts,
     "openpyxl": by_openpyxl,
     "xlsxwriter": by_xlsxwriter,
     "libreoffice": by_libreoffice,
