@@ -119,6 +119,7 @@ TEXTS = st.text(max_size=6) | st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(st.sampled_from(Field), st.lists(TEXTS, min_size=1, max_size=4))
 @settings(max_examples=2_000)
 def test_texts_that_pass_together_pass_one_by_one(field: Field, texts: list[str]) -> None:

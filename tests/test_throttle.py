@@ -67,7 +67,7 @@ LIMITS: dict[str, tuple[int, Callable[[], Limit]]] = {
 }
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2))])
 @pytest.mark.parametrize("name", LIMITS)
 def test_most_of_a_limit_is_used_and_few_requests_are_refused(name: str, seed: int) -> None:
     """At least 0.9 of a limit is used, and after a minute at most 5 % are answered 429."""
@@ -144,6 +144,7 @@ def test_other_failures_do_not_slow_the_pace() -> None:
     assert world.time < 40 / 8 * 0.1 + 0.5 * 1.25 + 0.2
 
 
+@pytest.mark.slow
 def test_a_limit_that_is_gone_is_forgotten() -> None:
     """Ten minutes after the last 429, rows are sent as fast as they can be."""
 

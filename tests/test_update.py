@@ -107,6 +107,7 @@ def test_file_with_only_a_header_is_done(program: Program) -> None:
     assert read_csv(program.only_run() / "results.csv") == []
 
 
+@pytest.mark.slow
 def test_processed_file_is_not_sent_twice(program: Program, sandbox: Sandbox) -> None:
     """The same bytes under another name send nothing; the message names the run."""
     program.run("update", write_csv(program.folder / "clients.csv", MIXED))
@@ -203,6 +204,7 @@ def test_throttling_api_is_waited_for(tmp_path: Path) -> None:
     assert done.returncode == 0
 
 
+@pytest.mark.slow
 def test_sigterm_ends_with_a_complete_report(tmp_path: Path) -> None:
     """SIGTERM stops the run with a complete report, and the next session resumes it."""
     with Sandbox(behaviour=Behaviour(latency=0.1)) as sandbox:
