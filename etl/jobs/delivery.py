@@ -7,16 +7,19 @@ import re
 import secrets
 import shutil
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from etl.errors import ConfigError
+from etl.errors import ConfigError, ExitCode
 from etl.files import create, replacing, sha256_of, sync_folder
+from etl.runs.folder import RunFolder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from etl.runs.folder import RunFolder
+    from etl.jobs.context import Context
+    from etl.jobs.summary import Summary
+    from etl.manifest import Manifest
 
 _ENDINGS = (".csv", ".xlsx")
 _UNSAFE = re.compile(r"[^\w -]+")  # in a folder's name, for any file manager
@@ -146,3 +149,22 @@ def _free_name(folder: Path, file: Path) -> Path:
     while target.exists():
         target = folder / next(names)
     return target
+
+
+def delivered(summary: Summary, manifest: Manifest, context: Context) -> Summary:
+    """Deliver the files of a run, if the settings ask for it.
+
+    If that fails, the run itself is not affected, and running the same file again delivers them.
+    """
+    delivery = context.delivery
+    if delivery is None or summary.folder is None:
+        return summary
+    try:
+        place = delivery.deliver(RunFolder(summary.folder), manifest.input.name)
+    except OSError as error:
+        sentence = (
+            f"{summary.sentence} The results could not be delivered to {delivery.folder}"
+            f" ({error.strerror}). Run the same file again to deliver them."
+        )
+        return replace(summary, sentence=sentence, exit_code=ExitCode.STOPPED)
+    return replace(summary, delivered=place)

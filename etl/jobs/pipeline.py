@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from etl.errors import ConfigError, ExitCode
 from etl.extract.inputs import require_readable
 from etl.files import is_workbook
+from etl.jobs.delivery import delivered
 from etl.jobs.sending import send
 from etl.jobs.summary import exit_code_of, summary_of
-from etl.jobs.writing import NO_WORKBOOK, origin_of, require_fitting, write_files, write_results
+from etl.jobs.writing import NO_WORKBOOK, copy_results, origin_of, require_fitting, write_files
 from etl.manifest import Columns, Invocation, Manifest
 from etl.report.sentences import sentence_of
 from etl.runs.folder import RunFolder, RunsFolder, is_run_id
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from etl.config import Settings
     from etl.jobs.context import Context
     from etl.jobs.summary import Summary
-    from etl.jobs.writing import Origin
     from etl.manifest import InputFacts
 
 log = logging.getLogger(__name__)
@@ -157,7 +157,8 @@ def _work_on(run: Run, source: Path, context: Context, known: KnownRuns) -> Summ
     manifest = manifest.seal(known.newest, folder.hashes())
     manifest.write(folder.manifest)
     known.note(folder, manifest)
-    _copy_results(origin_of(folder, manifest, reworked), folder, context.results)
+    if context.results:
+        copy_results(origin_of(folder, manifest, reworked), folder, context.results)
     if refused:
         raise refused
     sentence = sentence_of(totals, stopped, str(rework))
@@ -165,7 +166,7 @@ def _work_on(run: Run, source: Path, context: Context, known: KnownRuns) -> Summ
         sentence += f" {NO_WORKBOOK}"
     summary = summary_of(source, folder, manifest, sentence)
     summary = replace(summary, totals=totals, stopped=stopped, reworked=reworked)
-    return _delivered(summary, manifest, context)
+    return delivered(summary, manifest, context)
 
 
 def _already_done(run: Run, source: Path, context: Context, known: KnownRuns) -> Summary:
@@ -173,7 +174,7 @@ def _already_done(run: Run, source: Path, context: Context, known: KnownRuns) ->
     if context.results:
         if manifest.pruned:
             raise ConfigError(f"the results of run {folder.run} were pruned; nothing was sent")
-        _copy_results(origin_of(folder, run_of(folder).manifest), folder, context.results)
+        copy_results(origin_of(folder, run_of(folder).manifest), folder, context.results)
     to_fix = manifest.totals.to_fix
     still_open = known.reworks.open_rows(folder.run).to_fix if to_fix else 0
     ended = datetime.fromisoformat(manifest.sessions[-1].ended or manifest.sessions[-1].begun)
@@ -192,30 +193,4 @@ def _already_done(run: Run, source: Path, context: Context, known: KnownRuns) ->
     delivery = context.delivery
     if manifest.pruned or (delivery and delivery.has(folder, manifest.input.name)):
         return summary
-    return _delivered(summary, manifest, context)
-
-
-def _delivered(summary: Summary, manifest: Manifest, context: Context) -> Summary:
-    """Deliver the files of a run, if the settings ask for it.
-
-    If that fails, the run itself is not affected, and running the same file again delivers them.
-    """
-    delivery = context.delivery
-    if delivery is None or summary.folder is None:
-        return summary
-    try:
-        place = delivery.deliver(RunFolder(summary.folder), manifest.input.name)
-    except OSError as error:
-        sentence = (
-            f"{summary.sentence} The results could not be delivered to {delivery.folder}"
-            f" ({error.strerror}). Run the same file again to deliver them."
-        )
-        return replace(summary, sentence=sentence, exit_code=ExitCode.STOPPED)
-    return replace(summary, delivered=place)
-
-
-def _copy_results(origin: Origin, folder: RunFolder, copy: Path | None) -> None:
-    """Write the extra copy of the results, if one was asked for."""
-    if copy is not None:
-        with JournalReader(folder.journal) as journal:
-            write_results(copy, journal, origin)
+    return delivered(summary, manifest, context)

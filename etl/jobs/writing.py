@@ -17,6 +17,7 @@ from etl.report.sheets import MOST_ROWS, RESULTS, Sheet, write_table
 from etl.report.summary import SummaryFacts
 from etl.report.tables import results_table, rework_table
 from etl.rows import NOT_UPDATED, TO_FIX, Status
+from etl.runs.reader import JournalReader
 from etl.stopping import is_disk_full
 from etl.text import counted, isolated
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from etl.manifest import Manifest
     from etl.rows import OpenRows, ReportRow, Totals
     from etl.runs.folder import RunFolder
-    from etl.runs.reader import JournalReader, Sending, Staged
+    from etl.runs.reader import Sending, Staged
 
 _LOOK_AT_WARNINGS = (
     f"Check the {ResultColumn.UPDATE_WARNING.header} column: it says where Fatora stored something"
@@ -121,6 +122,16 @@ def require_fitting(path: Path, rows: int) -> None:
 def _fits(rows: int) -> bool:
     """Whether a worksheet can hold so many rows."""
     return rows <= MOST_ROWS
+
+
+def copy_results(origin: Origin, folder: RunFolder, copy: Path) -> None:
+    """Write an extra copy of a run's results.
+
+    Raises:
+        ConfigError, InconsistentError: as `write_results`.
+    """
+    with JournalReader(folder.journal) as journal:
+        write_results(copy, journal, origin)
 
 
 def write_results(path: Path, journal: JournalReader, origin: Origin) -> None:
