@@ -349,6 +349,8 @@ def refused_update(runs: Path, source: Path, refusal: Refusal) -> int:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("credentials")
+# XlsxWriter does not close its temporary files if it cannot write the workbook.
+@pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("first", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("write", [write_csv, write_xlsx])
 def test_no_refusal_of_the_system_is_a_fault_of_the_program(

@@ -25,9 +25,9 @@ def unprivileged(folder: Path) -> Iterator[None]:
         return
     for path in (folder, *folder.rglob("*")):
         os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
-    passed = [(path, path.stat().st_mode) for path in folder.parents if not path.stat().st_mode & 1]
-    for path, mode in passed:
-        path.chmod(mode | 0o711)
+    for path in folder.parents:  # they stay open: other tests need them at the same time
+        if not path.stat().st_mode & 1:
+            path.chmod(path.stat().st_mode | 0o711)
     os.setegid(NOBODY)
     os.seteuid(NOBODY)
     try:
@@ -35,8 +35,6 @@ def unprivileged(folder: Path) -> Iterator[None]:
     finally:
         os.seteuid(0)
         os.setegid(0)
-        for path, mode in passed:
-            path.chmod(mode)
 
 
 def take_away(path: Path) -> None:

@@ -54,7 +54,7 @@ def command(age: timedelta, yes: bool, config: Path | None, runs_dir: Path | Non
     \b
     Exit codes:
       0  pruned, or nothing to prune
-      1  a run was not pruned: it was modified, renamed or copied, or cannot be read
+      1  a run was not pruned: it was modified, moved or copied, or is unreadable
       4  not confirmed
       75 another run is using the runs folder; run prune again
     """  # noqa: D301 - click keeps the lines behind this mark
