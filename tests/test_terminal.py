@@ -183,14 +183,14 @@ def test_a_run_that_is_finished(tmp_path: Path, terminal: Terminal) -> None:
 
 def test_a_check(tmp_path: Path, terminal: Terminal) -> None:
     """The bar of a check is removed before the first line is printed."""
-    rows = [(str(row), f"c{row}@example.com", "سارة", "x") for row in range(1, 6_001)]
+    rows = [(str(row), f"c{row}@example.com", "سارة", "x") for row in range(1, 30_001)]
     write_csv(tmp_path / "clients.csv", [HEADER, *rows, ("x", "sara@", "سارة", "x")])
     terminal.run("check clients.csv")
     lines = terminal.wait_for("EMAIL_INVALID")
     assert terminal.has_shown(r"Reading [━╸╺]+ \d+,000 rows")
     assert lines[:2] == [
         "$ fatora-clients check clients.csv",
-        "clients.csv: 6,001 rows; 1 to fix",
+        "clients.csv: 30,001 rows; 1 to fix",
     ]
     assert not any("━" in line for line in lines)
 
