@@ -94,9 +94,9 @@ class Pace:
     def throttle(self, sent: float, asked: float) -> float:
         """Slow down after a 429 to a request that was ``sent`` then, and ``asked`` to wait.
 
-        Returns the seconds for which nothing is sent; 0 if an earlier 429 to requests that were
-        under way at the same time has begun that pause. Without a wait that the API asks for,
-        pauses grow from one to the next.
+        Returns the seconds for which nothing is sent. That is 0 if the request was under way when
+        another one was answered 429, because the pause has started already. If the API does not say
+        how long to wait, each pause is longer than the last.
         """
         if not self._throttle.refuse(sent):
             self.hold(asked)
