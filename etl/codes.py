@@ -92,6 +92,17 @@ class Code(Enum):
         "Fatora answered about another client",
         "Do not run the file again until Fatora support has explained the answer.",
     )
+    API_CLEARED = (
+        "Fatora emptied a field that was not sent",
+        (
+            "The job stopped. Ask the engineer to set unsent = \"resend\", and to take the change back"
+            " with fatora-clients undo."
+        ),
+    )
+    CHANGED_MEANWHILE = (
+        "Somebody changed this client in Fatora after it was read",
+        "Look at the client in Fatora. To send your values all the same, run the same file again.",
+    )
     API_REDIRECT = (
         "Fatora redirected the request to another address, which the job does not follow",
         (

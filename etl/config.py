@@ -11,6 +11,7 @@ import codecs
 import difflib
 import grp
 import hashlib
+import re
 import ssl
 import tomllib
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
+    PlainValidator,
     PrivateAttr,
     SecretStr,
     Strict,
@@ -49,6 +51,8 @@ _LONGEST_WAIT = 86_400  # seconds; longer than a day is a mistake
 _SLOWEST = 0.001  # requests a second
 # Codecs that can decode bytes to lone surrogates, which no journal or results file can hold.
 _NO_ENCODINGS = frozenset({"utf-7", "unicode-escape", "raw-unicode-escape"})
+_ALL = 100  # percent
+_SHARE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?%")
 _LONGEST_CELL = 32_767  # characters, Excel's limit for a cell
 _API_KEY = "FATORA_API_KEY"
 # What pydantic finds wrong, in plain words.
@@ -106,12 +110,27 @@ def _checked_bundle(bundle: Path) -> Path:
     return bundle
 
 
+def _checked_file(path: Path) -> Path:
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    return path
+
+
 def _checked_group(name: str) -> str:
     try:
         grp.getgrnam(name)
     except KeyError:
         raise ValueError("is not a group of this machine") from None
     return name
+
+
+def _checked_limit(limit: object) -> int | str:
+    """Return a number of rows, or a share of them such as ``30%`` or ``0.5%``."""
+    if isinstance(limit, int) and not isinstance(limit, bool) and limit >= 0:
+        return limit
+    if isinstance(limit, str) and (share := _SHARE.fullmatch(limit)) and float(share[1]) <= _ALL:
+        return limit
+    raise ValueError(f"{quote(str(limit))} is neither a number of rows nor a share such as 30%")
 
 
 Seconds = Annotated[float, Setting(gt=0, le=_LONGEST_WAIT, allow_inf_nan=False)]
@@ -146,6 +165,28 @@ class LoadSettings(_Section):
     stop_after: int = Setting(default=10, ge=1)
     give_up: int = Setting(default=5, ge=1)
     patience: float = Setting(default=900, ge=0, le=_LONGEST_WAIT, allow_inf_nan=False)
+    compare: bool = False
+    fresh: float = Setting(default=600, ge=0, le=_LONGEST_WAIT, allow_inf_nan=False)
+    unsent: Literal["omit", "resend"] = "omit"
+
+
+Limit = Annotated[int | str, PlainValidator(_checked_limit)]
+
+
+class GuardSettings(_Section):
+    """``[guard]``: how much a file may change before somebody must approve it."""
+
+    changed: Limit | None = None
+    cleared: Limit | None = None
+    approval: Literal["never", "tripped", "always"] | None = None
+    two_persons: bool = False
+    signers: Annotated[Path, Strict(strict=False), AfterValidator(_checked_file)] | None = None
+
+    @property
+    def is_set(self) -> bool:
+        """Whether a plan may have to be approved, or stopped."""
+        limited = self.changed is not None or self.cleared is not None
+        return limited or self.approval in {"tripped", "always"}
 
 
 class InputSettings(_Section):
@@ -214,11 +255,25 @@ class Settings(_Section):
 
     api: ApiSettings = ApiSettings()
     load: LoadSettings = LoadSettings()
+    guard: GuardSettings = GuardSettings()
     input: InputSettings = InputSettings()
     columns: ColumnsSettings = ColumnsSettings()
     runs: RunsSettings = RunsSettings()
     deliver: DeliverSettings = DeliverSettings()
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check_comparing(self) -> Self:
+        needed_by = {
+            "guard.changed": self.guard.changed is not None,
+            "guard.cleared": self.guard.cleared is not None,
+            "guard.approval": self.guard.approval in {"tripped", "always"},
+            "load.unsent": self.load.unsent == "resend",
+        }
+        for key, is_set in needed_by.items():
+            if is_set and not self.load.compare:
+                raise ValueError(f"{key} needs load.compare = true")
+        return self
 
     def with_sources(self) -> dict[str, dict[str, Any]]:
         """Return each setting by its key: its value as JSON without secrets, and its source."""
@@ -361,6 +416,8 @@ def _read_toml(file: Path) -> dict[str, Any]:
 def _problem(error: ErrorDetails, places: Mapping[str, str], file: Path | None) -> str:
     """Return what is wrong with a setting, after the place where a person can change it."""
     key = ".".join(map(str, error["loc"]))
+    if not key:  # of several settings together, which the complaint names
+        return _complaint(key, error)
     place = places.get(key, f"{key} in {file}" if file else key)
     return f"{place}: {_complaint(key, error)}"
 

@@ -80,6 +80,14 @@ ExitStatus: TypeAlias = Annotated[
 ]
 
 
+def _is_empty(entry: object) -> bool:
+    return not entry
+
+
+# An entry that is left out if it is empty: the hash of each earlier manifest is of one without it.
+_OPTIONAL = FieldInfo(exclude_if=_is_empty)
+
+
 @dataclass(frozen=True, slots=True, config=_FORM)
 class InputFacts:
     """The file that operations sent, and the settings with which it was read."""
@@ -138,6 +146,61 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True, config=_FORM)
+class Plan:
+    """What a run that compares would change, and the digest by which it is approved."""
+
+    digest: Hash
+    """SHA-256 over the rows, the values to send and what the API held."""
+    rows: Count
+    """Rows that change their client."""
+    fields: Mapping[Field, Count]
+    """The number of rows that change each field."""
+    emptying: Count
+    """Rows in which a filled field becomes blank."""
+    emptied: Mapping[Field, Count]
+    """The number of rows in which each field becomes blank."""
+
+
+@dataclass(frozen=True, slots=True, config=_FORM)
+class Approval:
+    """Who allowed a plan to be sent."""
+
+    time: Time
+    """UTC."""
+    user: Text
+    host: Text
+    digest: Hash
+    """That of the plan."""
+    note: Text = ""
+    signer: Text = ""
+    """Who signed the digest, by the file of allowed signers; empty without a signature."""
+    key: Text = ""
+    """The line of that file, as it was when the plan was approved."""
+    signature: Text = ""
+    """An SSH signature of the digest, armored."""
+
+
+@dataclass(frozen=True, slots=True, config=_FORM)
+class Confirmation:
+    """What the API held when it was asked again about the clients of a run."""
+
+    time: Time
+    """UTC: when it ended."""
+    user: Text
+    host: Text
+    clients: Count
+    """How many clients were read."""
+    unchanged: Count
+    """Those that are as the run left them."""
+    changed: Count
+    """Those that somebody changed since."""
+    not_as_sent: Count
+    """Those that never took the values although the API confirmed them."""
+    settled: Count
+    """UNKNOWN rows that are now SUCCESS or FAILED."""
+
+
+@dataclass(frozen=True, slots=True, config=_FORM)
 class Seal:
     """What identifies a sealed manifest."""
 
@@ -187,6 +250,16 @@ class Manifest:
     columns: Columns = field(default_factory=Columns)
     reworks: tuple[Text, ...] = ()
     """The runs whose rows this run corrects."""
+    undoes: Annotated[Text, _OPTIONAL] = ""
+    """The run whose changes this run takes back; missing for all others."""
+    compares: Annotated[bool, _OPTIONAL] = False
+    """Whether each client is read before it is updated; missing if not."""
+    plan: Annotated[Plan | None, _OPTIONAL] = None
+    """What the run changes; missing if it does not compare."""
+    approvals: Annotated[tuple[Approval, ...], _OPTIONAL] = ()
+    """Who approved which plan of this run; missing if nobody did."""
+    confirmations: Annotated[tuple[Confirmation, ...], _OPTIONAL] = ()
+    """How often the API was asked again, and what it said; missing if it was not."""
     settings: Mapping[str, Annotated[Any, _SETTING]] = field(default_factory=dict)
     """Each setting of the latest session by its key: its value, never a secret, and its source."""
     counts: Mapping[Status, Count] = field(default_factory=dict)
@@ -326,6 +399,21 @@ class Manifest:
             stored_differently=0,
             exit_code=None,
         )
+
+    def planned(self, plan: Plan) -> Self:
+        """Return the manifest of a run whose rows were compared."""
+        self._require_open()
+        return replace(self, plan=plan)
+
+    def approve(self, approval: Approval) -> Self:
+        """Return the manifest of a run whose plan somebody approved."""
+        self._require_open()
+        return replace(self, approvals=(*self.approvals, approval))
+
+    def confirm(self, confirmation: Confirmation) -> Self:
+        """Return the manifest of a run about whose clients the API was asked again."""
+        self._require_open()
+        return replace(self, confirmations=(*self.confirmations, confirmation))
 
     def end_session(
         self, stopped: str | None, totals: Totals, exit_code: ExitCode, seconds: float

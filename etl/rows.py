@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from etl.fields import Field
+    from etl.images import FieldChange, Image
 
 SEPARATOR = "; "
 
@@ -33,11 +34,13 @@ class Status(StrEnum):
     FAILED = "FAILED"
     UNKNOWN = "UNKNOWN"
     NOT_SENT = "NOT_SENT"
+    UNCHANGED = "UNCHANGED"
+    CONFLICT = "CONFLICT"
 
     @property
     def final(self) -> bool:
         """Whether running the same file again does not send the row."""
-        return self in {Status.SUCCESS, Status.INVALID, Status.REJECTED}
+        return self in _FINAL
 
     @property
     def meaning(self) -> str:
@@ -45,7 +48,9 @@ class Status(StrEnum):
         return _MEANINGS[self]
 
 
-NOT_UPDATED = tuple(status for status in Status if status is not Status.SUCCESS)
+DONE = (Status.SUCCESS, Status.UNCHANGED)  # the API holds what the row says
+NOT_UPDATED = tuple(status for status in Status if status not in DONE)
+_FINAL = frozenset({*DONE, Status.INVALID, Status.REJECTED})
 NOT_FINAL = tuple(status for status in Status if not status.final)
 TO_FIX = (Status.INVALID, Status.REJECTED)  # final: running the same file again does not help
 
@@ -56,12 +61,21 @@ _MEANINGS = {
     Status.FAILED: "Not updated: Fatora was unavailable",
     Status.UNKNOWN: "Sent, but no confirmation received",
     Status.NOT_SENT: "Not sent yet",
+    Status.UNCHANGED: "Not sent: Fatora already has these values",
+    Status.CONFLICT: "Not sent: the client was changed in Fatora meanwhile",
 }
 
 
 def rows_left(counts: Mapping[Status, int]) -> int:
     """Return how many rows are not final, so that running the same file again sends them."""
     return sum(count for status, count in counts.items() if not status.final)
+
+
+class Method(StrEnum):
+    """What a request asks of the API: to read a client, or to update it (RFC 9110, 9.3)."""
+
+    GET = "GET"
+    PUT = "PUT"
 
 
 class Origin(NamedTuple):
@@ -129,7 +143,11 @@ class CheckedRow:
 class PendingRow:
     """A staged row to send; ``status`` and ``attempts`` are those of earlier sessions.
 
-    ``sessions`` is the number of earlier sessions in which it was tried without success.
+    ``sessions`` is the number of earlier sessions in which it was tried without success. ``method``
+    is the next request for it. ``expected`` is what the API must hold of the client before it may
+    be updated (a precondition, RFC 9110, 13), None if that does not matter; it need not have all
+    fields. ``read_at`` is when that was last found to be so, in seconds since 1970. ``resent`` are
+    stored values that are sent along with ``body``.
     """
 
     row: int
@@ -138,6 +156,15 @@ class PendingRow:
     status: Status = Status.NOT_SENT
     attempts: int = 0
     sessions: int = 0
+    method: Method = Method.PUT
+    expected: Image | None = None
+    read_at: float = 0
+    resent: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """The values to send, with the API's keys."""
+        return {**self.resent, **self.body} if self.resent else self.body
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +173,8 @@ class RowResult:
 
     ``time`` is when the answer came, UTC in ISO 8601; ``ms`` is how long the attempt took.
     ``stored_differently`` means that the API confirmed the update, but with other values.
-    ``excerpt`` is how the answer begins if it could not be understood.
+    ``excerpt`` is how the answer begins if it could not be understood. ``client`` is what the API
+    holds of the client after a request that ``method`` names, if that is known and matters.
     """
 
     row: int
@@ -160,11 +188,17 @@ class RowResult:
     http_status: int | None = None
     stored_differently: bool = False
     excerpt: str = ""
+    method: Method = Method.PUT
+    client: Image | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReportRow:
-    """A row as the report and the results show it; ``client_id`` is None if it is not usable."""
+    """A row as the report and the results show it.
+
+    ``client_id`` is None if it is not usable. ``changes`` is how the row changes its client, as far
+    as that is known.
+    """
 
     row: int
     cells: Sequence[str]
@@ -176,6 +210,7 @@ class ReportRow:
     attempts: int
     time: str
     ms: int | None
+    changes: Sequence[FieldChange] = ()
 
     @property
     def error(self) -> str:

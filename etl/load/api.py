@@ -1,6 +1,6 @@
-"""The Update Client call, and signing in before the first.
+"""The calls that read and update a client, and signing in before the first.
 
-Source: fatora.io/api/updateClient.php.
+Sources: fatora.io/api/updateClient.php and getClient.php.
 """
 
 from __future__ import annotations
@@ -56,6 +56,16 @@ class Api:
         )
         return self._answered(answer, token)
 
+    def read(self, client_id: int) -> Answer:
+        """Ask what the API holds of a client, and return the answer.
+
+        Raises:
+            TokenRefusedError, TokenUnavailableError: there is no token; nothing was sent.
+            Exception: what `Attempt.send` raises.
+        """
+        attempt = self._transport.attempt()
+        return self._read(f"clients/{client_id:d}", self._tokens.current(attempt), attempt)
+
     def probe(self) -> Answer:
         """Ask for any one client, to find out whether credentials and service are fine.
 
@@ -102,7 +112,10 @@ class Api:
 
         Source of the request: fatora.io/api/getAllClients.php.
         """
-        url = f"{self._url}/clients?page=1&page_size=1"
+        return self._read("clients?page=1&page_size=1", token, attempt)
+
+    def _read(self, path: str, token: Token, attempt: Attempt) -> Answer:
+        url = f"{self._url}/{path}"
         answer = attempt.send("GET", url, {"Authorization": f"Bearer {token.value}"})
         return self._answered(answer, token)
 

@@ -33,13 +33,13 @@ anything else                                   UNKNOWN   NETWORK_INTERRUPTED   
 from __future__ import annotations
 
 import json
-import unicodedata
 from codecs import BOM_UTF8
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from etl.codes import Code
+from etl.images import KEYS, answered, are_equal
 from etl.load.tokens import TokenRefusedError, TokenUnavailableError
 from etl.load.transport import Answer
 from etl.load.wire import NotConnectedError, ProxyRefusedError
@@ -48,8 +48,9 @@ from etl.rows import SEPARATOR, Status
 from etl.text import quote, quoted_together
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
+    from etl.images import Image
     from etl.rows import PendingRow
 
 Reply: TypeAlias = Answer | Exception
@@ -76,7 +77,6 @@ _PROXY_REFUSED = (
     "The proxy did not accept the job's user name and password (HTTP 407)."
     " Check the proxy's address ([api] proxy)."
 )
-_NAMES = {"notes": ["notes", "note"]}  # keys in an answer that differ from the key in the request
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +90,8 @@ class Verdict:
     hold personal data. ``again`` is whether another attempt may help, ``retry_after`` how many
     seconds the API asks to wait, and ``renew`` whether a new token may help; ``expired`` means that
     the API has accepted the refused token before. ``halt`` says in full sentences why the run must
-    stop at once, if it must.
+    stop at once, if it must. ``client`` is what the API holds of the client, if that is known and
+    matters.
     """
 
     status: Status
@@ -107,28 +108,35 @@ class Verdict:
     renew: bool = False
     expired: bool = False
     halt: str | None = None
+    client: Image | None = None
+
+    @property
+    def is_served(self) -> bool:
+        """Whether the API did its part: it updated, refused or showed the client."""
+        return self.status.final or self.client is not None
 
 
 def judge(reply: Reply, sent: PendingRow, host: str) -> Verdict:
     """Return what a host's reply means for the row that was sent; never raises."""
     if isinstance(reply, Answer):
         return _judge_answer(reply, sent, host)
-    return _judge_failure(reply, host)
+    return judge_failure(reply, host)
 
 
 def judge_probe(reply: Reply, host: str) -> Verdict:
     """Return what a host's reply to a probe means: SUCCESS if credentials and service are fine."""
     if not isinstance(reply, Answer):
-        return _judge_failure(reply, host)
+        return judge_failure(reply, host)
     if reply.http_status != HTTPStatus.OK:
-        return _not_updated(reply, host, *_meaning_of_status(reply.http_status))
-    facts = _documented(reply)
+        return not_updated(reply, host)
+    facts = documented(reply)
     if facts is None or facts.get("status") != "SUCCESS":
-        return _not_updated(reply, host, Status.UNKNOWN, Code.API_UNREADABLE)
+        return not_updated(reply, host)
     return Verdict(Status.SUCCESS, http_status=reply.http_status)
 
 
-def _judge_failure(error: Exception, host: str) -> Verdict:
+def judge_failure(error: Exception, host: str) -> Verdict:
+    """Return what it means that there is no answer."""
     status, code, cause = _meaning_of_failure(error, host)
     reason = f" ({error})" if isinstance(error, _QUOTABLE) else ""
     halt = _halt_of_failure(error, host)
@@ -173,12 +181,13 @@ def _halt_of_failure(error: Exception, host: str) -> str | None:
 def _judge_answer(answer: Answer, sent: PendingRow, host: str) -> Verdict:
     if answer.http_status == HTTPStatus.OK:
         return _judge_ok(answer, sent, host)
-    status, code = _meaning_of_status(answer.http_status)
-    return _not_updated(answer, host, status, code)
+    return not_updated(answer, host)
 
 
-def _not_updated(answer: Answer, host: str, status: Status, code: Code) -> Verdict:
+def not_updated(answer: Answer, host: str) -> Verdict:
+    """Return what an answer means that neither confirms nor contradicts anything about a client."""
     number = answer.http_status
+    status, code = _meaning_of_status(number)
     cause = f"HTTP {number} from {host}"
     if code is Code.API_UNREADABLE:
         cause = f"an answer from {host} that could not be understood (HTTP {number})"
@@ -188,7 +197,7 @@ def _not_updated(answer: Answer, host: str, status: Status, code: Code) -> Verdi
         f"{code.meaning} ({in_words(answer)}).",
         cause=cause,
         answer=in_words(answer, host),
-        excerpt=excerpt(answer) if _documented(answer) is None else "",
+        excerpt=excerpt(answer) if documented(answer) is None else "",
         http_status=number,
         again=number in _PASSING,
         retry_after=answer.retry_after,
@@ -222,22 +231,13 @@ def _halt_of_answer(answer: Answer, host: str) -> str | None:
 
 
 def _judge_ok(answer: Answer, sent: PendingRow, host: str) -> Verdict:
-    facts = _documented(answer)
+    facts = documented(answer)
     if facts is None:
-        return _not_updated(answer, host, Status.UNKNOWN, Code.API_UNREADABLE)
-    echoes = _echoes(facts.get("client"))
-    others = [echo["id"] for echo in echoes if _is_another(echo.get("id"), sent.client_id)]
+        return not_updated(answer, host)
+    echoes = clients_in(facts.get("client"))
+    others = [echo["id"] for echo in echoes if is_another(echo.get("id"), sent.client_id)]
     if others:
-        other = quote(masked(str(others[0]), answer))
-        return Verdict(
-            Status.UNKNOWN,
-            Code.API_MISMATCH,
-            f"{Code.API_MISMATCH.meaning} (HTTP 200: client {other}).",
-            cause=f"an answer from {host} about another client (HTTP 200)",
-            excerpt=excerpt(answer),
-            http_status=answer.http_status,
-            halt=f"{Code.API_MISMATCH.meaning} (HTTP 200 from {host}). {Code.API_MISMATCH.fix}",
-        )
+        return about_another(masked(str(others[0]), answer), answer, host)
     if facts["status"] != "SUCCESS":
         status = quote(masked(facts["status"], answer))
         return Verdict(
@@ -246,46 +246,86 @@ def _judge_ok(answer: Answer, sent: PendingRow, host: str) -> Verdict:
             f"{Code.API_REJECTED.meaning}, with the status {status} ({in_words(answer)}).",
             http_status=answer.http_status,
         )
-    differences = list(_differences(sent.body, echoes[0], answer)) if echoes else []
+    echo = echoes[0] if echoes else {}
+    differences = list(_differences(sent.body, echo, answer))
+    cleared = _cleared(sent, echo)
     return Verdict(
         Status.SUCCESS,
-        warning=SEPARATOR.join(differences),
+        Code.API_CLEARED if cleared else None,
+        warning=SEPARATOR.join([*differences, *map(_cleared_in_words, cleared)]),
         stored_differently=bool(differences),
         http_status=answer.http_status,
+        halt=_halt_of_cleared(sent, cleared) if cleared else None,
+        client=None if sent.expected is None and not differences else _stored(sent, echo, answer),
     )
 
 
-def _echoes(client: object) -> list[dict[str, Any]]:
+def _cleared(sent: PendingRow, echo: Mapping[str, Any]) -> list[str]:
+    """Return the fields that were filled, were not sent, and are blank now.
+
+    Whether an update empties what it leaves out is not published.
+    """
+    filled = [key for key, value in (sent.expected or {}).items() if value]
+    return [key for key in filled if key not in sent.values and answered(echo, key) == ""]
+
+
+def _cleared_in_words(key: str) -> str:
+    return f"{key}: Fatora emptied it although it was not sent"
+
+
+def _halt_of_cleared(sent: PendingRow, cleared: Sequence[str]) -> str:
+    fields = " and ".join(cleared)
+    return (
+        f"{Code.API_CLEARED.meaning}: {fields} of client {sent.client_id}. Set unsent = \"resend\""
+        " in the section [load], so that the stored values travel along. To restore what was"
+        " emptied, undo the run."
+    )
+
+
+def _stored(sent: PendingRow, echo: Mapping[str, Any], answer: Answer) -> Image:
+    """Return what the API holds now: what its answer shows, else what was sent or was there."""
+    known = {**dict.fromkeys(KEYS, ""), **(sent.expected or {}), **sent.values}
+    shown = {key: answered(echo, key) for key in KEYS}
+    return {key: known[key] if value is None else masked(value, answer) for key, value in shown.items()}
+
+
+def about_another(other: str, answer: Answer, host: str) -> Verdict:
+    """Return what an answer about another client means."""
+    meaning, number = Code.API_MISMATCH.meaning, answer.http_status
+    return Verdict(
+        Status.UNKNOWN,
+        Code.API_MISMATCH,
+        f"{meaning} (HTTP {number}: client {quote(other)}).",
+        cause=f"an answer from {host} about another client (HTTP {number})",
+        excerpt=excerpt(answer),
+        http_status=number,
+        halt=f"{meaning} (HTTP {number} from {host}). {Code.API_MISMATCH.fix}",
+    )
+
+
+def clients_in(client: object) -> list[dict[str, Any]]:
     """Return the clients that an answer is about: one, as documented, or several."""
     clients = client if isinstance(client, list) else [client]
     return [each for each in clients if isinstance(each, dict)]
 
 
-def _is_another(answered_id: object, client_id: int) -> bool:
+def is_another(answered_id: object, client_id: int) -> bool:
+    """Whether the id in an answer is that of another client."""
     if isinstance(answered_id, bool):  # True equals 1
         return True
     return answered_id not in (None, client_id, str(client_id))
 
 
 def _differences(body: Mapping[str, str], echo: Mapping[str, Any], answer: Answer) -> Iterator[str]:
-    """Yield which values the API stored differently from what was sent.
-
-    The request's ``notes`` comes back as ``note`` or, by another page of the vendor, as ``notes``.
-    """
+    """Yield which values the API stored differently from what was sent."""
     for key, value in body.items():
-        echoed = [echo[name] for name in _NAMES.get(key, [key]) if name in echo]
-        known = [str(each) for each in echoed if each is not None]
-        stored = known[0] if known else ""  # JSON may have null for an empty value
-        if echoed and stored != value and _nfc(stored) != _nfc(value):
+        stored = answered(echo, key)
+        if stored is not None and not are_equal(stored, value):
             shown, sent = quoted_together(masked(stored, answer), value)
             yield f"{key}: Fatora stored {shown} where {sent} was sent"
 
 
-def _nfc(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
-
-
-def _documented(answer: Answer) -> dict[str, Any] | None:
+def documented(answer: Answer) -> dict[str, Any] | None:
     """Return the JSON object of an answer if it has a status in words, as Fatora documents it."""
     if answer.too_long:
         return None

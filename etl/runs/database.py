@@ -28,15 +28,53 @@ if TYPE_CHECKING:
 
     from etl.rows import Fault
 
-# A table of its own, since journals of 0.1.0 lack it and get it when their runs are resumed.
-ANSWERS = """
-CREATE TABLE IF NOT EXISTS answers ( -- how answers begin that could not be understood
+# Tables of their own, since journals of 0.1.0 lack them and get them when their runs are resumed.
+# ``{}`` is TEMP for a reader, which may not change the file and finds them empty.
+LATER_TABLES = {
+    "answers": """
+CREATE {} TABLE answers (            -- how answers begin that could not be understood
     row INTEGER NOT NULL,
     attempt INTEGER NOT NULL,
     excerpt TEXT NOT NULL,
     PRIMARY KEY (row, attempt)
-) WITHOUT ROWID;
-"""
+) WITHOUT ROWID
+""",
+    "stored": """
+CREATE {} TABLE stored (             -- what the API holds after an update, as its answer shows
+    row INTEGER PRIMARY KEY,
+    client TEXT NOT NULL             -- JSON object of all fields
+)
+""",
+    "readings": """
+CREATE {} TABLE readings (           -- requests that read a client before or after it is updated
+    id INTEGER PRIMARY KEY,
+    row INTEGER NOT NULL,
+    session INTEGER NOT NULL,
+    time TEXT NOT NULL,              -- UTC: when the answer came
+    status TEXT NOT NULL,
+    code TEXT,
+    http_status INTEGER,
+    ms INTEGER NOT NULL,
+    client TEXT                      -- JSON object of all fields, NULL if it could not be read
+)
+""",
+    "plans": """
+CREATE {} TABLE plans (              -- how a row changes its client
+    row INTEGER PRIMARY KEY,
+    before INTEGER NOT NULL,         -- the reading that undo restores
+    expected INTEGER NOT NULL,       -- the reading that must still hold when the row is sent
+    changes TEXT NOT NULL            -- JSON array of [field, old value, new value]
+)
+""",
+    "preconditions": """
+CREATE {} TABLE preconditions (      -- what must hold for a row to be sent, whatever was read
+    row INTEGER PRIMARY KEY,
+    client TEXT NOT NULL             -- JSON object of some fields
+)
+""",
+}
+LATER_INDEX = "CREATE INDEX IF NOT EXISTS readings_of_row ON readings (row)"
+_LATER = ";\n".join([*(table.format("").strip() for table in LATER_TABLES.values()), LATER_INDEX, ""])
 SCHEMA = f"""
 CREATE TABLE staged (facts TEXT NOT NULL);
 CREATE TABLE rows (
@@ -68,7 +106,7 @@ CREATE TABLE attempts (
     ms INTEGER,
     PRIMARY KEY (row, attempt)
 ) WITHOUT ROWID;
-{ANSWERS}
+{_LATER}
 CREATE VIEW rows_now AS              -- where an attempt has no end, it may have been carried out
 SELECT rows.row, cells, client_id, iif(open.row IS NULL, rows.status, '{Status.UNKNOWN}') AS status,
     faults, warning, rows.http_status, ifnull(open.attempt, attempts) AS attempts, time, rows.ms,
@@ -186,6 +224,20 @@ def _sort_in(folder: Path, db: sqlite3.Connection) -> None:
             current = ""
     if not current or not os.access(current, os.W_OK | os.X_OK, effective_ids=True):
         db.execute("PRAGMA temp_store = MEMORY")
+
+
+def missing_tables(db: sqlite3.Connection) -> list[str]:
+    """Return the names of the tables that a journal of an earlier version lacks."""
+    known = {name for (name,) in db.execute("SELECT name FROM sqlite_master")}
+    return [name for name in LATER_TABLES if name not in known]
+
+
+def add_missing_tables(db: sqlite3.Connection, kind: str = "") -> None:
+    """Add the tables that a journal of an earlier version lacks; ``kind`` may be TEMP."""
+    for name in missing_tables(db):
+        db.execute(LATER_TABLES[name].format(kind))
+    if not kind:
+        db.execute(LATER_INDEX)
 
 
 @contextmanager

@@ -6,22 +6,25 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from etl.files import create, flush
-from etl.runs.database import ANSWERS, connect
+from etl.runs.database import connect, missing_tables
 from etl.runs.reader import JournalReader
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _FASTEST = ("PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF")
-_FORGET = (
-    """
-    UPDATE rows SET cells = '[]', body = '{}', warning = '', faults =
-        (SELECT json_group_array(json_array(json_extract(fault.value, '$[0]'), ''))
-         FROM json_each(rows.faults) AS fault)
-    """,
-    ANSWERS,  # journals of version 0.1 have no such table
-    "DELETE FROM answers",
-)
+_FORGET = """
+UPDATE rows SET cells = '[]', body = '{}', warning = '', faults =
+    (SELECT json_group_array(json_array(json_extract(fault.value, '$[0]'), ''))
+     FROM json_each(rows.faults) AS fault)
+"""
+_FORGET_IN = {
+    "answers": "DELETE FROM answers",
+    "stored": "DELETE FROM stored",
+    "readings": "UPDATE readings SET client = NULL",
+    "plans": "UPDATE plans SET changes = '[]'",
+    "preconditions": "DELETE FROM preconditions",
+}
 
 
 def write_without_persons(journal: Path, copy: Path) -> None:
@@ -43,8 +46,9 @@ def write_without_persons(journal: Path, copy: Path) -> None:
             closing(connect(scratch, "rw", *_FASTEST)) as copied,
         ):
             full.back_up(copied)
-            for statement in _FORGET:
-                copied.execute(statement)
+            copied.execute(_FORGET)
+            for name in _FORGET_IN.keys() - missing_tables(copied):
+                copied.execute(_FORGET_IN[name])
             # Unlike the scratch file, this has no byte of what was deleted.
             create(copy)
             copied.execute("VACUUM INTO ?", (str(copy),))

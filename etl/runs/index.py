@@ -79,7 +79,7 @@ class Index:
         """
         known = self._runs.get(folder.run)
         if known and "counts" in known:
-            return {status: known["counts"][status] for status in Status}
+            return {status: known["counts"].get(status, 0) for status in Status}
         counts = counts_of(folder)
         if known:
             self._remember(self._runs, folder.run, {**known, "counts": counts})

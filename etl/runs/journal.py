@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from etl.codes import Code
-from etl.rows import SEPARATOR, Fault, PendingRow, Status
-from etl.runs.database import ANSWERS, NOT_FINAL, PAGE, as_json, faults_json, transaction
+from etl.rows import SEPARATOR, Fault, Method, PendingRow, Status
+from etl.runs.database import (
+    NOT_FINAL,
+    PAGE,
+    add_missing_tables,
+    as_json,
+    faults_json,
+    transaction,
+)
+from etl.runs.plan import Wanted, plan_rows, settle_unchanged
 from etl.runs.reader import JournalReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from etl.images import Image
     from etl.rows import RowResult
+    from etl.runs.folder import RunFolder
 
 # One statement for all rows of a record. sqlite3 releases the GIL at each step of a statement, and
 # the sending threads take it: one statement per row would wait for them once per row. Binding the
@@ -39,12 +50,29 @@ UPDATE rows SET status = new.status, faults = new.faults,
 FROM new WHERE rows.row = new.row
 """
 _BEGIN_ATTEMPTS = "INSERT INTO attempts (row, attempt, session, begun) VALUES {values}"
-# The number of sessions in which a row was tried. Most rows are new, and cost no query.
-_SESSIONS = (
-    "iif(rows.attempts = 0, 0,"
-    " (SELECT COUNT(DISTINCT session) FROM attempts WHERE attempts.row = rows.row))"
-)
+# The number of earlier sessions that tried a row in vain. Most rows are new, and cost no query.
+_SESSIONS = """
+iif(rows.attempts = 0 AND rows.status <> 'FAILED', 0, (SELECT COUNT(*) FROM
+    (SELECT session FROM attempts WHERE attempts.row = rows.row AND session < :session UNION
+     SELECT session FROM readings WHERE readings.row = rows.row AND session < :session
+         AND client IS NULL)))
+"""
+# When a row was last found to be as its plan expects.
+_READ_AT = """
+(SELECT (julianday(MAX(time)) - 2440587.5) * 86400 FROM readings
+ WHERE readings.row = rows.row AND client IS NOT NULL)
+"""
 _KEEP_ANSWERS = "INSERT INTO answers (row, attempt, excerpt) VALUES {values}"
+_KEEP_STORED = "INSERT OR REPLACE INTO stored (row, client) VALUES {values}"
+_KEEP_READINGS = """
+INSERT INTO readings (row, session, time, status, code, http_status, ms, client) VALUES {values}
+"""
+# What an earlier request failed at no longer matters once the client could be read.
+_READ = f"""
+UPDATE rows SET status = '{Status.NOT_SENT}', faults = '[]'
+WHERE status IN ('{Status.FAILED}', '{Status.CONFLICT}')
+    AND row IN (SELECT value FROM json_each(?))
+"""
 _WITHDRAW = """
 DELETE FROM attempts WHERE ended IS NULL AND row IN (SELECT value FROM json_each(?))
 """
@@ -65,7 +93,7 @@ class Journal(JournalReader):
         # FULL flushes at every commit, since WAL's NORMAL may lose the last ones in a power cut:
         # https://www.sqlite.org/pragma.html#pragma_synchronous
         modes = ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL")
-        super().__init__(path, "rw", *modes, ANSWERS)
+        super().__init__(path, "rw", *modes)
         try:
             self._session = self._next_session()
         except BaseException as error:
@@ -98,30 +126,71 @@ class Journal(JournalReader):
         Rows that were tried in earlier sessions come last, those that were tried most often at the
         end: if only these fail, all others have been sent.
         """
-        tried = f"SELECT DISTINCT {_SESSIONS} FROM rows WHERE status IN ({NOT_FINAL}) ORDER BY 1"
-        sessions = [number for (number,) in self._db.execute(tried).fetchall()]
-        rows = chain.from_iterable(map(self._pending_after, sessions))
-        return islice(rows, limit)
+        return islice(self._in_order("NULL, 0", "rows"), limit)
 
-    def _pending_after(self, sessions: int) -> Iterator[PendingRow]:
-        """Yield the rows that were tried in so many earlier sessions, but not yet in this one."""
-        last = 0
-        while True:
-            # Page by page, because an open cursor keeps SQLite from emptying the write-ahead log:
-            # https://www.sqlite.org/wal.html#avoiding_excessively_large_wal_files
-            page = self._db.execute(
-                "SELECT row, client_id, body, status, attempts FROM rows"
-                f" WHERE row > ? AND status IN ({NOT_FINAL}) AND {_SESSIONS} = ? AND NOT EXISTS"
-                " (SELECT 1 FROM attempts WHERE attempts.row = rows.row AND session = ?)"
-                f" ORDER BY row LIMIT {PAGE}",
-                (last, sessions, self._session),
-            ).fetchall()
-            for row, client_id, body, status, attempts in page:
-                last = row
-                pending = json.loads(body), Status(status), attempts
-                yield PendingRow(row, client_id, *pending, sessions)
-            if len(page) < PAGE:
-                return
+    def unread(self, limit: int | None = None) -> Iterator[PendingRow]:
+        """Yield the first ``limit`` of the rows to send, as far as their clients are to be read."""
+        for row in self.pending(limit):
+            if self._is_unread(row):
+                yield replace(row, method=Method.GET, expected=self._precondition(row.row))
+
+    def planned(self, limit: int | None = None) -> Iterator[PendingRow]:
+        """Yield the first ``limit`` of the rows to send, as far as their changes are planned."""
+        source = (
+            "rows LEFT JOIN plans ON plans.row = rows.row"
+            " LEFT JOIN readings ON readings.id = plans.expected"
+        )
+        rows = islice(self._in_order(f"readings.client, {_READ_AT}", source), limit)
+        return (row for row in rows if row.expected is not None and row.status != Status.CONFLICT)
+
+    def _in_order(self, of_plan: str, source: str) -> Iterator[PendingRow]:
+        """Yield all rows that are not final; ``of_plan`` is what they expect of their clients."""
+        tried = f"SELECT DISTINCT {_SESSIONS} FROM rows WHERE status IN ({NOT_FINAL}) ORDER BY 1"
+        of_session = {"session": self._session}
+        sessions = [number for (number,) in self._db.execute(tried, of_session).fetchall()]
+        statement = (
+            f"SELECT rows.row, client_id, body, rows.status, attempts, {of_plan} FROM {source}"
+            f" WHERE rows.row > :last AND rows.status IN ({NOT_FINAL}) AND {_SESSIONS} = :sessions"
+            " AND NOT EXISTS"
+            " (SELECT 1 FROM attempts WHERE attempts.row = rows.row AND session = :session)"
+            f" ORDER BY rows.row LIMIT {PAGE}"
+        )
+        for number in sessions:
+            yield from self._pages(statement, {**of_session, "sessions": number, "last": 0})
+
+    def _pages(self, statement: str, parameters: dict[str, int]) -> Iterator[PendingRow]:
+        """Yield rows page by page: an open cursor keeps the write-ahead log from being emptied.
+
+        Source: https://www.sqlite.org/wal.html#avoiding_excessively_large_wal_files
+        """
+        while page := self._db.execute(statement, parameters).fetchall():
+            for row, client_id, body, status, attempts, expected, read_at in page:
+                yield PendingRow(
+                    row,
+                    client_id,
+                    json.loads(body),
+                    Status(status),
+                    attempts,
+                    parameters["sessions"],
+                    expected=json.loads(expected) if expected else None,
+                    read_at=read_at or 0,
+                )
+            parameters["last"] = page[-1][0]
+
+    def _is_unread(self, row: PendingRow) -> bool:
+        """Whether the client of a row must be read before its changes can be planned."""
+        return (
+            row.status is Status.CONFLICT
+            or not self._db.execute(
+                "SELECT 1 FROM readings WHERE row = ? AND client IS NOT NULL LIMIT 1", (row.row,)
+            ).fetchone()
+        )
+
+    def _precondition(self, row: int) -> Image | None:
+        found = self._db.execute(
+            "SELECT client FROM preconditions WHERE row = ?", (row,)
+        ).fetchone()
+        return json.loads(found[0]) if found else None
 
     def record(
         self,
@@ -136,31 +205,68 @@ class Journal(JournalReader):
         shows that they may have been sent. ``withdrawn`` rows were not sent after all; their
         intents are deleted first.
         """
+        sent = [each for each in ended if each.method is Method.PUT]
         with transaction(self._db):
-            if ended:
-                self._execute(_END_ATTEMPTS, [_ended_attempt(each) for each in ended])
-                self._execute(_END_ROWS, [_row_so_far(each) for each in ended])
-            if unread := [each for each in ended if each.excerpt]:
+            if sent:
+                self._execute(_END_ATTEMPTS, [_ended_attempt(each) for each in sent])
+                self._execute(_END_ROWS, [_row_so_far(each) for each in sent])
+            if len(sent) < len(ended):
+                self._record_readings([each for each in ended if each.method is Method.GET])
+            if unread := [each for each in sent if each.excerpt]:
                 answers = [(each.row, each.attempts, each.excerpt) for each in unread]
                 self._execute(_KEEP_ANSWERS, answers)
+            if known := [each for each in sent if each.client]:
+                self._execute(_KEEP_STORED, [(each.row, as_json(each.client)) for each in known])
             if withdrawn:
                 self._db.execute(_WITHDRAW, (as_json([each.row for each in withdrawn]),))
-            if started:
-                intents = [(each.row, each.attempts + 1, self._session, now) for each in started]
+            if intents := [
+                (each.row, each.attempts + 1, self._session, now)
+                for each in started
+                if each.method is Method.PUT
+            ]:
                 self._execute(_BEGIN_ATTEMPTS, intents)
+
+    def _record_readings(self, ended: Sequence[RowResult]) -> None:
+        """Record requests that read clients. They are no attempts to update them."""
+        self._execute(_KEEP_READINGS, [_reading(each, self._session) for each in ended])
+        fine = [each.row for each in ended if each.status is Status.NOT_SENT]
+        self._db.execute(_READ, (as_json(fine),))
+        if failed := [each for each in ended if each.status is not Status.NOT_SENT]:
+            self._execute(_END_ROWS, [_row_so_far(each) for each in failed])
 
     def _execute(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
         """Execute a statement with ``{values}``, one tuple for each row."""
         values = ",".join([f"({','.join('?' * len(rows[0]))})"] * len(rows))
         self._db.execute(statement.format(values=values), [*chain.from_iterable(rows)])
 
+    def _add_missing_tables(self) -> None:
+        """Leave that to `_next_session`, which may change the file."""
+
     def _next_session(self) -> int:
-        """Return the number of this session; journals of version 0.1 have none yet."""
+        """Return the number of this session, after an upgrade of a journal of version 0.1."""
+        add_missing_tables(self._db)
         columns = {name for _, name, *_ in self._db.execute("PRAGMA table_info(attempts)")}
         if columns and "session" not in columns:
             self._db.execute("ALTER TABLE attempts ADD COLUMN session INTEGER NOT NULL DEFAULT 1")
-        latest = self._db.execute("SELECT ifnull(MAX(session), 0) FROM attempts").fetchone()
+        latest = self._db.execute(
+            "SELECT MAX(ifnull((SELECT MAX(session) FROM attempts), 0),"
+            " ifnull((SELECT MAX(session) FROM readings), 0))"
+        ).fetchone()
         return int(latest[0]) + 1
+
+    def plan_rows(self, earlier: Iterable[RunFolder]) -> None:
+        """Plan the rows whose clients were read; those that change nothing are UNCHANGED.
+
+        ``earlier`` are the runs that may know what the API makes of a value, the latest first.
+        """
+        plan_rows(self._db)
+        wanted = Wanted(self._db)
+        for folder in earlier:
+            if not (clients := wanted.client_ids()):
+                break
+            with JournalReader(folder.journal) as journal:
+                wanted.compare(journal.updates_of(clients))
+        settle_unchanged(self._db)
 
     def explain_unsent(self, why: str) -> None:
         """Record why the rows that are NOT_SENT were not sent, as a full sentence."""
@@ -198,6 +304,13 @@ def _ended_attempt(result: RowResult) -> tuple[object, ...]:
     code = result.faults[0].code.name if result.faults else None
     outcome = (result.time, result.status, code, result.http_status, result.ms)
     return (result.row, result.attempts, *outcome)
+
+
+def _reading(result: RowResult, session: int) -> tuple[object, ...]:
+    code = result.faults[0].code.name if result.faults else None
+    client = None if result.client is None else as_json(result.client)
+    outcome = (result.time, result.status, code, result.http_status, result.ms)
+    return (result.row, session, *outcome, client)
 
 
 def _row_so_far(result: RowResult) -> tuple[object, ...]:

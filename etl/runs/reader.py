@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, NamedTuple
 from etl.codes import Code
 from etl.errors import DamagedError, InconsistentError
 from etl.fields import Field
-from etl.rows import TO_FIX, Fault, Origin, ReportRow, Status, Totals
-from etl.runs.database import NOT_FINAL, Database, damaged
+from etl.rows import DONE, TO_FIX, Fault, Origin, ReportRow, Status, Totals
+from etl.runs.database import NOT_FINAL, Database, add_missing_tables, damaged, translating
 from etl.runs.listing import unreadable
+from etl.runs.plan import changes_of, plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from etl.images import Image
+    from etl.manifest import Plan
     from etl.runs.folder import RunFolder
 
 # Milliseconds between two times. A Julian day of this century is a float that is exact to 2^-31
@@ -106,6 +109,16 @@ class JournalReader(Database):
             if path.exists() and not path.is_file():  # SQLite would wait for the writer of a pipe
                 raise damaged(path)
             super().__init__(path, mode, *setup)
+            self._add_missing_tables()
+
+    def _add_missing_tables(self) -> None:
+        """Let a journal of an earlier version seem to have all tables; the file stays unchanged."""
+        try:
+            with translating(self._path):
+                add_missing_tables(self._db, "TEMP")
+        except BaseException:
+            self._db.close()
+            raise
 
     def __exit__(self, *error: object) -> None:
         with _naming_owner(self._path):  # SQLite may open the file only when it reads
@@ -160,6 +173,22 @@ class JournalReader(Database):
             sandbox=sandbox,
         )
 
+    def plan(self, run: str) -> Plan:
+        """Return the plan of the run with this id; it has no rows if nothing was compared."""
+        return plan_of(self._db, run)
+
+    def updates_of(self, clients: Sequence[int]) -> Iterator[tuple[int, Image, Image]]:
+        """Yield the updates of these clients of which the API said what it stored.
+
+        Each has the client's id, the values sent, and what the client held then.
+        """
+        for client_id, body, stored in self._db.execute(
+            "SELECT client_id, body, client FROM rows JOIN stored ON stored.row = rows.row"
+            " WHERE status = ? AND client_id IN (SELECT value FROM json_each(?)) ORDER BY rows.row",
+            (Status.SUCCESS, json.dumps(clients)),
+        ):
+            yield client_id, json.loads(body), json.loads(stored)
+
     def reworked_runs(self) -> list[str]:
         """Return the runs that the file names as the origin of its rows, in the file's order."""
         origins = self._db.execute(
@@ -177,8 +206,6 @@ class JournalReader(Database):
 
     def excerpt(self, row: int) -> str:
         """Return how the row's last answer that could not be understood began; empty if none."""
-        if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'answers'").fetchone():
-            return ""  # a journal of version 0.1.0
         found = self._db.execute(
             "SELECT excerpt FROM answers WHERE row = ? ORDER BY attempt DESC LIMIT 1", (row,)
         ).fetchone()
@@ -227,9 +254,8 @@ class JournalReader(Database):
         """Return how many rows were not updated for each reason, the most frequent first."""
         counts = self._db.execute(
             "SELECT json_extract(fault.value, '$[0]') AS code, COUNT(DISTINCT row) AS total"
-            " FROM rows, json_each(rows.faults) AS fault WHERE status <> ?"
-            " GROUP BY code ORDER BY total DESC, code",
-            (Status.SUCCESS,),
+            f" FROM rows, json_each(rows.faults) AS fault WHERE status NOT IN ({_in_sql(DONE)})"
+            " GROUP BY code ORDER BY total DESC, code"
         )
         return {Code[code]: total for code, total in counts}
 
@@ -304,11 +330,16 @@ class JournalReader(Database):
             condition += f" AND client_id = {client_id:d}"
         most = -1 if limit is None else limit  # SQLite takes -1 as no limit
         for number, cells, client, status, faults, *rest in self._db.execute(
-            "SELECT row, cells, client_id, status, faults, warning, http_status, attempts, time, ms"
+            "SELECT row, cells, client_id, status, faults, warning, http_status, attempts, time, ms,"
+            " (SELECT changes FROM plans WHERE plans.row = rows_now.row)"
             f" FROM rows_now WHERE {condition} ORDER BY row LIMIT {most:d}"
         ):
+            *outcome, changes = rest
             parsed = tuple(
                 Fault(Code[code], text, *map(Field, field))
                 for code, text, *field in json.loads(faults)
             )
-            yield ReportRow(number, json.loads(cells), client, Status(status), parsed, *rest)
+            changed = changes_of(changes) if changes else []
+            yield ReportRow(
+                number, json.loads(cells), client, Status(status), parsed, *outcome, changed
+            )
