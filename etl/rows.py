@@ -162,6 +162,11 @@ class PendingRow:
     resent: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def is_planned(self) -> bool:
+        """Whether its client was read, and is to be as it was when the row is sent."""
+        return self.read_at > 0
+
+    @property
     def values(self) -> Mapping[str, str]:
         """The values to send, with the API's keys."""
         return {**self.resent, **self.body} if self.resent else self.body

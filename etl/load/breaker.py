@@ -43,7 +43,7 @@ class Breaker:
 
     def watch(self, verdict: Verdict, row: PendingRow) -> str | None:
         """Count the verdict on a row; return why the run must stop, unless a probe clears it."""
-        if verdict.status in {Status.SUCCESS, Status.REJECTED}:
+        if verdict.is_served:
             self.close()
             return None
         if row.sessions >= self._give_up:

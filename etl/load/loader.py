@@ -12,14 +12,15 @@ are withdrawn, and they are first in the queue again.
 from __future__ import annotations
 
 import logging
+from math import inf
 from dataclasses import InitVar, dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 from etl.load.pacing import Clock
 from etl.load.results import log_attempt, result_of
-from etl.load.retries import Retries
+from etl.load.retries import Decision, Retries
 from etl.load.tasks import Tasks
-from etl.rows import Status
+from etl.rows import Method, Status
 from etl.text import utc_time
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class Policy:
     """How rows are sent; times in seconds.
 
     ``renewable`` is whether an expired token can be replaced. ``patience`` is how long the API may
-    answer 429 to everything. A row that was tried in ``give_up`` sessions needs a person.
+    answer 429 to everything. A row that was tried in ``give_up`` sessions needs a person. What the
+    API holds of a client is known for ``fresh``.
     """
 
     workers: int
@@ -52,6 +54,7 @@ class Policy:
     patience: float
     give_up: int
     renewable: bool
+    fresh: float = inf
 
 
 class Ledger(Protocol):
@@ -158,9 +161,15 @@ class Loader:
             task = self._next_task()
             if task is None:
                 break
+            task.row = self._as_due(task.row)
             tasks.append(task)
             task.sent = self.pace.take()
         return tasks
+
+    def _as_due(self, row: PendingRow) -> PendingRow:
+        """Return the row as it is due: its client is read again if that was too long ago."""
+        age = self.clock.now() - row.read_at
+        return replace(row, method=Method.GET) if row.is_planned and age > self.policy.fresh else row
 
     def _next_task(self) -> Task | None:
         if self._is_alone:
@@ -189,7 +198,7 @@ class Loader:
             ended.append(result)
             if self._is_finished(each.row, result, verdict):
                 done.append(result)
-            if verdict.status is not Status.SUCCESS:
+            if verdict.code is not None:
                 log_attempt(result, verdict)
         return ended, done
 
@@ -198,6 +207,10 @@ class Loader:
         task = self._tasks[row.row]
         task.row = replace(row, status=result.status, attempts=result.attempts)
         decision = self._retries.decide(task, verdict)
+        if row.method is Method.GET and row.is_planned and verdict.status is Status.NOT_SENT:
+            task.row = replace(task.row, method=Method.PUT, read_at=self.clock.now())
+            task.tries = 0
+            decision = Decision(retry_in=0)
         self._halt(decision.halt, verdict)
         if decision.doubt and not self.breaker.is_cleared_by(self.probe()):
             self._halt(decision.doubt, verdict)

@@ -18,12 +18,14 @@ from threading import Lock, Thread
 from typing import TYPE_CHECKING, Protocol, Self
 
 from etl.load.judge import judge
+from etl.load.reading import judge_reading
+from etl.rows import Method
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from etl.load.api import Api
-    from etl.load.judge import Reply, Verdict
+    from etl.load.judge import Verdict
     from etl.rows import PendingRow
 
 _LINGER = 0.01  # seconds for which an answer may wait for others to be collected with it
@@ -44,7 +46,8 @@ class Returned:
     @property
     def may_stop_run(self) -> bool:
         """Whether the answer is one after which the run may have to stop, or to wait."""
-        return self.verdict is not None and not self.verdict.status.final
+        verdict = self.verdict
+        return verdict is not None and (not verdict.is_served or verdict.halt is not None)
 
 
 class Sender(Protocol):
@@ -154,12 +157,8 @@ class Workers:
 
     def _send(self, api: Api, row: PendingRow) -> None:
         started = time.monotonic()
-        try:
-            reply: Reply = api.update(row.client_id, row.body)
-        except Exception as error:  # noqa: BLE001 - every error is judged
-            reply = error
-        seconds = time.monotonic() - started
-        returned = Returned(row, judge(reply, row, api.host), seconds, time.time())
+        verdict = _read(api, row) if row.method is Method.GET else _update(api, row)
+        returned = Returned(row, verdict, time.monotonic() - started, time.time())
         if not returned.may_stop_run:
             self._returned.put(returned)
             return
@@ -188,3 +187,17 @@ class Workers:
     def _give_back(self, rows: list[PendingRow]) -> None:
         for row in rows:
             self._returned.put(Returned(row))
+
+
+def _update(api: Api, row: PendingRow) -> Verdict:
+    try:
+        return judge(api.update(row.client_id, row.values), row, api.host)
+    except Exception as error:  # noqa: BLE001 - every error is judged
+        return judge(error, row, api.host)
+
+
+def _read(api: Api, row: PendingRow) -> Verdict:
+    try:
+        return judge_reading(api.read(row.client_id), row, api.host)
+    except Exception as error:  # noqa: BLE001 - every error is judged
+        return judge_reading(error, row, api.host)
