@@ -55,9 +55,11 @@ class Churn:
             value = getattr(_values_of_somebody_else(client_id, number), field)
             self._store.edit(client_id, **{field: value})
 
-    def _add(self, number: int, _spared: int | None) -> None:
+    def _add(self, number: int, spared: int | None) -> None:
         # An id is never given twice, even if its client was removed.
         self._last_id = max([self._last_id, *self._store.ids[-1:]]) + 1
+        if self._last_id == spared:
+            self._last_id += 1
         self._store.put(_values_of_somebody_else(self._last_id, number))
 
     def _remove(self, _number: int, spared: int | None) -> None:
