@@ -55,8 +55,8 @@ _PORT = 8042
     default=0,
     show_default=True,
     metavar="N",
-    help="With every N-th request about clients, somebody else changes, adds or removes another"
-    " client, usually one that was asked for before. 0 means never.",
+    help="Every N-th request about clients comes with a change by somebody else: another client,"
+    " usually one that was asked for before, is changed, added or removed. 0 means never.",
 )
 @click.option(
     "--replaces",
@@ -66,9 +66,9 @@ _PORT = 8042
 @click.option(
     "--normalises",
     is_flag=True,
-    help="Values are stored tidied up, and the answer to an update shows them so: a phone has only"
-    " + and digits (00974… becomes +974…), an e-mail address is in lower case, and texts have no"
-    " needless spaces.",
+    help="An update stores its values tidied up, and its answer shows them so: a phone has only +"
+    " and digits (00974… becomes +974…), an e-mail address is in lower case, and a name or an"
+    " address has no needless spaces.",
 )
 def command(
     port: int,
@@ -81,8 +81,7 @@ def command(
 ) -> None:
     """Run a sandbox of the API until Ctrl-C. Nothing sent to it leaves this machine.
 
-    It has the clients 1 to 999,999 and forgets all updates when it stops. It also answers what a
-    client holds and which clients there are. To get a specific HTTP
+    It has the clients 1 to 999,999 and forgets all updates when it stops. To get a specific HTTP
     status, put it in the e-mail address: a row with anything+409@example.com is answered with
     HTTP 409.
     """

@@ -15,9 +15,9 @@ _REMEMBERED = 1000
 
 
 class Churn:
-    """Changes one client with every so many requests about clients.
+    """Makes one change with every ``every``-th request about clients.
 
-    In turn a client is changed in one field, a new one is added, a client is changed, and one is
+    In turn, a client is changed in one field, a new one is added, a client is changed, and one is
     removed. It is never the client of the request itself. If possible it is one of the last
     thousand that were asked for: nobody would notice a change to another. The same requests in
     the same order meet the same changes, and another ``seed`` picks other clients and fields.

@@ -35,8 +35,8 @@ class Sandbox:
         clients: Further clients that exist, with these values.
         replaces: A PUT clears the fields that it leaves out, instead of keeping them.
         normalises: A PUT stores its values normalised, and answers with what it stored.
-        churn: With every so many requests about clients, somebody else changes, adds or removes
-            another one (``churn.Churn``); 0 means never.
+        churn: Every so many requests about clients, somebody else changes, adds or removes another
+            client (``churn.Churn``); 0 means never.
         seed: Which clients and fields the churn picks.
 
     Raises:
