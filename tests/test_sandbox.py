@@ -25,10 +25,12 @@ from hypothesis import strategies as st
 from etl.sandbox import API_KEY
 from etl.sandbox.app import ApiError, Behaviour, Throttle, failure_of
 from etl.sandbox.server import Sandbox
-from etl.sandbox.store import Store
+from etl.sandbox.store import Client, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from program import Program
 
 UNUSED_IDS = itertools.count(1024)
 
@@ -44,8 +46,10 @@ HESSA = {
 class Caller:
     """A program that talks to a sandbox over one connection, about its own client."""
 
-    def __init__(self, sandbox: Sandbox, session: requests.Session) -> None:
-        self.client_id = next(UNUSED_IDS)
+    def __init__(
+        self, sandbox: Sandbox, session: requests.Session, client_id: int | None = None
+    ) -> None:
+        self.client_id = client_id or next(UNUSED_IDS)
         self.sandbox = sandbox
         self.session = session
         self.session.headers["Authorization"] = f"Bearer {self.authorize().json()['bearer_token']}"
@@ -81,11 +85,11 @@ class Caller:
 
 
 @contextlib.contextmanager
-def calling(sandbox: Sandbox) -> Iterator[Caller]:
+def calling(sandbox: Sandbox, client_id: int | None = None) -> Iterator[Caller]:
     """Yield a caller of this sandbox that ignores the environment's proxies and credentials."""
     with requests.Session() as session:
         session.trust_env = False
-        yield Caller(sandbox, session)
+        yield Caller(sandbox, session, client_id)
 
 
 @contextlib.contextmanager
@@ -172,6 +176,99 @@ def test_an_update_ignores_keys_that_are_not_texts_of_a_client(caller: Caller) -
 def test_a_content_type_may_have_parameters(caller: Caller) -> None:
     """A content type may be in any case and have a charset (RFC 9110, 8.3.1)."""
     assert caller.put(HESSA, "Application/JSON; charset=utf-8").status_code == 200
+
+
+def test_an_update_can_replace_instead() -> None:
+    """A sandbox that replaces clears what an update leaves out, and the answer shows it."""
+    clients = [Client(7, **HESSA)]
+    with Sandbox(clients=clients, replaces=True) as sandbox, calling(sandbox, 7) as caller:
+        answer = caller.put({"email": "new@example.com", "phone": "+974"})
+        cleared = {"name": "", "address": "", "phone": "+974", "email": "new@example.com"}
+        assert answer.json()["client"] == {"id": 7, **cleared, "note": ""}
+        assert caller.get().json()["client"] == {"id": 7, **cleared, "notes": ""}
+
+
+def test_an_update_can_store_its_values_normalised() -> None:
+    """A sandbox that normalises answers with what it stored, and holds just that."""
+    clients = [Client(7, **HESSA)]
+    with Sandbox(clients=clients, normalises=True) as sandbox, calling(sandbox, 7) as caller:
+        sent = {**HESSA, "phone": "00974 3312-3456", "email": "HESSA@example.com"}
+        stored = caller.put(sent).json()["client"]
+        assert (stored["phone"], stored["email"]) == (HESSA["phone"], HESSA["email"])
+        assert caller.get().json()["client"] == {"id": 7, **HESSA}
+
+
+# Somebody else
+
+
+def test_clients_can_be_given_and_changed_by_somebody_else() -> None:
+    """Each request meets the clients as somebody else left them."""
+    clients = [Client(7, **HESSA), Client(9, email="nine@example.com")]
+    with Sandbox(clients=clients) as sandbox, calling(sandbox, 7) as caller:
+        assert caller.get().json()["client"] == {"id": 7, **HESSA}
+        sandbox.store.edit(7, phone="")
+        sandbox.store.put(Client(8, email="eight@example.com"))
+        assert caller.get().json()["client"] == {"id": 7, **HESSA, "phone": ""}
+        assert caller.listed_ids() == [7, 8, 9]
+        sandbox.store.remove(7)
+        assert (caller.get().status_code, caller.put(HESSA).status_code) == (404, 404)
+        assert caller.listed_ids() == [8, 9]
+
+
+def test_a_client_that_goes_during_its_update_is_404(caller: Caller) -> None:
+    """A client that is removed while the body is on its way is a 404 like any other."""
+
+    def body() -> Iterator[bytes]:
+        time.sleep(0.1)  # the sandbox finds the client, and waits for the body
+        caller.sandbox.store.remove(caller.client_id)
+        yield json.dumps(HESSA).encode()
+
+    url = f"{caller.sandbox.url}/clients/{caller.client_id}"
+    headers = {"Content-Type": "application/json"}
+    answer = caller.session.put(url, data=body(), headers=headers, timeout=5)
+    assert answer.status_code == 404
+    assert answer.json()["error"]["client_id"] == str(caller.client_id)
+
+
+def test_clients_come_go_and_change_with_churn() -> None:
+    """With every second request, refused ones too, another client than its own changes."""
+    ids = range(1, 11)
+    with Sandbox(ids, churn=2, seed=1) as sandbox, calling(sandbox, 1) as caller:
+        for client_id in [*ids, 99, 99]:
+            caller.get(client_id)
+        caller.find(page=0)
+        assert caller.put({"email": "x@y.z"}).status_code == 200
+        placeholders = Store(ids)
+        changed = [
+            each
+            for each in sandbox.store.ids
+            if each in ids and sandbox.store.get(each) != placeholders.get(each)
+        ]
+        assert 1 < len(changed) <= 5
+        assert sorted(set(sandbox.store.ids) - set(ids)) == [11, 12]
+        assert len(set(ids) - set(sandbox.store.ids)) == 1
+
+
+def test_the_command_passes_its_options_on(program: Program) -> None:
+    """The sandbox of the command line replaces, normalises and churns if it is asked to."""
+    options = ["--port", 0, "--churn", 1, "--replaces", "--normalises"]
+    with program.start("sandbox", *options) as process, requests.Session() as session:
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().partition("at ")[2].partition(". ")[0]
+            session.trust_env = False
+            key = {"api_key": API_KEY}
+            token = session.get(f"{url}/Authorization/Authorize", headers=key, timeout=5).json()
+            session.headers["Authorization"] = f"Bearer {token['bearer_token']}"
+            body = {"email": "A@b.example"}
+            client = session.put(f"{url}/clients/7", json=body, timeout=5).json()["client"]
+            session.get(f"{url}/clients/9", timeout=5)
+            added = session.get(f"{url}/clients/1000000", timeout=5)
+        finally:
+            process.terminate()
+    cleared = dict.fromkeys(("name", "phone", "address", "note"), "")
+    assert client == {"id": 7, "email": "a@b.example", **cleared}
+    assert added.status_code == 200
 
 
 # Refusals
@@ -477,6 +574,15 @@ def test_every_request_is_counted(caller: Caller) -> None:
     caller.get("unknown")
     caller.session.get(f"{caller.sandbox.url}/nowhere", timeout=5)
     assert caller.sandbox.requests_seen == before + 3
+
+
+def test_requests_are_counted_by_method() -> None:
+    """A test can tell that nothing was sent: reading and updating are counted apart."""
+    with Sandbox() as sandbox, calling(sandbox) as caller:
+        caller.get()
+        assert (sandbox.requests_of("GET"), sandbox.requests_of("PUT")) == (2, 0)
+        caller.put(HESSA)
+        assert (sandbox.requests_of("GET"), sandbox.requests_of("PUT")) == (2, 1)
 
 
 def test_many_callers_are_answered_at_once() -> None:

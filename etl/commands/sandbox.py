@@ -14,7 +14,9 @@ _PORT = 8042
 
 @click.command(
     name="sandbox",
-    epilog=options.examples("sandbox", "sandbox --latency 0.2 --fail-share 0.05"),
+    epilog=options.examples(
+        "sandbox", "sandbox --latency 0.2 --fail-share 0.05", "sandbox --churn 10 --normalises"
+    ),
 )
 @click.option(
     "--port",
@@ -47,7 +49,36 @@ _PORT = 8042
     metavar="N",
     help="Requests per second; more are answered with HTTP 429. 0 means no limit.",
 )
-def command(port: int, latency: float, fail_share: float, throttle: int) -> None:
+@click.option(
+    "--churn",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Every N-th request about clients comes with a change by somebody else: another client,"
+    " usually one that was asked for before, is changed, added or removed. 0 means never.",
+)
+@click.option(
+    "--replaces",
+    is_flag=True,
+    help="An update clears the fields that it leaves out. Without this, it keeps them.",
+)
+@click.option(
+    "--normalises",
+    is_flag=True,
+    help="An update stores its values tidied up, and its answer shows them so: a phone has only +"
+    " and digits (00974… becomes +974…), an e-mail address is in lower case, and a name or an"
+    " address has no needless spaces.",
+)
+def command(
+    port: int,
+    latency: float,
+    fail_share: float,
+    throttle: int,
+    churn: int,
+    replaces: bool,
+    normalises: bool,
+) -> None:
     """Run a sandbox of the API until Ctrl-C. Nothing sent to it leaves this machine.
 
     It has the clients 1 to 999,999 and forgets all updates when it stops. To get a specific HTTP
@@ -56,7 +87,9 @@ def command(port: int, latency: float, fail_share: float, throttle: int) -> None
     """
     behaviour = Behaviour(latency=latency, fail_share=fail_share, throttle=throttle)
     try:
-        sandbox = Sandbox(behaviour=behaviour, port=port)
+        sandbox = Sandbox(
+            behaviour=behaviour, port=port, churn=churn, replaces=replaces, normalises=normalises
+        )
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
         raise ConfigError(f"the sandbox cannot use port {port}: {reason}") from None

@@ -1,8 +1,10 @@
 """The HTTP side of the sandbox: its requests and how it answers them.
 
 Sources: fatora.io/api/updateClient.php, getClient.php, getAllClients.php, authentication.php and
-responseCode.php. What those pages leave open is the sandbox's own choice, such as the keys of an
-error object: nothing should depend on it.
+responseCode.php. What those pages leave open is the sandbox's own choice, and nothing should depend
+on it: the keys of an error object; that a list has its clients in the order of their ids and with
+the keys of a single one; that a page beyond the last is an empty list, and that a page may have any
+size; what a keyword is looked for in; that an id which is not a number is a 404, too.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import math
 import re
 import secrets
 import time
-from collections import deque
+from collections import Counter, deque
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from http.client import responses as reason_phrases
@@ -28,6 +30,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from etl.sandbox import API_KEY
+from etl.sandbox.store import TEXT_FIELDS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -35,12 +38,10 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
+    from etl.sandbox.churn import Churn
     from etl.sandbox.store import Client, Store
 
     Endpoint = Callable[[Request], Awaitable[JSONResponse]]
-
-TEXT_FIELDS = ("name", "phone", "email", "address", "notes")
-"""The keys of an update; others are ignored. Source: fatora.io/api/updateClient.php."""
 
 # No client or page has a longer number, and Python refuses to parse extremely long ones.
 _CLIENT_ID = re.compile(r"[0-9]{1,19}")
@@ -82,11 +83,14 @@ class ApiError(HTTPException):
 
 
 class Api:
-    """The API as an ASGI application. ``requests_seen`` counts every request, of any kind."""
+    """The API as an ASGI application. ``requests`` counts every request by its method."""
 
-    def __init__(self, store: Store, behaviour: Behaviour = FAULTLESS) -> None:
-        self.requests_seen = 0
+    def __init__(
+        self, store: Store, behaviour: Behaviour = FAULTLESS, churn: Churn | None = None
+    ) -> None:
+        self.requests: Counter[str] = Counter()
         self._store = store
+        self._churn = churn
         self._behaviour = behaviour
         self._tokens = Tokens(behaviour.token_lifetime)
         self._throttle = Throttle(behaviour.throttle)
@@ -95,7 +99,7 @@ class Api:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request of the server."""
-        self.requests_seen += 1
+        self.requests[scope["method"]] += 1
         await self._starlette(scope, receive, send)
 
     def _build(self) -> Starlette:
@@ -121,6 +125,8 @@ class Api:
             self._throttle.admit(time.monotonic())
             self._tokens.check(request.headers.get("Authorization", ""))
             self._client_requests += 1
+            if self._churn:
+                self._churn.count(_client_id(request))
             failure = failure_of(self._client_requests, self._behaviour.fail_share)
             if failure == "turned away":
                 raise _refusal(HTTPStatus.SERVICE_UNAVAILABLE)
@@ -157,7 +163,10 @@ class Api:
         changes = _changes(await request.body())
         if magic := _MAGIC_EMAIL.fullmatch(changes["email"]):
             raise _refusal(int(magic[1]))
-        updated = asdict(self._store.update(client.id, changes))
+        try:
+            updated = asdict(self._store.update(client.id, changes))
+        except KeyError:  # somebody else removed it while the body was on its way
+            raise _no_such_client(request) from None
         # The request has "notes", the answer "note": fatora.io/api/updateClient.php.
         updated["note"] = updated.pop("notes")
         return JSONResponse({"status": "SUCCESS", "client": updated})
@@ -168,12 +177,11 @@ class Api:
         Raises:
             ApiError: 404, there is none.
         """
-        client_id = request.path_params["client_id"]
+        client_id = _client_id(request)
         with contextlib.suppress(KeyError):
-            if _CLIENT_ID.fullmatch(client_id):
-                return self._store.get(int(client_id))
-        error = {"message": "There is no such client", "client_id": client_id}
-        raise ApiError(HTTPStatus.NOT_FOUND, error)
+            if client_id is not None:
+                return self._store.get(client_id)
+        raise _no_such_client(request)
 
 
 class Tokens:
@@ -265,6 +273,18 @@ def _refusal(status: int) -> ApiError:
     if status == HTTPStatus.UNAUTHORIZED:
         return ApiError(status, "Invalid bearer token")
     return ApiError(status, {"message": _REASONS.get(status, "Refused")})
+
+
+def _no_such_client(request: Request) -> ApiError:
+    client_id = request.path_params["client_id"]
+    error = {"message": "There is no such client", "client_id": client_id}
+    return ApiError(HTTPStatus.NOT_FOUND, error)
+
+
+def _client_id(request: Request) -> int | None:
+    """Return the id in the path; None if the path has none, or one that no client can have."""
+    text = request.path_params.get("client_id", "")
+    return int(text) if _CLIENT_ID.fullmatch(text) else None
 
 
 def _media_type(request: Request) -> str:

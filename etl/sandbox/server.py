@@ -12,31 +12,52 @@ import uvicorn
 
 from etl.sandbox import API_KEY
 from etl.sandbox.app import FAULTLESS, Api, Behaviour
+from etl.sandbox.churn import Churn
 from etl.sandbox.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from etl.sandbox.store import Client
+
 
 class Sandbox:
     """The API on a port of 127.0.0.1, from ``with`` to the end of its block.
 
-    ``client_ids`` are the clients that exist (None: all of ``store.EVERY_ID``). ``port`` 0 picks a
-    free port. The port is open and ``url`` is set as soon as the object exists.
+    The port is open and ``url`` is set as soon as the object exists. ``store`` has the clients: a
+    test reads them there, and changes them as somebody else would who works in Fatora meanwhile.
+
+    Args:
+        client_ids: The clients that exist, with placeholder values. Without ``client_ids`` and
+            ``clients``, all of ``store.EVERY_ID`` exist.
+        behaviour: The faults of the server.
+        port: Where it listens; 0 picks a free port.
+        clients: Further clients that exist, with these values.
+        replaces: A PUT clears the fields that it leaves out, instead of keeping them.
+        normalises: A PUT stores its values normalised, and answers with what it stored.
+        churn: Every so many requests about clients, somebody else changes, adds or removes another
+            client (``churn.Churn``); 0 means never.
+        seed: Which clients and fields the churn picks.
 
     Raises:
         OSError: the port is taken or not allowed.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each has a default, and a name in the call
         self,
         client_ids: Iterable[int] | None = None,
         behaviour: Behaviour = FAULTLESS,
         port: int = 0,
+        *,
+        clients: Iterable[Client] | None = None,
+        replaces: bool = False,
+        normalises: bool = False,
+        churn: int = 0,
+        seed: int = 0,
     ) -> None:
         self.api_key = API_KEY
-        self.store = Store(client_ids)
-        self._api = Api(self.store, behaviour)
+        self.store = Store(client_ids, clients, replaces=replaces, normalises=normalises)
+        self._api = Api(self.store, behaviour, Churn(self.store, churn, seed) if churn else None)
         self._socket = socket.create_server(("127.0.0.1", port))
         # asyncio sets this only on sockets made with an explicit protocol; without it, each answer
         # on a kept connection waits 40 ms for the caller's delayed acknowledgement (RFC 1122).
@@ -53,7 +74,11 @@ class Sandbox:
     @property
     def requests_seen(self) -> int:
         """The number of requests so far, of any kind."""
-        return self._api.requests_seen
+        return self._api.requests.total()
+
+    def requests_of(self, method: str) -> int:
+        """Return the number of requests so far with this method, such as ``PUT``."""
+        return self._api.requests[method]
 
     def __enter__(self) -> Self:
         # A request that comes before the thread is ready waits in the socket's queue.
