@@ -95,7 +95,7 @@ class Code(Enum):
     API_CLEARED = (
         "Fatora emptied a field that was not sent",
         (
-            "The job stopped. Ask the engineer to set unsent = \"resend\", and to take the change back"
+            'The job stopped. Ask the engineer to set unsent = "resend", and to restore the field'
             " with fatora-clients undo."
         ),
     )

@@ -36,6 +36,7 @@ class ResultColumn(Enum):
     UPDATE_CODE = "the same as stable codes, several joined by `; `"
     UPDATE_FIX = "how to fix it, in plain words"
     UPDATE_WARNING = "updated, but: what was changed on the way, or what Fatora stored differently"
+    UPDATE_CHANGES = "how the row changes its client: each field, its old value and its new one"
     UPDATE_HTTP_STATUS = "the HTTP status of the last answer"
     UPDATE_ATTEMPTS = "how many times the row was sent, or may have been, over all sessions"
     UPDATE_TIME = "when the last answer came, UTC, ISO 8601"

@@ -31,7 +31,8 @@ class _Override(click.Option):
         default = _DEFAULTS[setting]["value"]
         if isinstance(default, float):
             default = f"{default:g}"
-        details["help"] += "." if default is None else f" (default {default})."
+        shown = default is not None and not isinstance(default, bool)
+        details["help"] += f" (default {default})." if shown else "."
         super().__init__(names, **details)
         self.setting = setting
 

@@ -49,6 +49,17 @@ class Bar(Progress):
         self._bar.start()
         self._bar.update(self._task, completed=rows, rows=counted(rows, "row"))
 
+    def reading(self, pending: int) -> None:
+        """Show that clients are read from now on."""
+        self._counts = {}
+        self._bar.reset(self._task, description="Comparing", total=pending)
+        self._show()
+
+    def read(self, results: Sequence[RowResult]) -> None:
+        """Show rows whose clients were read."""
+        self._bar.advance(self._task, len(results))
+        self._show()
+
     def sending(self, counts: Mapping[Status, int], pending: int) -> None:
         """Show the rows that are sent from now on."""
         self._counts = {status: count for status, count in counts.items() if status.final}

@@ -30,6 +30,12 @@ class Progress:
     def staging(self, rows: int) -> None:
         """Take note of how many rows have been read and validated."""
 
+    def reading(self, pending: int) -> None:
+        """Take note that the clients of so many rows are read, before anything is sent."""
+
+    def read(self, results: Sequence[RowResult]) -> None:
+        """Take note of rows whose clients were read."""
+
     def sending(self, counts: Mapping[Status, int], pending: int) -> None:
         """Take note that sending starts: the rows of each status, and how many will be sent."""
 
@@ -47,6 +53,7 @@ class Context:
     ``breaker`` remembers from file to file whether the API is in trouble. ``command`` is what the
     manifest records as the command line. ``limit`` is the maximum number of
     rows to send of each file, None for all. ``again`` sends files that were already processed.
+    ``only_plan`` makes the plan of each file, and sends nothing.
     ``results`` is the path of an extra copy of the results. ``folders`` are the folders that were
     named as inputs. ``known`` is what is known of the runs; if None, each file reads them again.
     """
@@ -59,6 +66,7 @@ class Context:
     command: str
     limit: int | None = None
     again: bool = False
+    only_plan: bool = False
     results: Path | None = None
     folders: frozenset[Path] = frozenset()
     known: KnownRuns | None = None

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from etl.errors import ConfigError, ExitCode
 from etl.extract.inputs import require_readable
 from etl.files import is_workbook
+from etl.jobs.comparing import Comparison
 from etl.jobs.delivery import delivered
 from etl.jobs.sending import send
 from etl.jobs.summary import exit_code_of, summary_of
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LIMITED = "The run stopped before this row because of --limit."
+_PLANNED = "This was only a plan: nothing was sent."
 
 
 def update_file(source: Path, context: Context) -> Summary:
@@ -127,7 +129,8 @@ def _work_on(run: Run, source: Path, context: Context, known: KnownRuns) -> Summ
         require_fitting(context.results, manifest.rows)
     started = time.monotonic()
     invocation = Invocation(context.command, context.target.credentials)
-    manifest = manifest.reopened(folder.continued).begin_session(
+    compares = manifest.compares or context.settings.load.compare
+    manifest = replace(manifest.reopened(folder.continued), compares=compares).begin_session(
         invocation, context.target.url, context.settings.with_sources()
     )
     folder.clear_unfinished()
@@ -140,10 +143,13 @@ def _work_on(run: Run, source: Path, context: Context, known: KnownRuns) -> Summ
             "begun", extra={"fields": {"rows": manifest.rows, "under_way_when_killed": killed}}
         )
         try:
-            stopped = send(journal, context)
+            comparison = Comparison(manifest, context.settings, known) if compares else None
+            stopped = send(journal, context, comparison)
         except ConfigError as error:
             refused, stopped = error, error.sentence
-        journal.explain_unsent(stopped or _LIMITED)
+        journal.explain_unsent(stopped or (_PLANNED if context.only_plan else _LIMITED))
+        if compares:
+            manifest = manifest.planned(journal.plan(folder.run))
         if len(manifest.sessions) > 1:
             journal.mark_corrected(known.reworks.closed_rows(folder.run))
         totals = journal.totals(sandbox=manifest.sandbox)

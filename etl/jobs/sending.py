@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from etl.errors import ConfigError
@@ -13,56 +14,105 @@ from etl.load.workers import Workers
 from etl.rows import rows_left
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from etl.config import Settings
+    from etl.jobs.comparing import Comparison
     from etl.jobs.context import Context
+    from etl.load.access import Access
     from etl.load.api import Api
     from etl.load.judge import Reply, Verdict
     from etl.load.pacing import Pace
+    from etl.rows import PendingRow, RowResult
     from etl.runs.journal import Journal
 
 log = logging.getLogger(__name__)
 
 
-def send(journal: Journal, context: Context) -> str | None:
+def send(journal: Journal, context: Context, comparison: Comparison | None) -> str | None:
     """Send the pending rows, and return why the run stopped early, if it did.
+
+    With a ``comparison``, all clients are read and the plan is made before the first row is sent.
 
     Raises:
         ConfigError: the API refused the key, or the token has expired; nothing was sent.
     """
-    counts = journal.counts()
-    pending = rows_left(counts)
-    if not pending:
+    if not rows_left(journal.counts()):
         return None
-    api, load = context.settings.api, context.settings.load
     with context.target.connect(journal.client_ids()) as access:
-        one_api = access.api()
-        _sign_in(one_api, access.pace, api.retry_after_max)
-        policy = Policy(
-            workers=load.workers,
-            attempts=api.attempts,
-            pause=api.pause,
-            pause_max=api.pause_max,
-            retry_after_max=api.retry_after_max,
-            patience=load.patience,
-            give_up=load.give_up,
-            renewable=access.tokens.renewable,
+        api = access.api()
+        _sign_in(api, access.pace, context.settings.api.retry_after_max)
+        with Workers(context.settings.load.workers, access.api) as workers:
+            loading = _Loading(journal, context, access, api, workers)
+            if comparison is None:
+                return loading.send(journal.pending(context.limit))
+            stopped = loading.read(journal.unread(context.limit))
+            comparison.plan(journal)
+            stopped = stopped or comparison.why_held_back(journal)
+            if stopped or context.only_plan:
+                return stopped
+            return loading.send(comparison.rows(journal, context.limit))
+
+
+@dataclass(frozen=True, slots=True)
+class _Loading:
+    """What all requests of a session share; ``probed`` is the API for probes."""
+
+    journal: Journal
+    context: Context
+    access: Access
+    probed: Api
+    workers: Workers
+
+    def read(self, rows: Iterator[PendingRow]) -> str | None:
+        """Read the clients of rows, and return why the run stopped early, if it did."""
+        left = rows_left(self.journal.counts())
+        self.context.progress.reading(self._at_most(left))
+        return self._load(rows, self.context.progress.read)
+
+    def send(self, rows: Iterator[PendingRow]) -> str | None:
+        """Send rows, and return why the run stopped early, if it did."""
+        counts = self.journal.counts()
+        self.context.progress.sending(counts, self._at_most(rows_left(counts)))
+        return self._load(rows, self.context.progress.sent)
+
+    def _at_most(self, rows: int) -> int:
+        limit = self.context.limit
+        return rows if limit is None else min(limit, rows)
+
+    def _load(
+        self, rows: Iterator[PendingRow], watch: Callable[[Sequence[RowResult]], None]
+    ) -> str | None:
+        context = self.context
+        loader = Loader(
+            rows,
+            self.journal,
+            self.workers,
+            _policy(context.settings, renewable=self.access.tokens.renewable),
+            context.stop,
+            self.access.pace,
+            context.breaker,
+            lambda: _probe(self.probed),
+            on_stopping=context.progress.stopping,
         )
-        limit = context.limit
-        context.progress.sending(counts, pending if limit is None else min(limit, pending))
-        with Workers(load.workers, access.api) as workers:
-            loader = Loader(
-                journal.pending(limit),
-                journal,
-                workers,
-                policy,
-                context.stop,
-                access.pace,
-                context.breaker,
-                lambda: _probe(one_api),
-                on_stopping=context.progress.stopping,
-            )
-            for results in loader.run():
-                context.progress.sent(results)
+        for results in loader.run():
+            watch(results)
         return loader.stopped
+
+
+def _policy(settings: Settings, *, renewable: bool) -> Policy:
+    api, load = settings.api, settings.load
+    return Policy(
+        workers=load.workers,
+        attempts=api.attempts,
+        pause=api.pause,
+        pause_max=api.pause_max,
+        retry_after_max=api.retry_after_max,
+        patience=load.patience,
+        give_up=load.give_up,
+        renewable=renewable,
+        fresh=load.fresh,
+    )
 
 
 def _probe(api: Api) -> Verdict:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from etl.errors import ExitCode
-from etl.rows import Status, Totals, rows_left
+from etl.rows import NOT_UPDATED, Status, Totals, rows_left
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,5 +67,5 @@ def exit_code_of(counts: Mapping[Status, int], stopped: str | None) -> ExitCode:
     """Return the exit code of a run, from the status of its rows and from why it ``stopped``."""
     if counts[Status.NOT_SENT] or (stopped and rows_left(counts)):
         return ExitCode.STOPPED
-    rest = sum(counts.values()) - counts[Status.SUCCESS]
-    return ExitCode.NOT_ALL_UPDATED if rest else ExitCode.DONE
+    not_updated = any(counts[status] for status in NOT_UPDATED)
+    return ExitCode.NOT_ALL_UPDATED if not_updated else ExitCode.DONE

@@ -48,6 +48,7 @@ def update(  # noqa: PLR0913 - each has a default, and a name in the call
     sandbox: bool = False,
     limit: int | None = None,
     again: bool = False,
+    only_plan: bool = False,
     results: Path | None = None,
     command: str = "etl.update",
 ) -> list[Summary]:
@@ -66,6 +67,7 @@ def update(  # noqa: PLR0913 - each has a default, and a name in the call
         sandbox: Send to a sandbox on this machine, and nothing to Fatora.
         limit: The most rows to send of each file.
         again: Send files again that were already processed.
+        only_plan: Compare each row with what Fatora holds, and send nothing.
         results: Where to write an extra copy of the results, of a single file only.
         command: What the manifest records as the command line.
 
@@ -90,6 +92,7 @@ def update(  # noqa: PLR0913 - each has a default, and a name in the call
         command,
         limit,
         again,
+        only_plan,
         results,
         frozenset(inputs.folders),
     )

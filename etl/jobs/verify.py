@@ -166,7 +166,7 @@ def _contradictions(folder: RunFolder, manifest: Manifest) -> Iterator[Finding]:
         with JournalReader(folder.journal) as journal:
             yield from _wrong_counts(journal, manifest)
             if manifest.pruned is None:
-                yield from _wrong_results(folder, journal)
+                yield from _wrong_results(folder, journal, manifest)
                 yield from _exchanged_input(folder, manifest)
                 if folder.inputs:
                     yield from _wrong_rows(folder, journal, manifest)
@@ -184,8 +184,11 @@ def _wrong_counts(journal: JournalReader, manifest: Manifest) -> Iterator[Findin
         yield "journal.sqlite3", "attempts are missing"
 
 
-def _wrong_results(folder: RunFolder, journal: JournalReader) -> Iterator[Finding]:
-    table = results_table(journal.staged().names, journal.rows(), folder.run)
+def _wrong_results(
+    folder: RunFolder, journal: JournalReader, manifest: Manifest
+) -> Iterator[Finding]:
+    names, rows = journal.staged().names, journal.rows()
+    table = results_table(names, rows, folder.run, compares=manifest.compares)
     with folder.results(".csv").open(encoding="utf-8-sig", newline="") as file:
         written = csv.reader(file)
         if next(written, None) != [guard_formula(name) for name in table.header]:

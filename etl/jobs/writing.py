@@ -56,6 +56,11 @@ class Origin:
     reworked: Sequence[OpenRows] = ()
 
     @property
+    def compares(self) -> bool:
+        """Whether the results say how each row changes its client."""
+        return self.manifest is not None and self.manifest.compares
+
+    @property
     def sandbox(self) -> bool:
         """Whether nothing was sent to Fatora although the results look so."""
         return self.manifest is not None and self.manifest.sandbox
@@ -143,7 +148,9 @@ def write_results(path: Path, journal: JournalReader, origin: Origin) -> None:
     """
     staged, run = journal.staged(), origin.manifest.run if origin.manifest else ""
     require_fitting(path, staged.rows)
-    table = results_table(staged.names, journal.rows(), run, staged.columns)
+    table = results_table(
+        staged.names, journal.rows(), run, staged.columns, compares=origin.compares
+    )
     ending = path.suffix.lower()
     summary = _summary_facts(journal, origin) if ending == _WORKBOOK else None
     with replacing(path) as new:

@@ -276,7 +276,7 @@ def _cleared_in_words(key: str) -> str:
 def _halt_of_cleared(sent: PendingRow, cleared: Sequence[str]) -> str:
     fields = " and ".join(cleared)
     return (
-        f"{Code.API_CLEARED.meaning}: {fields} of client {sent.client_id}. Set unsent = \"resend\""
+        f'{Code.API_CLEARED.meaning}: {fields} of client {sent.client_id}. Set unsent = "resend"'
         " in the section [load], so that the stored values travel along. To restore what was"
         " emptied, undo the run."
     )
@@ -286,7 +286,9 @@ def _stored(sent: PendingRow, echo: Mapping[str, Any], answer: Answer) -> Image:
     """Return what the API holds now: what its answer shows, else what was sent or was there."""
     known = {**dict.fromkeys(KEYS, ""), **(sent.expected or {}), **sent.values}
     shown = {key: answered(echo, key) for key in KEYS}
-    return {key: known[key] if value is None else masked(value, answer) for key, value in shown.items()}
+    return {
+        key: known[key] if value is None else masked(value, answer) for key, value in shown.items()
+    }
 
 
 def about_another(other: str, answer: Answer, host: str) -> Verdict:

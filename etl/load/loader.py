@@ -12,8 +12,8 @@ are withdrawn, and they are first in the queue again.
 from __future__ import annotations
 
 import logging
-from math import inf
 from dataclasses import InitVar, dataclass, field, replace
+from math import inf
 from typing import TYPE_CHECKING, Protocol
 
 from etl.load.pacing import Clock
@@ -169,7 +169,9 @@ class Loader:
     def _as_due(self, row: PendingRow) -> PendingRow:
         """Return the row as it is due: its client is read again if that was too long ago."""
         age = self.clock.now() - row.read_at
-        return replace(row, method=Method.GET) if row.is_planned and age > self.policy.fresh else row
+        return (
+            replace(row, method=Method.GET) if row.is_planned and age > self.policy.fresh else row
+        )
 
     def _next_task(self) -> Task | None:
         if self._is_alone:

@@ -51,9 +51,7 @@ def judge_reading(reply: Reply, row: PendingRow, host: str) -> Verdict:
 def _judge(reply: Reply, row: PendingRow, host: str) -> Verdict:
     if not isinstance(reply, Answer):
         return judge_failure(reply, host)
-    if reply.http_status != HTTPStatus.OK:
-        return not_updated(reply, host)
-    facts = documented(reply)
+    facts = documented(reply) if reply.http_status == HTTPStatus.OK else None
     if facts is None:
         return not_updated(reply, host)
     if facts["status"] != "SUCCESS":
@@ -91,6 +89,8 @@ def _drift(expected: Image, client: Image, body: Mapping[str, str]) -> list[Fiel
     """
     return [
         change
-        for change in changes_between({**client, **expected}, {key: client[key] for key in expected})
+        for change in changes_between(
+            {**client, **expected}, {key: client[key] for key in expected}
+        )
         if change.field not in body or not are_equal(change.new, body[change.field])
     ]

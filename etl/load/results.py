@@ -49,7 +49,7 @@ def result_of(returned: Returned, verdict: Verdict, give_up: int) -> RowResult:
 
 
 def log_attempt(result: RowResult, verdict: Verdict) -> None:
-    """Log a request after which its client is not as it should be, without anything that the API answered."""
+    """Log a request that did not end well, without anything that the API answered."""
     fields = {
         "row": result.row,
         "client": result.client_id,

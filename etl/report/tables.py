@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from etl.fields import Field, ResultColumn
+from etl.images import changes_in_words
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ _RESULTS: Cells = {
     ResultColumn.UPDATE_CODE: lambda row, _: row.codes,
     ResultColumn.UPDATE_FIX: lambda row, _: row.fix,
     ResultColumn.UPDATE_WARNING: lambda row, _: row.warning,
+    ResultColumn.UPDATE_CHANGES: lambda row, _: changes_in_words(row.changes),
     ResultColumn.UPDATE_HTTP_STATUS: lambda row, _: row.http_status,
     ResultColumn.UPDATE_ATTEMPTS: lambda row, _: row.attempts,
     ResultColumn.UPDATE_TIME: lambda row, _: row.time,
@@ -31,6 +33,7 @@ _RESULTS: Cells = {
     ResultColumn.UPDATE_ROW: lambda row, _: row.row,
     ResultColumn.UPDATE_RUN: lambda _, run: run,
 }
+_OF_COMPARING = frozenset({ResultColumn.UPDATE_CHANGES})
 _REWORK: Cells = {
     column: _RESULTS[column]
     for column in (
@@ -110,12 +113,16 @@ def results_table(
     rows: Iterator[ReportRow],
     run: str,
     fields: Mapping[Field, int] | None = None,
+    *,
+    compares: bool = False,
 ) -> ReportTable:
     """Return a table of every row: the input's columns unchanged, then its result.
 
-    ``fields`` is the index of each field among the ``names``.
+    ``fields`` is the index of each field among the ``names``. If the run ``compares``, there is a
+    column for what each row changes.
     """
-    return _table(names, rows, run, fields, _RESULTS)
+    added = {each: cell for each, cell in _RESULTS.items() if compares or each not in _OF_COMPARING}
+    return _table(names, rows, run, fields, added)
 
 
 def rework_table(

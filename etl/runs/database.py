@@ -74,7 +74,9 @@ CREATE {} TABLE preconditions (      -- what must hold for a row to be sent, wha
 """,
 }
 LATER_INDEX = "CREATE INDEX IF NOT EXISTS readings_of_row ON readings (row)"
-_LATER = ";\n".join([*(table.format("").strip() for table in LATER_TABLES.values()), LATER_INDEX, ""])
+_LATER = ";\n".join(
+    [*(table.format("").strip() for table in LATER_TABLES.values()), LATER_INDEX, ""]
+)
 SCHEMA = f"""
 CREATE TABLE staged (facts TEXT NOT NULL);
 CREATE TABLE rows (

@@ -17,16 +17,15 @@ from etl.runs.database import (
     faults_json,
     transaction,
 )
-from etl.runs.plan import Wanted, plan_rows, settle_unchanged
+from etl.runs.plan import drop_known, plan_rows, settle_unchanged
 from etl.runs.reader import JournalReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from etl.images import Image
     from etl.rows import RowResult
-    from etl.runs.folder import RunFolder
 
 # One statement for all rows of a record. sqlite3 releases the GIL at each step of a statement, and
 # the sending threads take it: one statement per row would wait for them once per row. Binding the
@@ -254,18 +253,17 @@ class Journal(JournalReader):
         ).fetchone()
         return int(latest[0]) + 1
 
-    def plan_rows(self, earlier: Iterable[RunFolder]) -> None:
+    def plan_rows(
+        self, updates_of: Callable[[list[int]], Iterable[tuple[int, Image, Image]]]
+    ) -> None:
         """Plan the rows whose clients were read; those that change nothing are UNCHANGED.
 
-        ``earlier`` are the runs that may know what the API makes of a value, the latest first.
+        ``updates_of`` returns what earlier runs sent to some clients and what the API made of it,
+        the latest first.
         """
         plan_rows(self._db)
-        wanted = Wanted(self._db)
-        for folder in earlier:
-            if not (clients := wanted.client_ids()):
-                break
-            with JournalReader(folder.journal) as journal:
-                wanted.compare(journal.updates_of(clients))
+        with transaction(self._db):
+            drop_known(self._db, updates_of)
         settle_unchanged(self._db)
 
     def explain_unsent(self, why: str) -> None:

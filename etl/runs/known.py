@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from etl.errors import ConfigError, InputError
 from etl.files import sha256_of
 from etl.manifest import InputFacts, Seal
-from etl.rows import rows_left
+from etl.rows import Status, rows_left
 from etl.runs.chain import newest
 from etl.runs.index import Index, abridged
 from etl.runs.listing import Kind, Run, Stranger, entries, unreadable
@@ -103,7 +103,7 @@ class KnownRuns:
             return (
                 manifest.input.sha256 == facts.sha256
                 and manifest.input.sheet == facts.sheet
-                and (manifest.api == api or (is_loopback(manifest.api) and is_loopback(api)))
+                and _is_same_api(manifest.api, api)
                 and manifest.account == account
             )
 
@@ -114,6 +114,14 @@ class KnownRuns:
         same = [Run(folder, self._manifests[run]) for run, folder in folders.items()]
         same.sort(key=lambda run: run.folder.run, reverse=True)
         return [run for run in same if is_same(run.manifest)]
+
+    def earlier_updates(self, manifest: Manifest) -> Iterator[RunFolder]:
+        """Yield the other runs that updated clients of the same account, the latest first."""
+        for run in sorted(self._manifests, reverse=True):
+            other = self._manifests[run]
+            is_same = other.account == manifest.account and _is_same_api(other.api, manifest.api)
+            if run != manifest.run and is_same and other.counts.get(Status.SUCCESS):
+                yield self._runs.folder(run)
 
     def has_rows_left(self, run: Run) -> bool:
         """Whether running the file of a run again would send rows.
@@ -152,3 +160,8 @@ class KnownRuns:
                         yield sha256_of(file), stranger
                     except OSError as error:
                         raise ConfigError(unreadable(file, error)) from None
+
+
+def _is_same_api(one: str, other: str) -> bool:
+    """Whether two addresses are one API: all of this machine are."""
+    return one == other or (is_loopback(one) and is_loopback(other))

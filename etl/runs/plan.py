@@ -19,7 +19,7 @@ from etl.runs.database import PAGE, as_json, transaction
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from etl.images import Image
 
@@ -71,7 +71,11 @@ def plan_rows(db: sqlite3.Connection) -> None:
 
 
 def _changes_json(body: str, client: str) -> str:
-    return as_json([list(change) for change in changes_between(json.loads(client), json.loads(body))])
+    return _as_json(changes_between(json.loads(client), json.loads(body)))
+
+
+def _as_json(changes: Iterable[FieldChange]) -> str:
+    return as_json([list(change) for change in changes])
 
 
 def changes_of(text: str) -> list[FieldChange]:
@@ -79,43 +83,36 @@ def changes_of(text: str) -> list[FieldChange]:
     return [FieldChange(Field(field), old, new) for field, old, new in json.loads(text)]
 
 
-class Wanted:
-    """The planned changes of which an earlier run may know that the API makes nothing of them.
+def drop_known(
+    db: sqlite3.Connection, updates_of: Callable[[list[int]], Iterable[tuple[int, Image, Image]]]
+) -> None:
+    """Drop the changes of which an earlier update shows that they are none.
 
     The API may store a value in its own way, such as a phone without its spaces. If it holds what
     it made of the very same value when that was last sent to the client, nothing changes.
+    ``updates_of`` yields the updates of clients: id, values sent, and what was stored. The latest
+    must come first: of each field, only its last update counts.
     """
+    db.execute("DROP TABLE IF EXISTS wanted")
+    db.execute(_WANTED)
+    db.execute("CREATE INDEX temp.wanted_of_client ON wanted (client_id, field)")
+    clients = [client for (client,) in db.execute("SELECT DISTINCT client_id FROM wanted")]
+    for client_id, sent, stored in updates_of(clients) if clients else ():
+        for field, value in sent.items():
+            for row, old, new in db.execute(
+                "DELETE FROM wanted WHERE client_id = ? AND field = ? RETURNING row, old, new",
+                (client_id, field),
+            ).fetchall():
+                if are_equal(value, new) and are_equal(stored[field], old):
+                    _drop(db, row, field)
+        if not db.execute("SELECT EXISTS (SELECT 1 FROM wanted)").fetchone()[0]:
+            return
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        """Take all planned changes that were not sent yet."""
-        self._db = db
-        db.execute("DROP TABLE IF EXISTS wanted")
-        db.execute(_WANTED)
-        db.execute("CREATE INDEX temp.wanted_of_client ON wanted (client_id, field)")
 
-    def client_ids(self) -> list[int]:
-        """Return the ids of the clients whose changes are still wanted."""
-        return [client for (client,) in self._db.execute("SELECT DISTINCT client_id FROM wanted")]
-
-    def compare(self, updates: Iterable[tuple[int, Image, Image]]) -> None:
-        """Compare with updates of one earlier run: client, values sent, and what was stored.
-
-        Call it with the latest run first: of each field, only its last update counts.
-        """
-        for client_id, sent, stored in updates:
-            for field, value in sent.items():
-                found = self._db.execute(
-                    "DELETE FROM wanted WHERE client_id = ? AND field = ? RETURNING row, old, new",
-                    (client_id, field),
-                ).fetchall()
-                for row, old, new in found:
-                    if are_equal(value, new) and are_equal(stored[field], old):
-                        self._drop(row, field)
-
-    def _drop(self, row: int, field: str) -> None:
-        (changes,) = self._db.execute("SELECT changes FROM plans WHERE row = ?", (row,)).fetchone()
-        others = [change for change in changes_of(changes) if change.field != field]
-        self._db.execute("UPDATE plans SET changes = ? WHERE row = ?", (as_json([list(each) for each in others]), row))
+def _drop(db: sqlite3.Connection, row: int, field: str) -> None:
+    (changes,) = db.execute("SELECT changes FROM plans WHERE row = ?", (row,)).fetchone()
+    others = [change for change in changes_of(changes) if change.field != field]
+    db.execute("UPDATE plans SET changes = ? WHERE row = ?", (_as_json(others), row))
 
 
 def settle_unchanged(db: sqlite3.Connection) -> None:
@@ -126,7 +123,9 @@ def settle_unchanged(db: sqlite3.Connection) -> None:
 
 def planned_changes(db: sqlite3.Connection) -> Iterator[tuple[int, list[FieldChange]]]:
     """Yield each row that changes its client, and how."""
-    for row, changes in db.execute("SELECT row, changes FROM plans WHERE changes <> '[]' ORDER BY row"):
+    for row, changes in db.execute(
+        "SELECT row, changes FROM plans WHERE changes <> '[]' ORDER BY row"
+    ):
         yield row, changes_of(changes)
 
 

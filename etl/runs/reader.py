@@ -329,17 +329,25 @@ class JournalReader(Database):
         if client_id is not None:
             condition += f" AND client_id = {client_id:d}"
         most = -1 if limit is None else limit  # SQLite takes -1 as no limit
-        for number, cells, client, status, faults, *rest in self._db.execute(
-            "SELECT row, cells, client_id, status, faults, warning, http_status, attempts, time, ms,"
-            " (SELECT changes FROM plans WHERE plans.row = rows_now.row)"
+        for number, cells, client, status, faults, *outcome, changes in self._db.execute(
+            "SELECT row, cells, client_id, status, faults, warning, http_status, attempts, time,"
+            " ms, (SELECT changes FROM plans WHERE plans.row = rows_now.row)"
             f" FROM rows_now WHERE {condition} ORDER BY row LIMIT {most:d}"
         ):
-            *outcome, changes = rest
-            parsed = tuple(
-                Fault(Code[code], text, *map(Field, field))
-                for code, text, *field in json.loads(faults)
-            )
-            changed = changes_of(changes) if changes else []
+            warning, http_status, attempts, time, ms = outcome
             yield ReportRow(
-                number, json.loads(cells), client, Status(status), parsed, *outcome, changed
+                row=number,
+                cells=json.loads(cells),
+                client_id=client,
+                status=Status(status),
+                faults=tuple(
+                    Fault(Code[code], text, *map(Field, field))
+                    for code, text, *field in json.loads(faults)
+                ),
+                warning=warning,
+                http_status=http_status,
+                attempts=attempts,
+                time=time,
+                ms=ms,
+                changes=changes_of(changes) if changes else (),
             )
