@@ -52,6 +52,7 @@ DONE = (Status.SUCCESS, Status.UNCHANGED)  # the API holds what the row says
 NOT_UPDATED = tuple(status for status in Status if status not in DONE)
 _FINAL = frozenset({*DONE, Status.INVALID, Status.REJECTED})
 NOT_FINAL = tuple(status for status in Status if not status.final)
+OF_COMPARING = (Status.UNCHANGED, Status.CONFLICT)  # only runs that compare have such rows
 TO_FIX = (Status.INVALID, Status.REJECTED)  # final: running the same file again does not help
 
 _MEANINGS = {

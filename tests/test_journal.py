@@ -18,7 +18,16 @@ import pytest
 from etl.codes import Code
 from etl.errors import InconsistentError, StoppedError
 from etl.fields import Field
-from etl.rows import NOT_UPDATED, CheckedRow, Fault, PendingRow, Record, RowResult, Status
+from etl.rows import (
+    NOT_UPDATED,
+    OF_COMPARING,
+    CheckedRow,
+    Fault,
+    PendingRow,
+    Record,
+    RowResult,
+    Status,
+)
 from etl.runs.journal import Journal
 from etl.runs.reader import JournalReader, Staged
 from etl.runs.staging import StagingJournal
@@ -497,7 +506,8 @@ def test_counts_are_of_every_status_and_add_up(path: Path) -> None:
         journal.record([], list(journal.pending(1)), NOW)
         journal.record([result(2, Status.SUCCESS)], [], LATER)
         counts = journal.counts()
-    assert counts == dict.fromkeys(Status, 0) | {
+    always = [status for status in Status if status not in OF_COMPARING]
+    assert counts == dict.fromkeys(always, 0) | {
         Status.SUCCESS: 1,
         Status.INVALID: 1,
         Status.NOT_SENT: 2,

@@ -133,7 +133,7 @@ def _run_entry(facts: Facts, *, with_api: bool) -> Entry:
     api = [facts["api"]] if with_api else []
     cells = [_minute(facts), facts["file"], f"{facts['rows']:,}", facts["outcome"], *api]
     notes = [] if with_api or not facts["sandbox"] else ["SANDBOX"]
-    counts = {status: facts[status] for status in Status}
+    counts = {status: facts.get(status, 0) for status in Status}
     notes.append(rows_in_short(sum(counts[status] for status in TO_FIX), rows_left(counts)))
     if facts["stored_differently"]:
         notes.append(f"{facts['stored_differently']:,} stored differently")

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     epilog=options.examples(
         "update clients.xlsx --sandbox",
         "update clients.xlsx",
-        "update clients.xlsx --compare",
         "update inbox/ --config configs/job.toml",
     ),
 )
