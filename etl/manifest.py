@@ -80,6 +80,10 @@ ExitStatus: TypeAlias = Annotated[
 ]
 
 
+def _is_empty(entry: Mapping[str, Any]) -> bool:
+    return not entry
+
+
 @dataclass(frozen=True, slots=True, config=_FORM)
 class InputFacts:
     """The file that operations sent, and the settings with which it was read."""
@@ -104,6 +108,13 @@ class Columns:
     """The header of each field."""
     not_sent: tuple[Text, ...] = ()
     """The headers of the other columns."""
+    # Left out if it is empty, since the hash of each earlier manifest is of one without it.
+    lookalikes: Annotated[Mapping[Text, Field], FieldInfo(exclude_if=_is_empty)] = field(
+        default_factory=dict
+    )
+    """Those of the other columns that may be meant for a field without a column, with that field.
+
+    Missing if there are none."""
 
 
 @dataclass(frozen=True, slots=True, config=_FORM)
@@ -260,6 +271,7 @@ class Manifest:
             counts=self.counts,
             sent=self.columns.sent,
             not_sent=self.columns.not_sent,
+            lookalikes=self.columns.lookalikes,
             stored_differently=self.stored_differently,
             sandbox=self.sandbox,
         )

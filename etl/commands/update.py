@@ -15,7 +15,7 @@ import click
 import etl
 from etl.commands import console, options
 from etl.commands.night import Night, shares_a_reader
-from etl.commands.options import settings_of
+from etl.commands.options import number, settings_of
 from etl.commands.progress import progress
 from etl.config import SANDBOX_URL, read_credentials
 from etl.limits import require_memory
@@ -41,12 +41,12 @@ if TYPE_CHECKING:
 @options.runs_dir
 @options.results
 @options.override(
-    "--workers", setting="load.workers", type=int, metavar="N", help="Parallel requests"
+    "--workers", setting="load.workers", type=number(), metavar="N", help="Parallel requests"
 )
 @options.override(
     "--rate",
     setting="load.rate",
-    type=float,
+    type=number(float),
     metavar="N",
     help="Maximum requests per second, all workers together; 0 means no limit",
 )
@@ -60,14 +60,14 @@ if TYPE_CHECKING:
 @options.override(
     "--timeout",
     setting="api.timeout",
-    type=float,
+    type=number(float),
     metavar="S",
     help="Total timeout per attempt, in seconds",
 )
 @options.override(
     "--attempts",
     setting="api.attempts",
-    type=int,
+    type=number(),
     metavar="N",
     help="Maximum attempts per row and session",
 )
@@ -75,7 +75,7 @@ if TYPE_CHECKING:
 @options.encoding
 @click.option(
     "--limit",
-    type=click.IntRange(min=1),
+    type=number(least=1),
     metavar="N",
     help="Send only the first N valid rows; run the file again to send the others.",
 )
