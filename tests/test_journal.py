@@ -598,6 +598,12 @@ def test_a_damaged_journal_is_reported_as_such(path: Path, size: int) -> None:
         list(journal.rows())
 
 
+def open_and_finish(path: Path) -> None:
+    """Open the journal, as a run does, and close it again."""
+    with Journal(path) as journal:
+        journal.finish()
+
+
 def record(path: Path) -> None:
     """Record an intent, as a run does."""
     with Journal(path) as journal:
@@ -614,7 +620,7 @@ LOCKS: dict[str, Lock] = {
     ),
 }
 USES: dict[str, Callable[[Path], object]] = {
-    "open": lambda path: Journal(path).finish(),
+    "open": open_and_finish,
     "read": statuses,
     "record": record,
 }
