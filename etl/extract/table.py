@@ -185,7 +185,7 @@ def _records(
         omitted = 0
         tally.hidden_rows += raw.hidden
         lookalikes.watch(record.cells)
-        yield record if origin is None else replace(record, origin=_origin(raw, *origin))
+        yield record if origin is None else record._replace(origin=_origin(raw, *origin))
 
 
 def _record(raw: RawRow, width: int, kept: Sequence[tuple[int, Field | None]]) -> Record:
