@@ -96,7 +96,7 @@ def merged_ranges(xml: IO[bytes]) -> list[Merged]:
     while chunk := xml.read(CHUNK):
         block = rest + chunk
         end = 0
-        for match in _MERGED.finditer(block):
+        for match in _MERGED.finditer(block) if b"mergeCell" in block else ():
             ranges.append(_merged(match[1].decode()))
             end = match.end()
         if len(ranges) > _MOST_MERGED:
