@@ -109,6 +109,9 @@ class Verdict:
     halt: str | None = None
 
 
+_UPDATED = Verdict(Status.SUCCESS, http_status=200)  # of nearly all rows
+
+
 def judge(reply: Reply, sent: PendingRow, host: str) -> Verdict:
     """Return what a host's reply means for the row that was sent; never raises."""
     if isinstance(reply, Answer):
@@ -247,10 +250,12 @@ def _judge_ok(answer: Answer, sent: PendingRow, host: str) -> Verdict:
             http_status=answer.http_status,
         )
     differences = list(_differences(sent.body, echoes[0], answer)) if echoes else []
+    if not differences:
+        return _UPDATED
     return Verdict(
         Status.SUCCESS,
         warning=SEPARATOR.join(differences),
-        stored_differently=bool(differences),
+        stored_differently=True,
         http_status=answer.http_status,
     )
 
@@ -273,6 +278,8 @@ def _differences(body: Mapping[str, str], echo: Mapping[str, Any], answer: Answe
     The request's ``notes`` comes back as ``note`` or, by another page of the vendor, as ``notes``.
     """
     for key, value in body.items():
+        if echo.get(key) == value:
+            continue
         echoed = [echo[name] for name in _NAMES.get(key, [key]) if name in echo]
         known = [str(each) for each in echoed if each is not None]
         stored = known[0] if known else ""  # JSON may have null for an empty value

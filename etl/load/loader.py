@@ -196,7 +196,6 @@ class Loader:
     def _is_finished(self, row: PendingRow, result: RowResult, verdict: Verdict) -> bool:
         """Decide what follows from an attempt; return whether its row is not tried again."""
         task = self._tasks[row.row]
-        task.row = replace(row, status=result.status, attempts=result.attempts)
         decision = self._retries.decide(task, verdict)
         self._halt(decision.halt, verdict)
         if decision.doubt and not self.breaker.is_cleared_by(self.probe()):
@@ -204,6 +203,7 @@ class Loader:
         if decision.retry_in is None:
             self._tasks.finish(task)
         else:
+            task.row = replace(row, status=result.status, attempts=result.attempts)
             self._tasks.retry(task, decision.retry_in)
         if decision.retry_in is None or self.breaker.is_half_open:
             self._watch(verdict, row)

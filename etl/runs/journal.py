@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from itertools import chain, islice
 from typing import TYPE_CHECKING
+
+import orjson
 
 from etl.codes import Code
 from etl.rows import SEPARATOR, Fault, PendingRow, Status
@@ -118,7 +119,7 @@ class Journal(JournalReader):
             ).fetchall()
             for row, client_id, body, status, attempts in page:
                 last = row
-                pending = json.loads(body), Status(status), attempts
+                pending = orjson.loads(body), Status(status), attempts
                 yield PendingRow(row, client_id, *pending, sessions)
             if len(page) < PAGE:
                 return
