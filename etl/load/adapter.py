@@ -50,8 +50,8 @@ _LENGTHS = frozenset({b"content-length", b"transfer-encoding"})
 _COMPRESSED = frozenset({b"gzip", b"x-gzip", b"deflate"})
 _GZIP = b"\x1f\x8b\x08"  # how gzip begins (RFC 1952, 2.3.1), which no JSON does
 _WINDOWS = (32 + zlib.MAX_WBITS, -zlib.MAX_WBITS)  # gzip or zlib, else what some take for deflate
-# A response without an answer. Each has a jar for cookies, which takes a fifth of the time in which
-# a row is sent to make, and stays empty here: so all share one.
+# A response without an answer. Making one takes an eighth of a worker's time for a row, mostly for
+# a cookie jar that stays empty here, so all share this one.
 _BLANK = vars(requests.Response())
 _FIRST_FINAL_STATUS = 200  # those below are interim: RFC 9110, 15.2
 
