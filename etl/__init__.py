@@ -23,8 +23,8 @@ under its own name. For people and cron, ``cli`` is the entry point, and ``comma
 for each command, which parses options and prints. These modules are shared:
 
 - ``rows`` defines a row at each stage and the totals of a run, ``codes`` every reason why a row was
-  not updated, ``fields`` the columns, and ``images`` what the API holds of a client. ``manifest`` is
-  the record of a run.
+  not updated, ``fields`` the columns, and ``images`` what the API holds of a client. ``manifest``
+  is the record of a run.
 - ``errors`` has the exit codes and exceptions, ``stopping`` the ways to stop a run, and ``limits``
   what this process must be allowed to use.
 - ``config`` has the settings and credentials, and ``complaints`` what may be wrong with a value;
