@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import openpyxl
 import pytest
 
 from etl.cli import run
@@ -84,6 +85,21 @@ def test_equal_faults_are_on_one_line(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "    rows 2-100, 102-5001: column “email”: “none”" in lines
     assert "EMAIL_INVALID, 4,999 rows: The e-mail address is not valid" in lines
     assert len(lines) == 6
+
+
+def test_rows_with_several_equal_codes_are_counted_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A row with three errors of one kind is one row in the count, as in the files of a run."""
+    rows = [("id", "email", "name", "phone"), ("1", "#N/A", "#REF!", "#N/A"), ("2", "#N/A", "", "")]
+    source = write_csv(tmp_path / "c.csv", [*rows, ("x", "b@", "", ""), ("y", "b@", "", "")])
+    assert run(["check", str(source), "--results", str(tmp_path / "c.xlsx")]) == 1
+    output = capsys.readouterr().out
+    summary = openpyxl.load_workbook(tmp_path / "c.xlsx")["Summary"]
+    counts = {cells[0]: cells[1] for cells in summary.iter_rows(max_col=2, values_only=True)}
+    for code in ("CELL_ERROR", "EMAIL_INVALID", "ID_NOT_INTEGER"):
+        assert f"\n{code}, 2 rows: " in output
+        assert counts[code] == 2
 
 
 def test_skipped_files_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

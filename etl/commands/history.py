@@ -92,6 +92,7 @@ def _facts(past: PastRun | Refused) -> Facts:
         "sandbox": manifest.sandbox,
         "sent": dict(past.totals.sent),
         "not_sent": list(past.totals.not_sent),
+        "lookalikes": dict(past.totals.lookalikes),
         "stored_differently": past.totals.stored_differently,
         "reworks": list(manifest.reworks),
         "reworked": past.reworked,

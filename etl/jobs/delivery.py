@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from etl.errors import ConfigError, ExitCode
-from etl.files import create, replacing, sha256_of, sync_folder
+from etl.files import create, flush, replacing, sha256_of
 from etl.runs.folder import RunFolder
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Delivery:
                 shutil.copyfile(file, new)
                 self._hand_to_group(new)
                 new.chmod(self.mode)
-        sync_folder(self.folder)
+        flush(self.folder)
         return target
 
     def has(self, run: RunFolder, input_name: str) -> bool:

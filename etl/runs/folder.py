@@ -15,11 +15,11 @@ from etl.errors import ConfigError, DamagedError, InputError
 from etl.files import (
     PRIVATE_FOLDER,
     create,
+    flush,
     is_workbook,
     naming,
     remove_unfinished,
     sha256_of,
-    sync_folder,
 )
 from etl.manifest import InputFacts
 from etl.runs.database import LONGEST_PATH
@@ -141,17 +141,17 @@ class RunFolder:
         target = self.path / f"input{source.suffix.lower()}"
         create(target)
         digest, size = hashlib.sha256(), 0
-        try:
-            with source.open("rb") as original, naming(target), target.open("wb") as copy:
-                while block := _block_of(original):
-                    digest.update(block)
-                    size += copy.write(block)
-                copy.flush()
-                os.fsync(copy.fileno())
-        except PermissionError:
-            raise InputError("permission denied") from None
-        except FileNotFoundError:
-            raise InputError("the file was removed while it was being read") from None
+        with (
+            reading_input(),
+            source.open("rb") as original,
+            naming(target),
+            target.open("wb") as copy,
+        ):
+            while block := _block_of(original):
+                digest.update(block)
+                size += copy.write(block)
+            copy.flush()
+            os.fsync(copy.fileno())
         return InputFacts(source.name, size, digest.hexdigest())
 
     def clear_unfinished(self) -> None:
@@ -165,6 +165,21 @@ class RunFolder:
             for file in sorted(self.path.iterdir())
             if file.is_file() and file != self.manifest
         }
+
+
+@contextmanager
+def reading_input() -> Iterator[None]:
+    """Say in plain words why a block cannot read an input that was there a moment ago.
+
+    Raises:
+        InputError: it is gone, or may not be read.
+    """
+    try:
+        yield
+    except PermissionError:
+        raise InputError("permission denied") from None
+    except FileNotFoundError:
+        raise InputError("the file was removed while it was being read") from None
 
 
 def _block_of(source: IO[bytes]) -> bytes:
@@ -191,7 +206,7 @@ class RunsFolder:
             missing = [path for path in (self.path, *self.path.parents) if not path.exists()]
             self.path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
             for made in missing:
-                sync_folder(made.parent)
+                flush(made.parent)
             probe = self.path / f".probe-{secrets.token_hex(4)}"
             create(probe)
             probe.unlink()
@@ -251,10 +266,10 @@ class RunsFolder:
 
     def publish(self, staged: RunFolder) -> RunFolder:
         """Turn a staged folder into a run, durably."""
-        sync_folder(staged.path)
+        flush(staged.path)
         final = self.path / staged.run
         staged.path.rename(final)
-        sync_folder(self.path)
+        flush(self.path)
         return RunFolder(final)
 
     def folders(self) -> list[RunFolder]:

@@ -226,16 +226,6 @@ class JournalReader(Database):
         groups = [set(json.loads(group)) for (group,) in duplicates]
         return set().union(*(group for group in groups if group & rows))
 
-    def fault_counts(self) -> dict[Code, int]:
-        """Return how many faults of each code the invalid rows have, the most frequent first."""
-        counts = self._db.execute(
-            "SELECT json_extract(fault.value, '$[0]') AS code, COUNT(*) AS total"
-            " FROM rows, json_each(rows.faults) AS fault WHERE status = ?"
-            " GROUP BY code ORDER BY total DESC, code",
-            (Status.INVALID,),
-        )
-        return {Code[code]: total for code, total in counts}
-
     def faults(self, code: Code) -> Iterator[tuple[Fault, int]]:
         """Yield each fault of this code in the invalid rows, with the row's number.
 
