@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from etl.rows import OpenRows, ReportRow, Totals
 
 MOST_SHOWN = 20_000
-_FIRST_SHOWN = 100  # without the script
+_FIRST_SHOWN = 100  # without the script, which shows as many at a time
 _FIRST_CHANGES = 1_000  # without the script
 _SCRIPTS = ("list.js", "rows.js", "changes.js")
 _SHORTEST_PICTURE = 10  # seconds; for a shorter run, requests per second mean little
@@ -183,7 +183,7 @@ def _page() -> Template:
         lstrip_blocks=True,
     )
     environment.filters.update({function.__name__: function for function in _FILTERS})
-    environment.globals.update(charts=charts, most_cells=MOST_CELLS)
+    environment.globals.update(charts=charts, most_cells=MOST_CELLS, rows_of_page=_FIRST_SHOWN)
     return environment.get_template("report.html.j2")
 
 
