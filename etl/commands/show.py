@@ -14,7 +14,13 @@ from etl.commands.options import existing_runs
 from etl.commands.words import minute, named_open_rows, stop_reason
 from etl.fields import Field
 from etl.jobs.history import INTERRUPTED, RUNNING, outcome_of
-from etl.report.sentences import IN_SANDBOX, columns_in_words, rows_in_words, sentence_of
+from etl.report.sentences import (
+    IN_SANDBOX,
+    approval_in_words,
+    columns_in_words,
+    rows_in_words,
+    sentence_of,
+)
 from etl.rows import NOT_UPDATED
 from etl.runs.listing import Run, entries, run_of
 from etl.runs.lock import holder_of
@@ -128,6 +134,11 @@ class _Run:
         _say("api", f"{manifest.api}, account {manifest.account}")
         for number, session in enumerate(manifest.sessions):
             _say("" if number else "sessions", _session_in_words(session))
+        if manifest.plan:
+            _say("plan", f"digest {manifest.plan.digest}")
+        for approval in manifest.approvals:
+            earlier = "" if approval == manifest.approved else "An earlier plan: "
+            _say("", f"{earlier}{approval_in_words(approval)}")
         files = sorted(file.name for file in self.folder.path.iterdir())
         path = visible(str(self.folder.path))
         console.say(f"{'folder':<{_INDENT}}{path}")  # in one piece, for copying

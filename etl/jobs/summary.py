@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from etl.manifest import Manifest
+    from etl.manifest import Manifest, Plan
     from etl.rows import OpenRows
     from etl.runs.folder import RunFolder
 
@@ -28,6 +28,7 @@ class Summary:
     ``reworked`` has what is still open of each file whose rows this one corrects. ``already_done``
     means that the file was processed before; ``still_open`` is how many of its rows still need
     fixing. ``skipped`` means that the file was left for later, because it has just changed.
+    ``plan`` is what a run that compares changes, in numbers, with its digest.
     """
 
     input: Path
@@ -46,6 +47,7 @@ class Summary:
     not_moved: str | None = None
     reworked: Sequence[OpenRows] = ()
     skipped: bool = False
+    plan: Plan | None = None
 
 
 def summary_of(source: Path, folder: RunFolder, manifest: Manifest, sentence: str) -> Summary:
@@ -60,6 +62,7 @@ def summary_of(source: Path, folder: RunFolder, manifest: Manifest, sentence: st
         exit_code=ExitCode(manifest.exit_code or ExitCode.DONE),
         sentence=sentence,
         sha256=manifest.input.sha256,
+        plan=manifest.plan,
     )
 
 

@@ -217,9 +217,16 @@ def write_files(
         write_results(folder.results(_WORKBOOK), journal, origin)
     else:  # one that an earlier session wrote is out of date
         folder.results(_WORKBOOK).unlink(missing_ok=True)
+    write_page(folder, journal, manifest, reworked)
+    return rework
+
+
+def write_page(
+    folder: RunFolder, journal: JournalReader, manifest: Manifest, reworked: Sequence[OpenRows]
+) -> None:
+    """Write the report; the results and the rework must have been written."""
     with replacing(folder.report) as new:
         write_report(new, _report_of(folder, journal, manifest, reworked))
-    return rework
 
 
 def _write_rework(
@@ -244,14 +251,13 @@ def _report_of(
     folder: RunFolder, journal: JournalReader, manifest: Manifest, reworked: Sequence[OpenRows]
 ) -> RunReport:
     totals, staged = journal.totals(sandbox=manifest.sandbox), journal.staged()
-    stopped = manifest.sessions[-1].stopped
     results, rework = folder.results_to_open, folder.rework_to_fix
     sendings = journal.sendings([session.begun for session in manifest.sessions])
     return RunReport(
         manifest=manifest,
         sheet=staged.sheet,
         totals=totals,
-        sentence=sentence_of(totals, stopped, rework.name if rework else ""),
+        sentence=sentence_of(totals, manifest.stopped, rework.name if rework else ""),
         reworked=reworked,
         codes=journal.code_counts(),
         seconds=sum(sending.ms for sending in sendings) / 1000,

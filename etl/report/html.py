@@ -21,7 +21,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from etl.report import charts, words
 from etl.report.entries import MOST_CELLS, blank_entry, entry_of
-from etl.report.sentences import columns_in_words, rows_in_words, updated_in_words
+from etl.report.sentences import (
+    approval_in_words,
+    columns_in_words,
+    rows_in_words,
+    updated_in_words,
+)
 from etl.rows import Status
 from etl.text import counted
 
@@ -114,6 +119,7 @@ def write_report(path: Path, report: RunReport) -> None:
 
 
 _FILTERS = (
+    approval_in_words,
     columns_in_words,
     counted,
     rows_in_words,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from etl.fields import ResultColumn
 from etl.text import counted, isolated, quoted_together
 
 if TYPE_CHECKING:
+    from etl.manifest import Approval
     from etl.rows import OpenRows, Totals
 
 IN_SANDBOX = "SANDBOX: nothing was sent to Fatora."
@@ -50,6 +52,16 @@ def open_in_words(rows: OpenRows) -> str:
     tasks = ((rows.to_fix, "fix"), (rows.left, "send"))
     words = [f"{counted(number, 'row')} to {task}" for number, task in tasks if number]
     return ", ".join(words) or "nothing"
+
+
+def approval_in_words(approval: Approval) -> str:
+    """Return who approved a plan, when and where, and their note."""
+    who = f"{isolated(approval.user)} on {isolated(approval.host)}"
+    if approval.signer:
+        who += f", with the signature of {isolated(approval.signer)}"
+    when = f"{datetime.fromisoformat(approval.time):%d %b %Y, %H:%M} UTC"
+    note = f" Note: {isolated(approval.note)}" if approval.note else ""
+    return f"Approved by {who}, on {when}.{note}"
 
 
 def verdict_in_short(exit_code: ExitCode) -> str:
