@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from etl.errors import ConfigError, DamagedError
-from etl.jobs.guard import how_to_sign, why_not_by, why_not_counted
+from etl.jobs.guard import exceeded_limits, how_to_sign, why_not_by, why_not_counted
 from etl.jobs.signatures import NotSignedError, read_signature, signer_of
 from etl.jobs.writing import write_page
 from etl.manifest import Approval
@@ -142,6 +142,11 @@ def _approval(
     Raises:
         ConfigError: this user may not approve it, or the signature does not count.
     """
+    if guard.asks == "never" and exceeded_limits(plan, manifest.rows, guard):
+        raise ConfigError(
+            f"run {manifest.run} exceeds a limit, and guard.approval is never: check the file, or"
+            " raise the limit"
+        )
     if guard.signers is None:
         if signature:
             raise ConfigError(
@@ -189,7 +194,10 @@ def _sentence(
 ) -> str:
     if already:
         return f"Run {run} was approved before. {approval_in_words(approval)}"
+    again = f"update with {quote(manifest.input.name)}"
+    if manifest.undoes:
+        again = f"undo {manifest.undoes}"
     return (
-        f"Run {run} is approved: {counted(plan.rows, 'row')} to change. To send them, run"
-        f" fatora-clients update with {quote(manifest.input.name)} again."
+        f"Run {run} is approved: {counted(plan.rows, 'row')} to change. To send exactly these"
+        f" changes, run fatora-clients {again} again."
     )

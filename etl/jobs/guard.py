@@ -27,7 +27,10 @@ def why_held_back(plan: Plan, manifest: Manifest, settings: Settings) -> str | N
         return f"{exceeded} Check the file, or raise the limit in the section [guard]."
     why = exceeded or f"The changes of {counted(plan.rows, 'row')} must be approved."
     approvals = [each for each in manifest.approvals if each.digest == plan.digest]
-    complaints = [why_not_counted(each, manifest, guard) for each in approvals]
+    try:
+        complaints = [why_not_counted(each, manifest, guard) for each in approvals]
+    except ConfigError as error:
+        return f"{why} The approval could not be verified: {error}."
     if None in complaints:
         return None
     if complaints:
@@ -58,6 +61,9 @@ def why_not_counted(approval: Approval, manifest: Manifest, guard: GuardSettings
     """Return why an approval does not let a plan be sent by these settings, or None if it does.
 
     The signature is verified with the file of signers as it is now.
+
+    Raises:
+        ConfigError: it cannot be verified.
     """
     if guard.signers is None:
         approver = approval.signer or approval.user
@@ -69,8 +75,6 @@ def why_not_counted(approval: Approval, manifest: Manifest, guard: GuardSettings
             signer = signer_of(approval.signature, approval.digest, guard.signers, now)
         except NotSignedError as error:
             return f"the signature {error}"
-        except ConfigError as error:
-            return str(error)
         approver = signer.principal
     return why_not_by(approver, approval.time, manifest, guard)
 

@@ -74,14 +74,14 @@ def signer_of(signature: str, digest: str, signers: Path, when: datetime) -> Sig
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not a text file"
         raise ConfigError(f"the file of signers {signers} cannot be read: {reason}") from None
-    why = f"was made with a key that is not in {signers}"
+    why = f"was made with a key that the file of signers {signers} does not have"
     # Line by line, so that ssh-keygen alone says which of them counts.
     for line in filter(None, map(str.strip, lines)):
         for principal in _principals(signature, line, when):
             complaint = _complaint(signature, signed, Signer(principal, line), when)
             if complaint is None:
                 return Signer(principal, line)
-            why = f"of {principal} is not accepted by {signers}: {complaint}"
+            why = f"of {principal} does not fit the file of signers {signers}: {complaint}"
     raise NotSignedError(why)
 
 
@@ -138,8 +138,8 @@ def _run(
     program = shutil.which(_PROGRAM)
     if program is None:
         raise ConfigError(
-            f"{_PROGRAM} is not installed, or not in PATH: without it, no signature can be"
-            " verified. Install the client of OpenSSH"
+            f"{_PROGRAM}, which verifies signatures, is not installed or not in PATH: install"
+            " OpenSSH's client"
         )
     texts = {"-s": signature, "-f": line} if line else {"-s": signature}
     with ExitStack() as stack:
