@@ -193,7 +193,7 @@ def _sentence(
     run: str, manifest: Manifest, plan: Plan, approval: Approval, *, already: bool
 ) -> str:
     if already:
-        return f"Run {run} was approved before. {approval_in_words(approval)}"
+        return f"Run {run} is already approved: {approval_in_words(approval)}"
     again = f"update with {quote(manifest.input.name)}"
     if manifest.undoes:
         again = f"undo {manifest.undoes}"

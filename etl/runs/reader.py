@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from etl.codes import Code
 from etl.errors import DamagedError, InconsistentError
 from etl.fields import Field
-from etl.rows import DONE, TO_FIX, Fault, Origin, ReportRow, Status, Totals
+from etl.rows import DONE, OF_COMPARING, TO_FIX, Fault, Origin, ReportRow, Status, Totals
 from etl.runs.database import NOT_FINAL, Database, add_missing_tables, damaged, translating
 from etl.runs.listing import unreadable
 from etl.runs.plan import changes_of, plan_of
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 # Milliseconds between two times. A Julian day of this century is a float that is exact to 2^-31
 # days, which are 0.04 ms.
 _MS = "CAST(ROUND((julianday({until}) - julianday({since})) * 86400000) AS INTEGER)"
+
+
+_CHANGED = f"status = '{Status.CONFLICT}' OR row IN (SELECT row FROM plans WHERE changes <> '[]')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +137,16 @@ class JournalReader(Database):
         return Staged(**facts)
 
     def counts(self) -> dict[Status, int]:
-        """Return the number of rows of every status, including statuses without rows."""
+        """Return the number of rows of every status, including statuses without rows.
+
+        Those of runs that compare are left out where there are none.
+        """
         counts = dict(self._db.execute("SELECT status, COUNT(*) FROM rows_now GROUP BY status"))
-        return {status: counts.get(status, 0) for status in Status}
+        return {
+            status: counts.get(status, 0)
+            for status in Status
+            if status in counts or status not in OF_COMPARING
+        }
 
     def totals(self, *, sandbox: bool = False) -> Totals:
         """Return the totals of the run; ``sandbox`` means that nothing was sent to Fatora.
@@ -176,6 +186,23 @@ class JournalReader(Database):
     def plan(self, run: str) -> Plan:
         """Return the plan of the run with this id; it has no rows if nothing was compared."""
         return plan_of(self._db, run)
+
+    def changes_by_field(self) -> Mapping[Field, tuple[int, int]]:
+        """Return the number of updated rows that changed each field, and that emptied it."""
+        counts = self._db.execute(
+            "SELECT json_extract(change.value, '$[0]') AS field, COUNT(*),"
+            " COUNT(*) FILTER (WHERE json_extract(change.value, '$[1]') <> ''"
+            "  AND json_extract(change.value, '$[2]') = '')"
+            " FROM plans JOIN rows_now ON rows_now.row = plans.row, json_each(changes) AS change"
+            " WHERE status = ? GROUP BY field",
+            (Status.SUCCESS,),
+        )
+        return {Field(field): (changed, emptied) for field, changed, emptied in counts}
+
+    def changed_rows(self) -> int:
+        """Return how many rows change their client, or found it changed by somebody else."""
+        statement = f"SELECT COUNT(*) FROM rows_now WHERE {_CHANGED}"
+        return int(self._db.execute(statement).fetchone()[0])
 
     def updates_of(self, clients: Sequence[int]) -> Iterator[tuple[int, Image, Image]]:
         """Yield the updates of these clients of which the API said what it stored.
@@ -225,16 +252,6 @@ class JournalReader(Database):
         )
         groups = [set(json.loads(group)) for (group,) in duplicates]
         return set().union(*(group for group in groups if group & rows))
-
-    def fault_counts(self) -> dict[Code, int]:
-        """Return how many faults of each code the invalid rows have, the most frequent first."""
-        counts = self._db.execute(
-            "SELECT json_extract(fault.value, '$[0]') AS code, COUNT(*) AS total"
-            " FROM rows, json_each(rows.faults) AS fault WHERE status = ?"
-            " GROUP BY code ORDER BY total DESC, code",
-            (Status.INVALID,),
-        )
-        return {Code[code]: total for code, total in counts}
 
     def faults(self, code: Code) -> Iterator[tuple[Fault, int]]:
         """Yield each fault of this code in the invalid rows, with the row's number.
@@ -316,16 +333,20 @@ class JournalReader(Database):
         statuses: Iterable[Status] = tuple(Status),
         client_id: int | None = None,
         corrected: bool = True,
+        changed: bool | None = None,
         limit: int | None = None,
     ) -> Iterator[ReportRow]:
         """Yield the rows of these statuses, or of one client only, in the order of the input.
 
         ``limit`` is the most rows to yield. If not ``corrected``, rows that later runs have
-        corrected are left out.
+        corrected are left out. ``changed`` yields only rows that change their client, and those
+        whose client somebody else changed, or only the others.
         """
         condition = f"status IN ({_in_sql(statuses)})"
         if not corrected:
             condition += " AND NOT corrected"
+        if changed is not None:
+            condition += f" AND {'' if changed else 'NOT '}({_CHANGED})"
         if client_id is not None:
             condition += f" AND client_id = {client_id:d}"
         most = -1 if limit is None else limit  # SQLite takes -1 as no limit
