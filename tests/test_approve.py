@@ -367,6 +367,16 @@ def test_a_client_that_changes_after_the_approval_is_not_overwritten(waiting: De
     assert verify(waiting) == []
 
 
+def test_an_approval_holds_until_the_whole_plan_is_sent(waiting: Desk) -> None:
+    """What was sent of an approved plan changes neither the plan nor its approval."""
+    waiting.run("approve", "latest")
+    code, _ = waiting.run("update", waiting.folder / "clients.csv", "--limit", 1)
+    assert (code, waiting.sent) == (4, 1)
+    code, _ = update(waiting)
+    assert (code, waiting.sent) == (0, 2)
+    assert verify(waiting) == []
+
+
 def test_the_approval_of_another_run_does_not_count(waiting: Desk) -> None:
     """The same rows in another run have another digest: an approval cannot be reused."""
     waiting.run("approve", "latest")
