@@ -350,9 +350,13 @@ class Manifest:
         is_approved = approved and latest.ended and approved.time >= latest.ended
         return None if is_approved else latest.stopped
 
-    def makers(self, before: str) -> set[str]:
-        """Return the users whose sessions made the plan that was approved at this time."""
-        return {session.user for session in self.sessions if session.begun <= before}
+    def makers(self, until: str = "") -> set[str]:
+        """Return the users whose sessions made the plan: all of them, or those ``until`` a time.
+
+        The first session always counts, since the clocks of two hosts may differ.
+        """
+        made = (each for each in self.sessions[1:] if not until or each.begun <= until)
+        return {session.user for session in (*self.sessions[:1], *made)}
 
     @property
     def unsent_plan(self) -> Plan | None:

@@ -288,6 +288,16 @@ def test_with_two_persons_whoever_planned_again_made_the_plan(
     assert waiting.run("approve", "latest")[0] == 2
 
 
+def test_a_clock_that_is_late_makes_nobody_somebody_else(waiting: Desk) -> None:
+    """By the clock of the host that approves, the plan is not made yet: its maker made it still."""
+    waiting.guard["two_persons"] = True
+    late = replace(Approval.now(waiting.plan.digest, ""), time="2020-01-01T00:00:00.000+00:00")
+    waiting.manifest.reopened([]).approve(late).write(waiting.path / "manifest.json")
+    code, printed = update(waiting)
+    assert (code, waiting.sent) == (4, 0)
+    assert "made this plan" in printed
+
+
 def test_two_persons_hold_for_an_approval_with_other_settings(waiting: Desk) -> None:
     """An approval by whoever made the plan, with a configuration of their own, does not count."""
     assert waiting.run("approve", "latest")[0] == 0
@@ -381,10 +391,12 @@ def test_the_approval_of_another_run_does_not_count(waiting: Desk) -> None:
     """The same rows in another run have another digest: an approval cannot be reused."""
     waiting.run("approve", "latest")
     first = waiting.manifest
+    store = waiting.sandbox.store
+    before = [store.get(int(client)) for client, *_ in ROWS]
     code, _ = waiting.run("update", waiting.folder / "clients.csv")
     assert code == 0
-    for client, *_ in ROWS:
-        waiting.sandbox.store.edit(int(client), email="old@example.com", phone="")
+    for client in before:
+        store.put(client)
     assert waiting.run("plan", waiting.folder / "clients.csv", "--again")[0] == 4
     second = max((waiting.folder / "runs").glob("2*"))
     path = second / "manifest.json"
@@ -595,6 +607,8 @@ def test_a_signer_who_was_removed_since_does_not_count(waiting: Desk, sara: Path
     code, printed = update(waiting)
     assert (code, waiting.sent) == (4, 0)
     assert "The approval does not count: the signature was made with a key that" in printed
+    report = (waiting.path / "report.html").read_text(encoding="utf-8")
+    assert "The approval does not count" in report.split("<main")[0]
     assert verify(waiting) == []  # it was valid when it was given
 
 

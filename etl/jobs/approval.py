@@ -171,7 +171,7 @@ def _approval(
             plan.digest, note, signer=signer.principal, key=signer.line, signature=armored
         )
     approver = approval.signer or approval.user
-    if reason := why_not_by(approver, approval.time, manifest, guard):
+    if reason := why_not_by(approver, manifest.makers(), guard):
         raise ConfigError(f"run {manifest.run} was not approved: {reason}")
     return approval
 

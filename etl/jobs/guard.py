@@ -76,16 +76,16 @@ def why_not_counted(approval: Approval, manifest: Manifest, guard: GuardSettings
         except NotSignedError as error:
             return f"the signature {error}"
         approver = signer.principal
-    return why_not_by(approver, approval.time, manifest, guard)
+    return why_not_by(approver, manifest.makers(approval.time), guard)
 
 
-def why_not_by(approver: str, time: str, manifest: Manifest, guard: GuardSettings) -> str | None:
-    """Return why this person may not approve the plan at this time, or None if they may.
+def why_not_by(approver: str, makers: set[str], guard: GuardSettings) -> str | None:
+    """Return why this person may not approve a plan of these makers, or None if they may.
 
     With a signature it is the signer who approves, whoever hands it over. A signer's name may be an
     e-mail address of the user who made the plan.
     """
-    if guard.two_persons and {approver, approver.partition("@")[0]} & manifest.makers(time):
+    if guard.two_persons and {approver, approver.partition("@")[0]} & makers:
         return f"{isolated(approver)} made this plan, so somebody else must approve it"
     return None
 
