@@ -185,6 +185,11 @@ class Approval:
     signature: Text = ""
     """An SSH signature of the digest, armored."""
 
+    @classmethod
+    def now(cls, digest: str, note: str, **signed: str) -> Self:
+        """Return the approval of a plan by this user on this host, and how it was ``signed``."""
+        return cls(utc_time(time.time()), _user(), socket.gethostname(), digest, note, **signed)
+
 
 @dataclass(frozen=True, slots=True, config=_FORM)
 class Confirmation:
@@ -328,6 +333,30 @@ class Manifest:
         if self.sessions:
             return datetime.fromisoformat(self.sessions[-1].begun)
         return datetime.strptime(self.run[:_START_LENGTH], _START).replace(tzinfo=UTC)
+
+    @property
+    def approved(self) -> Approval | None:
+        """The approval of the plan as it is now, if somebody gave it."""
+        digest = self.plan and self.plan.digest
+        given = (each for each in reversed(self.approvals) if each.digest == digest)
+        return next(given, None)
+
+    @property
+    def stopped(self) -> str | None:
+        """Why the newest session stopped early, until somebody approves the plan."""
+        if not self.sessions:
+            return None
+        latest, approved = self.sessions[-1], self.approved
+        is_approved = approved and latest.ended and approved.time >= latest.ended
+        return None if is_approved else latest.stopped
+
+    def makers(self, until: str = "") -> set[str]:
+        """Return the users whose sessions made the plan: all of them, or those ``until`` a time.
+
+        The first session always counts, since the clocks of two hosts may differ.
+        """
+        made = (each for each in self.sessions[1:] if not until or each.begun <= until)
+        return {session.user for session in (*self.sessions[:1], *made)}
 
     @property
     def unsent_plan(self) -> Plan | None:

@@ -224,9 +224,16 @@ def write_files(
         write_results(folder.results(_WORKBOOK), journal, origin)
     else:  # one that an earlier session wrote is out of date
         folder.results(_WORKBOOK).unlink(missing_ok=True)
+    write_page(folder, journal, manifest, reworked)
+    return rework
+
+
+def write_page(
+    folder: RunFolder, journal: JournalReader, manifest: Manifest, reworked: Sequence[OpenRows]
+) -> None:
+    """Write the report; the results and the rework must have been written."""
     with replacing(folder.report) as new:
         write_report(new, _report_of(folder, journal, manifest, reworked))
-    return rework
 
 
 def _write_rework(
@@ -251,7 +258,6 @@ def _report_of(
     folder: RunFolder, journal: JournalReader, manifest: Manifest, reworked: Sequence[OpenRows]
 ) -> RunReport:
     totals, staged = journal.totals(sandbox=manifest.sandbox), journal.staged()
-    stopped = manifest.sessions[-1].stopped
     results, rework = folder.results_to_open, folder.rework_to_fix
     plan = manifest.unsent_plan
     sendings = journal.sendings([session.begun for session in manifest.sessions])
@@ -259,7 +265,7 @@ def _report_of(
         manifest=manifest,
         sheet=staged.sheet,
         totals=totals,
-        sentence=sentence_of(totals, stopped, rework.name if rework else "", plan),
+        sentence=sentence_of(totals, manifest.stopped, rework.name if rework else "", plan),
         reworked=reworked,
         codes=_reasons(journal, plan),
         seconds=sum(sending.ms for sending in sendings) / 1000,
