@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from etl.errors import StoppedError as StoppedError
     from etl.jobs.check import Check as Check
     from etl.jobs.check import check as check
+    from etl.jobs.confirm import Confirmed as Confirmed
+    from etl.jobs.confirm import confirm as confirm
     from etl.jobs.context import Progress as Progress
     from etl.jobs.history import History as History
     from etl.jobs.history import client_history as client_history
@@ -71,6 +73,7 @@ _PUBLIC = {
     "Check": "etl.jobs.check",
     "Code": "etl.codes",
     "ConfigError": "etl.errors",
+    "Confirmed": "etl.jobs.confirm",
     "Credentials": "etl.config",
     "ExitCode": "etl.errors",
     "FatoraClientsError": "etl.errors",
@@ -85,6 +88,7 @@ _PUBLIC = {
     "Verification": "etl.jobs.verify",
     "check": "etl.jobs.check",
     "client_history": "etl.jobs.history",
+    "confirm": "etl.jobs.confirm",
     "history": "etl.jobs.history",
     "load_settings": "etl.config",
     "read_credentials": "etl.config",

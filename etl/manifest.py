@@ -202,6 +202,8 @@ class Confirmation:
     """Those that never took the values although the API confirmed them."""
     settled: Count
     """UNKNOWN rows that are now SUCCESS or FAILED."""
+    unread: Count = 0
+    """Clients that could not be read, so that nothing is known of them."""
 
 
 @dataclass(frozen=True, slots=True, config=_FORM)
@@ -393,7 +395,7 @@ class Manifest:
         now = datetime.now(UTC)
         local = now.astimezone().isoformat(timespec="seconds")
         session = Session(
-            utc_time(now.timestamp()), local, _user(), socket.gethostname(), invocation
+            utc_time(now.timestamp()), local, user_name(), socket.gethostname(), invocation
         )
         return replace(
             self,
@@ -420,6 +422,16 @@ class Manifest:
         self._require_open()
         return replace(self, confirmations=(*self.confirmations, confirmation))
 
+    def recounted(self, totals: Totals, exit_code: ExitCode) -> Self:
+        """Return the manifest of a run of which some rows have another status now."""
+        self._require_open()
+        return replace(
+            self,
+            counts=totals.counts,
+            stored_differently=totals.stored_differently,
+            exit_code=int(exit_code),
+        )
+
     def end_session(
         self, stopped: str | None, totals: Totals, exit_code: ExitCode, seconds: float
     ) -> Self:
@@ -444,7 +456,7 @@ class Manifest:
     def begin_pruning(self, removed: Mapping[str, str]) -> Self:
         """Return the manifest of a run whose files with these hashes are removed or emptied now."""
         self._require_open()
-        pruning = Pruning(utc_time(time.time()), _user(), socket.gethostname(), removed)
+        pruning = Pruning(utc_time(time.time()), user_name(), socket.gethostname(), removed)
         return replace(self, pruned=pruning)
 
     def seal(self, previous: Seal | None, files: Mapping[str, str]) -> Self:
@@ -477,7 +489,8 @@ def _sha256(facts: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _user() -> str:
+def user_name() -> str:
+    """Return the name of the user who runs the program."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # cron and containers may not have a name
