@@ -205,6 +205,11 @@ class Confirmation:
     unread: Count = 0
     """Clients that could not be read, so that nothing is known of them."""
 
+    @classmethod
+    def now(cls, **clients: int) -> Self:
+        """Return a confirmation by this user on this host, with the number of ``clients``."""
+        return cls(utc_time(time.time()), _user(), socket.gethostname(), **clients)
+
 
 @dataclass(frozen=True, slots=True, config=_FORM)
 class Seal:
@@ -395,7 +400,7 @@ class Manifest:
         now = datetime.now(UTC)
         local = now.astimezone().isoformat(timespec="seconds")
         session = Session(
-            utc_time(now.timestamp()), local, user_name(), socket.gethostname(), invocation
+            utc_time(now.timestamp()), local, _user(), socket.gethostname(), invocation
         )
         return replace(
             self,
@@ -456,7 +461,7 @@ class Manifest:
     def begin_pruning(self, removed: Mapping[str, str]) -> Self:
         """Return the manifest of a run whose files with these hashes are removed or emptied now."""
         self._require_open()
-        pruning = Pruning(utc_time(time.time()), user_name(), socket.gethostname(), removed)
+        pruning = Pruning(utc_time(time.time()), _user(), socket.gethostname(), removed)
         return replace(self, pruned=pruning)
 
     def seal(self, previous: Seal | None, files: Mapping[str, str]) -> Self:
@@ -489,8 +494,7 @@ def _sha256(facts: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def user_name() -> str:
-    """Return the name of the user who runs the program."""
+def _user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # cron and containers may not have a name

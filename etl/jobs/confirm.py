@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 import time
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from etl.jobs.target import target_of
 from etl.jobs.writing import write_files
 from etl.limits import require_room_for
 from etl.load.breaker import Breaker
-from etl.manifest import Confirmation, user_name
+from etl.manifest import Confirmation
 from etl.rows import Status
 from etl.runs.confirming import SETTLED, ConfirmedRow, ConfirmingJournal, Outcome
 from etl.runs.folder import RunsFolder
@@ -268,10 +267,7 @@ class _Confirming:
 
 def _confirmation(confirmed: Confirmed) -> Confirmation:
     outcomes = confirmed.outcomes
-    return Confirmation(
-        time=utc_time(time.time()),
-        user=user_name(),
-        host=socket.gethostname(),
+    return Confirmation.now(
         clients=confirmed.clients,
         unchanged=outcomes[Outcome.STILL_SO],
         changed=outcomes[Outcome.CHANGED] + outcomes[Outcome.DELETED],

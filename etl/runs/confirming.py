@@ -113,11 +113,14 @@ _KEEP = """
 INSERT OR REPLACE INTO confirmations (row, number, attempts, time, code, http_status, ms, client)
 VALUES {values}
 """
+# An earlier session may have sent a row without comparing: a reading from after that is no image of
+# what was there before.
 _TO_JUDGE = f"""
 SELECT rows.row, rows.status, body, stored.client, readings.client, now.client, now.code
 FROM confirmations AS now JOIN rows ON rows.row = now.row JOIN asked ON asked.row = rows.row
 LEFT JOIN stored ON stored.row = rows.row LEFT JOIN plans ON plans.row = rows.row
-LEFT JOIN readings ON readings.id = plans.before
+LEFT JOIN readings ON readings.id = plans.before AND readings.session <=
+    (SELECT MIN(session) FROM attempts WHERE attempts.row = rows.row)
 WHERE rows.row > :last AND number = :number AND outcome IS NULL AND now.attempts = rows.attempts
     AND (now.client IS NOT NULL OR now.code = '{Code.API_NOT_FOUND.name}')
 ORDER BY rows.row LIMIT {PAGE}
@@ -132,10 +135,6 @@ UPDATE rows SET status = :status, faults = :faults, stored_differently = 0,
     http_status = now.http_status, time = now.time, ms = now.ms
 FROM confirmations AS now
 WHERE rows.row = :row AND now.row = rows.row AND now.number = :number
-"""
-_KEEP_STORED = """
-INSERT OR REPLACE INTO stored (row, client)
-SELECT row, client FROM confirmations WHERE row = :row AND number = :number
 """
 _OF_ASKED = "FROM confirmations JOIN asked ON asked.row = confirmations.row WHERE number = ?"
 
@@ -222,7 +221,6 @@ class ConfirmingJournal(Journal):
         if outcome is Outcome.STILL_SO:
             settled = {"status": Status.SUCCESS, "faults": "[]", "warning": CONFIRMED}
             self._db.execute(_SETTLE, {**facts, **settled})
-            self._db.execute(_KEEP_STORED, facts)
             self._note(row, Outcome.NOW_SUCCESS, ())
             return
         reason = Code[code] if code else Code.API_NOT_APPLIED
