@@ -516,6 +516,40 @@ def _patient(desk: Desk) -> str:
     return str(path)
 
 
+def test_nobody_to_ask_is_no_confirmation(desk: Desk) -> None:
+    """If no client can be read, the run stays as it is, and the exit code is not 0."""
+    desk.update(2)
+    desk.monkeypatch.setenv("FATORA_API_URL", "http://127.0.0.1:9/v1")
+    code, facts = desk.confirm("--attempts", "1")
+    assert (code, facts["clients"], facts["unread"]) == (1, 0, 2)
+    assert recorded_clients(desk) == []
+    desk.require_intact()
+
+
+def test_an_api_in_trouble_stops_it(desk: Desk) -> None:
+    """The rules by which an update stops hold here, too."""
+    desk.update(20)
+    desk.monkeypatch.setenv("FATORA_API_URL", "http://127.0.0.1:9/v1")
+    code, facts = desk.confirm("--attempts", "1", "--workers", "1")
+    assert code == 4
+    assert "10 rows in a row" in facts["stopped"]
+    assert recorded_clients(desk) == []
+    desk.require_intact()
+
+
+def test_settled_rows_are_delivered_again(desk: Desk, sandbox: Sandbox) -> None:
+    """Operations see what became of the rows that had no answer."""
+    desk.monkeypatch.setattr("etl.jobs.target._is_of_sandbox", lambda *_: False)
+    (desk.folder / "out").mkdir()
+    settings = desk.folder / "job.toml"
+    settings.write_text('[deliver]\ndir = "out"\n', encoding="utf-8")
+    lose_half(desk, sandbox, 2, "--config", str(settings))
+    (delivered,) = (desk.folder / "out").iterdir()
+    assert statuses(read_csv(delivered / "results.csv")) == ["UNKNOWN", "UNKNOWN"]
+    desk.confirm("--config", str(settings))
+    assert statuses(read_csv(delivered / "results.csv")) == ["SUCCESS", "FAILED"]
+
+
 # Runs that cannot be confirmed.
 
 

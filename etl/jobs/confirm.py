@@ -1,4 +1,8 @@
-"""Asking the API again about the clients of a run, and settling what got no answer."""
+"""Asking the API again about the clients of a run, and settling what got no answer.
+
+A confirmation is no session of the run: it sends nothing, and how the run ended stays on record.
+The manifest keeps its numbers, and the journal what was read.
+"""
 
 from __future__ import annotations
 
@@ -241,7 +245,7 @@ class _Confirming:
         if manifest.exit_code == ExitCode.USAGE:  # the API had refused the key
             exit_code = ExitCode.USAGE
         manifest = manifest.recounted(totals, exit_code)
-        if not confirmed.stopped:
+        if confirmed.clients and not confirmed.stopped:
             manifest = manifest.confirm(_confirmation(confirmed))
         reworked = known.reworks.open_originals(folder.run) if manifest.reworks else []
         asked_for = self.context.settings.runs.workbooks == "always"
@@ -280,11 +284,12 @@ def _confirmation(confirmed: Confirmed) -> Confirmation:
 def sentence_of(confirmed: Confirmed) -> str:
     """Return what was found, in a few sentences."""
     outcomes = confirmed.outcomes
-    sentences = [f"{counted(confirmed.clients, 'client')} read: {_in_words(outcomes)}."]
+    found = _in_words(outcomes)
+    sentences = [f"{counted(confirmed.clients, 'client')} read{found and ': '}{found}."]
     if confirmed.settled:
         updated, failed = (outcomes[outcome] for outcome in SETTLED)
         sentences.append(
-            f"{counted(confirmed.settled, 'row')} without confirmation settled:"
+            f"Settled {counted(confirmed.settled, 'row')} without confirmation:"
             f" {updated:,} updated, {failed:,} not updated."
         )
         if failed:
@@ -302,9 +307,11 @@ def sentence_of(confirmed: Confirmed) -> str:
 
 
 def _in_words(outcomes: Mapping[Outcome, int]) -> str:
-    changed = outcomes[Outcome.CHANGED] + outcomes[Outcome.DELETED]
-    deleted = outcomes[Outcome.DELETED]
-    words = [f"{outcomes[Outcome.STILL_SO]:,} still so", f"{changed:,} changed since"]
-    if deleted:
-        words[-1] += f" ({deleted:,} of them deleted)"
-    return ", ".join([*words, f"{outcomes[Outcome.NOT_AS_SENT]:,} not as sent"])
+    """Return how many clients are as the run left them or not; empty if all rows were settled."""
+    words = {
+        "still so": outcomes[Outcome.STILL_SO],
+        "changed since": outcomes[Outcome.CHANGED],
+        "deleted since": outcomes[Outcome.DELETED],
+        "not as sent": outcomes[Outcome.NOT_AS_SENT],
+    }
+    return ", ".join(f"{number:,} {what}" for what, number in words.items() if number)
