@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import random
+import shutil
 import signal
 import time
 from dataclasses import dataclass
@@ -30,6 +32,7 @@ from etl.runs.lock import locked
 from etl.sandbox.app import ApiError, Behaviour
 from etl.sandbox.server import Sandbox
 from etl.sandbox.store import Client
+from faults import Refusal
 from spreadsheets import read_csv, statuses, write_csv
 
 if TYPE_CHECKING:
@@ -322,6 +325,27 @@ def test_an_unknown_row_whose_client_is_gone_is_failed(desk: Desk, sandbox: Sand
     assert statuses(desk.results) == ["REJECTED"]
 
 
+def test_what_was_read_after_the_first_attempt_is_not_what_was_there_before(
+    desk: Desk, sandbox: Sandbox
+) -> None:
+    """A run may be resumed with --compare after an attempt that changed the client."""
+    update = sandbox.store.update
+
+    def shortened(client: int, changes: dict[str, str]) -> Client:
+        return update(client, {**changes, "phone": "+974"})
+
+    def lost(client: int, changes: dict[str, str]) -> Client:
+        shortened(client, changes)
+        raise RuntimeError
+
+    desk.monkeypatch.setattr(sandbox.store, "update", lost)
+    assert desk.update(1, "--attempts", "1") == 1
+    desk.monkeypatch.setattr(sandbox.store, "update", shortened)
+    assert desk.update(1, "--compare") == 0
+    assert statuses(desk.results) == ["SUCCESS"]
+    assert counts(desk.confirm()[1]) == {"STILL_SO": 1}
+
+
 # A part of the rows, and what was left unfinished.
 
 
@@ -507,6 +531,24 @@ def test_a_confirmation_may_be_killed_at_any_instant(program: Program, desk: Des
         desk.require_intact()
         assert desk.type("update", "c.csv") == 0
         assert slow.requests_of("PUT") == puts + 15
+
+
+@pytest.mark.slow
+def test_a_confirmation_that_the_system_refuses_is_continued(desk: Desk, sandbox: Sandbox) -> None:
+    """Whichever call fails for a full disk, the next confirmation finishes it."""
+    lose_half(desk, sandbox, 4)
+    watched = Refusal(errno.ENOSPC, 0)
+    shutil.copytree("runs", "kept")
+    with watched.in_force():
+        assert desk.confirm()[0] == 1
+    for number in range(1, watched.seen, max(watched.seen // 25, 1)):
+        shutil.rmtree("runs")
+        shutil.copytree("kept", "runs")
+        with Refusal(errno.ENOSPC, number).in_force():
+            assert desk.type("confirm", "latest") in {1, 2, 4}
+        desk.confirm()
+        assert statuses(desk.results) == ["SUCCESS", "FAILED"] * 2
+        desk.require_intact()
 
 
 def _patient(desk: Desk) -> str:
