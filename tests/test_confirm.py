@@ -454,6 +454,7 @@ def test_what_was_read_long_ago_is_read_again(desk: Desk, sandbox: Sandbox) -> N
     stopped_after(3, sandbox)
     sandbox.store.edit(1, phone="+1")
     desk.monkeypatch.setattr(confirming, "_RECENT", -1)
+    assert stopped_after(2, sandbox).exit_code == 4
     seen = sandbox.requests_of("GET")
     assert counts(desk.confirm()[1]) == {"STILL_SO": 9, "CHANGED": 1}
     assert sandbox.requests_of("GET") - seen == 1 + 10

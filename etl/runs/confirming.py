@@ -82,32 +82,33 @@ def _in_sql(words: Sequence[str]) -> str:
     return ", ".join(f"'{word}'" for word in words)
 
 
-# A row's record in this confirmation counts until the row is sent again, and if it settled nothing,
-# only as long as it is recent: what is confirmed should have been so at about the same time.
-_RECORD = """
-SELECT 1 FROM confirmations WHERE confirmations.row = rows.row AND number = :number
-    AND confirmations.attempts = rows.attempts AND {}
-"""
-_IS_SETTLED = f"outcome IN ({_in_sql(SETTLED)})"
-_IS_KNOWN = f"""
-(client IS NOT NULL OR code = '{Code.API_NOT_FOUND.name}')
-    AND ({_IS_SETTLED} OR confirmations.time > :since)
+_IS_SETTLED = f"ifnull(outcome, '') IN ({_in_sql(SETTLED)})"
+_IS_READ = f"(client IS NOT NULL OR ifnull(code, '') = '{Code.API_NOT_FOUND.name}')"
+# What an unfinished confirmation read of a row counts until the row is sent again, and if it
+# settled nothing, only as long as it is recent: all that is confirmed together should have been so
+# at about the same time.
+_FORGET_OUTDATED = f"""
+DELETE FROM confirmations WHERE number = :number AND NOT ({_IS_READ}
+    AND attempts = (SELECT rows.attempts FROM rows WHERE rows.row = confirmations.row)
+    AND ({_IS_SETTLED} OR time > :since))
 """
 _ALWAYS_ASKED = f"""
-INSERT INTO asked SELECT row FROM rows
-WHERE rows.status = '{Status.UNKNOWN}' OR EXISTS ({_RECORD.format(_IS_SETTLED)})
+INSERT INTO asked SELECT row FROM rows WHERE status = '{Status.UNKNOWN}' UNION
+SELECT row FROM confirmations WHERE number = :number AND {_IS_SETTLED}
+"""
+_IS_UNREAD = """
+NOT EXISTS (SELECT 1 FROM confirmations WHERE confirmations.row = rows.row AND number = :number)
 """
 _CONFIRMED_ROWS = f"""
 SELECT row FROM rows WHERE rows.status = '{Status.SUCCESS}' AND row NOT IN (SELECT row FROM asked)
 """
 _TO_READ = f"""
 SELECT rows.row, client_id, attempts FROM rows JOIN asked ON asked.row = rows.row
-WHERE rows.row > :last AND NOT EXISTS ({_RECORD.format(_IS_KNOWN)})
+WHERE rows.row > :last AND {_IS_UNREAD}
 ORDER BY rows.row LIMIT {PAGE}
 """
 _COUNT_TO_READ = f"""
-SELECT COUNT(*) FROM rows JOIN asked ON asked.row = rows.row
-WHERE NOT EXISTS ({_RECORD.format(_IS_KNOWN)})
+SELECT COUNT(*) FROM rows JOIN asked ON asked.row = rows.row WHERE {_IS_UNREAD}
 """
 _KEEP = """
 INSERT OR REPLACE INTO confirmations (row, number, attempts, time, code, http_status, ms, client)
@@ -121,7 +122,7 @@ FROM confirmations AS now JOIN rows ON rows.row = now.row JOIN asked ON asked.ro
 LEFT JOIN stored ON stored.row = rows.row LEFT JOIN plans ON plans.row = rows.row
 LEFT JOIN readings ON readings.id = plans.before AND readings.session <=
     (SELECT MIN(session) FROM attempts WHERE attempts.row = rows.row)
-WHERE rows.row > :last AND number = :number AND outcome IS NULL AND now.attempts = rows.attempts
+WHERE rows.row > :last AND number = :number AND outcome IS NULL
     AND (now.client IS NOT NULL OR now.code = '{Code.API_NOT_FOUND.name}')
 ORDER BY rows.row LIMIT {PAGE}
 """
@@ -148,7 +149,6 @@ class ConfirmingJournal(Journal):
     """
 
     _number = 0
-    _since = ""
 
     def ask(self, run: str, number: int, since: str, sample: int | None) -> int:
         """Choose the rows of confirmation ``number``, and return how many there are.
@@ -157,7 +157,8 @@ class ConfirmingJournal(Journal):
         confirmed, picked by chance in a way that only the run and the number decide. Clients that
         were read in this confirmation after the time ``since`` are not read again.
         """
-        self._number, self._since = number, since
+        self._number = number
+        self._db.execute(_FORGET_OUTDATED, {"number": number, "since": since})
         self._db.execute("DROP TABLE IF EXISTS temp.asked")
         self._db.execute("CREATE TEMP TABLE asked (row INTEGER PRIMARY KEY)")
         self._db.execute(_ALWAYS_ASKED, {"number": number})
@@ -169,13 +170,9 @@ class ConfirmingJournal(Journal):
             self._db.executemany("INSERT INTO asked VALUES (?)", ((row,) for row in picked))
         return int(self._db.execute("SELECT COUNT(*) FROM asked").fetchone()[0])
 
-    @property
-    def _parameters(self) -> dict[str, int | str]:
-        return {"number": self._number, "since": self._since, "last": 0}
-
     def unasked(self) -> Iterator[PendingRow]:
         """Yield the rows whose clients are still to be read."""
-        parameters = self._parameters
+        parameters = {"number": self._number, "last": 0}
         while page := self._db.execute(_TO_READ, parameters).fetchall():
             for row, client_id, attempts in page:
                 yield PendingRow(row, client_id, {}, attempts=attempts, method=Method.GET)
@@ -183,7 +180,7 @@ class ConfirmingJournal(Journal):
 
     def left_to_ask(self) -> int:
         """Return how many clients are still to be read."""
-        return int(self._db.execute(_COUNT_TO_READ, self._parameters).fetchone()[0])
+        return int(self._db.execute(_COUNT_TO_READ, {"number": self._number}).fetchone()[0])
 
     def record(
         self,
@@ -199,7 +196,7 @@ class ConfirmingJournal(Journal):
 
     def judge(self) -> None:
         """Compare each client that was read with what was sent, and settle the UNKNOWN rows."""
-        parameters = self._parameters
+        parameters = {"number": self._number, "last": 0}
         while page := self._db.execute(_TO_JUDGE, parameters).fetchall():
             parameters["last"] = page[-1][0]
             with transaction(self._db):
