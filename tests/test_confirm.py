@@ -24,7 +24,7 @@ from etl.fields import Field
 from etl.images import KEYS
 from etl.jobs import confirm as confirming
 from etl.jobs.prune import older_than, prune
-from etl.manifest import Manifest
+from etl.manifest import InputFacts, Manifest
 from etl.runs.confirming import CONFIRMED, Outcome, judged
 from etl.runs.folder import RunsFolder
 from etl.runs.listing import entries
@@ -33,6 +33,7 @@ from etl.sandbox.app import ApiError, Behaviour
 from etl.sandbox.server import Sandbox
 from etl.sandbox.store import Client
 from faults import Refusal
+from jobs import job, sent_to
 from spreadsheets import read_csv, statuses, write_csv
 
 if TYPE_CHECKING:
@@ -637,10 +638,16 @@ def test_another_account_is_refused(desk: Desk) -> None:
     assert "the credentials are those of account" in refused(desk)
 
 
-def test_another_api_is_refused(desk: Desk) -> None:
-    """The run's clients are not there."""
-    desk.update(1)
-    assert "https://api.example.com/v1" in refused(desk, "--api-url", "https://api.example.com/v1")
+def test_another_api_is_refused(tmp_path: Path) -> None:
+    """The run's clients are not there, even if the account has the same name."""
+    finished = Manifest(
+        "run", "https://api.example.com/v1", InputFacts("c.csv", 1, ""), 1, 0, 0, exit_code=0
+    )
+    context = sent_to(job("https://api.example.com/v1", tmp_path), account="")
+    confirming.require_confirmable(finished, context.target)
+    other = sent_to(context, url="https://api.example.org/v1")
+    with pytest.raises(etl.ConfigError, match=r"api\.example\.com.*api\.example\.org"):
+        confirming.require_confirmable(finished, other.target)
 
 
 def test_a_run_of_a_sandbox_that_is_gone_is_refused(desk: Desk) -> None:
