@@ -19,6 +19,7 @@ from etl.version import __version__
 COMMANDS = {
     "update": "Send spreadsheets to Fatora and write the result of each row.",
     "plan": "Show what an update would change, without sending anything.",
+    "undo": "Give clients back the values that they had before a run.",
     "check": "Find the errors in spreadsheets without sending anything.",
     "history": "List all runs, or one client's history across them.",
     "show": "Show one run and the rows that were not updated.",
