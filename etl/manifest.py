@@ -335,6 +335,7 @@ class Manifest:
             not_sent=self.columns.not_sent,
             stored_differently=self.stored_differently,
             sandbox=self.sandbox,
+            undoes=self.undoes,
         )
 
     @property

@@ -94,6 +94,7 @@ def _facts(past: PastRun | Refused) -> Facts:
         "not_sent": list(past.totals.not_sent),
         "stored_differently": past.totals.stored_differently,
         "reworks": list(manifest.reworks),
+        "undoes": manifest.undoes,
         "reworked": past.reworked,
         "still_open": {"to_fix": past.still_open.to_fix, "left": past.still_open.left},
     }
@@ -133,6 +134,8 @@ def _run_entry(facts: Facts, *, with_api: bool) -> Entry:
     api = [facts["api"]] if with_api else []
     cells = [_minute(facts), facts["file"], f"{facts['rows']:,}", facts["outcome"], *api]
     notes = [] if with_api or not facts["sandbox"] else ["SANDBOX"]
+    if facts["undoes"]:
+        notes.append(f"undoes {short_id(facts['undoes'])}")
     counts = {status: facts[status] for status in Status}
     notes.append(rows_in_short(sum(counts[status] for status in TO_FIX), rows_left(counts)))
     if facts["stored_differently"]:

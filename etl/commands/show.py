@@ -122,6 +122,8 @@ class _Run:
         _say("run", f"{self.folder.run}: {self.outcome}")
         if manifest.sandbox:
             _say("", IN_SANDBOX)
+        if manifest.undoes:
+            _say("undoes", manifest.undoes)
         _say("file", f"{manifest.input.name}: {rows_in_words(self.totals)}")
         _say("", columns_in_words(self.totals))
         _say("", f"SHA-256 {manifest.input.sha256}")

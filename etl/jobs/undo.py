@@ -278,7 +278,15 @@ def _staged(
             context.stop.check()
             context.progress.staging(number)
         journal.expect((row, each.expected) for row, each in enumerate(reversals, _FIRST_ROW))
-        staged = Staged(_NAMES, _COLUMNS, sheet=None, rows=rows, blank_rows=0, hidden_rows=0)
+        staged = Staged(
+            _NAMES,
+            _COLUMNS,
+            sheet=None,
+            rows=rows,
+            blank_rows=0,
+            hidden_rows=0,
+            undoes=undone.run,
+        )
         journal.seal(staged)
     facts = InputFacts(f"undo of {undone.input.name}", source.stat().st_size, sha256_of(source))
     return Manifest(

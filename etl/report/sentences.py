@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from etl.errors import ExitCode
 from etl.fields import ResultColumn
+from etl.rows import Status
 from etl.text import counted, isolated, quoted_together
 
 if TYPE_CHECKING:
@@ -96,9 +97,16 @@ def what_to_do(totals: Totals, stopped: str | None, rework: str) -> list[str]:
     ``stopped`` and ``rework`` are as in `sentence_of`.
     """
     advice = []
-    if totals.left:
+    kept = totals.counts.get(Status.CONFLICT, 0) if totals.undoes else 0
+    if left := totals.left - kept:
         when = f"{stopped} When this is resolved, run" if stopped else "Run"
-        advice.append(f"{when} the same file again to send the remaining {_rows(totals.left)}.")
+        what = f"fatora-clients undo {totals.undoes}" if totals.undoes else "the same file"
+        advice.append(f"{when} {what} again to send the remaining {_rows(left)}.")
+    if kept:
+        was, keeps = ("was", "keeps its") if kept == 1 else ("were", "keep their")
+        advice.append(
+            f"{counted(kept, 'client')} {was} changed in Fatora since and {keeps} values."
+        )
     if totals.given_up:
         who = "1 row" if totals.given_up == 1 else f"{totals.given_up:,} rows"
         clients = "this client" if totals.given_up == 1 else "these clients"

@@ -37,7 +37,8 @@ class Staged:
     ``names`` are the headers of the operator's own columns, ``columns`` the index of each field
     among them. ``sheet`` is the sheet's name, None for a CSV. ``right_to_left`` means that the
     sheet shows its first column at the right. ``lookalikes`` has the headers of columns that are
-    not sent but may be meant for a field, and that field.
+    not sent but may be meant for a field, and that field. ``undoes`` is the run whose changes the
+    rows take back, if any.
     """
 
     names: tuple[str, ...]
@@ -48,6 +49,7 @@ class Staged:
     hidden_rows: int
     right_to_left: bool = False
     lookalikes: Mapping[str, Field] = field(default_factory=dict)
+    undoes: str = ""
 
     @property
     def sent(self) -> dict[Field, str]:
@@ -173,6 +175,7 @@ class JournalReader(Database):
             corrected=corrected,
             given_up=given_up,
             sandbox=sandbox,
+            undoes=staged.undoes,
         )
 
     def plan(self, run: str) -> Plan:
