@@ -43,9 +43,10 @@ def command(
 ) -> ExitCode:
     """Give the clients that a run updated the values back that they had before.
 
-    RUN is a run's id, its first characters, or 'latest'. It must have been made with --compare. A
-    client that somebody changed in Fatora since keeps its values and is a CONFLICT. The undo is a
-    run of its own, with its own folder. It can be planned, approved, resumed and undone itself.
+    RUN is a run's id, its first characters, or 'latest', which is the newest run that is not an
+    undo. It must have been made with --compare. A client that somebody changed in Fatora since
+    keeps its values and is a CONFLICT. The undo is a run of its own, with its own folder. It can be
+    planned, approved, resumed and undone itself.
 
     \b
     Exit codes:

@@ -22,7 +22,7 @@ from etl.manifest import Columns, InputFacts, Manifest
 from etl.report.sheets import write_table
 from etl.report.tables import Line, ReportTable
 from etl.rows import CheckedRow, Status
-from etl.runs.folder import RunsFolder
+from etl.runs.folder import LATEST, RunsFolder
 from etl.runs.known import is_same_api, known_runs
 from etl.runs.listing import Run, run_of
 from etl.runs.lock import locked
@@ -68,7 +68,7 @@ def undo(  # noqa: PLR0913 - each has a default, and a name in the call
     that were already undone are left alone. Nothing is printed, and no signal is handled.
 
     Args:
-        run: The run's id, its first characters, or ``latest``.
+        run: The run's id, its first characters, or ``latest``: the newest that is no undo.
         settings: See `etl.load_settings`.
         credentials: See `etl.read_credentials`.
         stop: Lets another thread or a signal handler stop the undo, which can be resumed.
@@ -100,10 +100,28 @@ def undo(  # noqa: PLR0913 - each has a default, and a name in the call
     )
     context.require_places()
     with locked(runs.path), known_runs(runs) as known:
-        undone = run_of(runs.find(run))
+        undone = _run_to_undo(run, runs)
         _require_same_place(undone.manifest, target)
         chosen = None if clients is None else frozenset(clients)
         return _Undoing(undone, chosen, context, known).go_on()
+
+
+def _run_to_undo(name: str, runs: RunsFolder) -> Run:
+    """Return the run that is named.
+
+    The ``latest`` is the newest that is no undo itself: otherwise the same command, run again,
+    would take back what it did at first.
+
+    Raises:
+        ConfigError: there is no such run, or there are several.
+        DamagedError: its manifest is missing or damaged.
+    """
+    if name == LATEST:
+        for folder in runs.all():
+            run = run_of(folder)
+            if not run.manifest.undoes:
+                return run
+    return run_of(runs.find(name))
 
 
 def _require_same_place(manifest: Manifest, target: Target) -> None:
