@@ -347,10 +347,12 @@ def test_updates_whose_answer_was_lost_are_undone_too(
     with Sandbox(clients=clients, behaviour=Behaviour(fail_share=0.3)) as sandbox:
         commands = commands_of(sandbox, tmp_path, monkeypatch, capsys)
         rows = [(str(client.id), f"{client.id}@example.org", "", "") for client in clients]
-        undone = commands.update("--attempts", 1, rows=rows)
+        (tmp_path / "job.toml").write_text("[api]\npause = 0.01\npause_max = 0.01\n")
+        quick = ("--config", "job.toml", "--attempts")
+        undone = commands.update(*quick, 1, rows=rows)
         results = statuses(commands.results())
         assert {"SUCCESS", "UNKNOWN"} <= {*results}
-        assert commands("undo", undone, "--attempts", 9)[0] == 0
+        assert commands("undo", undone, *quick, 9)[0] == 0
         assert commands.clients(*range(1, 31)) == clients
         assert len(commands.results()) == len(results) - results.count("FAILED")
 
