@@ -20,7 +20,8 @@ for each command, which parses options and prints. These modules are shared:
   not updated, and ``fields`` the columns. ``manifest`` is the record of a run.
 - ``errors`` has the exit codes and exceptions, ``stopping`` the ways to stop a run, and ``limits``
   what this process must be allowed to use.
-- ``config`` has the settings and credentials; ``text``, ``files`` and ``urls`` have common rules.
+- ``config`` has the settings and credentials, and ``complaints`` what may be wrong with a value;
+  ``text``, ``files`` and ``urls`` have common rules.
 
 ``sandbox`` is a local API for trials and tests.
 """

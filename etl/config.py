@@ -34,11 +34,12 @@ from pydantic import (
     Field as Setting,
 )
 
+from etl.complaints import complaint_about
 from etl.errors import ConfigError
 from etl.extract.header import known_names
 from etl.fields import Field
 from etl.load.wire import trusting
-from etl.text import SHORTEST_CREDENTIAL, is_token, quote, strip_edges
+from etl.text import SHORTEST_CREDENTIAL, is_token, quote, quoted_path, strip_edges
 from etl.urls import checked_url, is_proxy
 
 if TYPE_CHECKING:
@@ -55,23 +56,6 @@ _ALL = 100  # percent
 _SHARE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?%")
 _LONGEST_CELL = 32_767  # characters, Excel's limit for a cell
 _API_KEY = "FATORA_API_KEY"
-# What pydantic finds wrong, in plain words.
-_COMPLAINTS = {
-    "bool_type": "must be true or false",
-    "finite_number": "must be a number",
-    "float_parsing": "must be a number",
-    "float_type": "must be a number",
-    "greater_than": "must be more than {gt:,.0f}",
-    "greater_than_equal": "must be at least {ge:,.0f}",
-    "int_from_float": "must be a whole number",
-    "int_type": "must be a whole number",
-    "less_than_equal": "must be at most {le:,.0f}",
-    "literal_error": "must be {expected}",
-    "model_type": "must be a section",
-    "path_type": "must be the path of a file or folder",
-    "string_type": "must be text",
-    "tuple_type": "must be a list",
-}
 _SECRETS = (_API_KEY, "FATORA_BEARER_TOKEN")
 
 
@@ -88,7 +72,7 @@ def _checked_encoding(name: str) -> str:
 
 def _checked_rate(rate: float) -> float:
     if 0 < rate < _SLOWEST:
-        raise ValueError(f"must be at least {_SLOWEST}, or 0 for no limit")
+        raise ValueError(f"must be 0 (no limit) or at least {_SLOWEST}")
     return rate
 
 
@@ -99,14 +83,15 @@ def _checked_proxy(proxy: SecretStr) -> SecretStr:
 
 
 def _checked_bundle(bundle: Path) -> Path:
+    named = quoted_path(bundle)
     try:
         trusts_any = trusting(str(bundle)).cert_store_stats()["x509"] > 0
     except ssl.SSLError:
         trusts_any = False
     except OSError as error:
-        raise ValueError(f"{bundle} cannot be read: {error.strerror}") from None
+        raise ValueError(f"{named} cannot be read: {error.strerror}") from None
     if not trusts_any:
-        raise ValueError(f"{bundle} is not a file of certificates in the PEM format")
+        raise ValueError(f"{named} is not a file of certificates in the PEM format")
     return bundle
 
 
@@ -120,7 +105,7 @@ def _checked_group(name: str) -> str:
     try:
         grp.getgrnam(name)
     except KeyError:
-        raise ValueError("is not a group of this machine") from None
+        raise ValueError(f"{quote(name)} is not a group of this machine") from None
     return name
 
 
@@ -405,31 +390,24 @@ def _secret(name: str, environment: Mapping[str, str]) -> SecretStr | None:
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
+    named = quoted_path(file)
     try:
         return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise ConfigError(f"the configuration {file} cannot be read: {error.strerror}") from None
+        raise ConfigError(f"the configuration {named} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the configuration {file} is not TOML: {error}") from None
+        raise ConfigError(f"the configuration {named} is not TOML: {error}") from None
 
 
 def _problem(error: ErrorDetails, places: Mapping[str, str], file: Path | None) -> str:
     """Return what is wrong with a setting, after the place where a person can change it."""
     key = ".".join(map(str, error["loc"]))
     if not key:  # of several settings together, which the complaint names
-        return _complaint(key, error)
+        return complaint_about(key, error)
     place = places.get(key, f"{key} in {file}" if file else key)
-    return f"{place}: {_complaint(key, error)}"
-
-
-def _complaint(key: str, error: ErrorDetails) -> str:
-    """Return what is wrong with a setting, in plain words."""
-    kind, details = error["type"], error.get("ctx", {})
-    if kind == "extra_forbidden":
-        return "unknown key" + "".join(f"; did you mean {name}?" for name in _keys_like(key))
-    if kind in _COMPLAINTS:
-        return _COMPLAINTS[kind].format(**details)
-    return error["msg"].removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        return f"{place}: unknown key" + "".join(f"; did you mean {it}?" for it in _keys_like(key))
+    return f"{place}: {complaint_about(key, error)}"
 
 
 def _keys_like(key: str) -> list[str]:

@@ -53,11 +53,6 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def sync_folder(folder: Path) -> None:
-    """Flush a folder's list of names to the disk."""
-    flush(folder)
-
-
 def create(path: Path) -> None:
     """Create an empty, private file.
 
@@ -80,10 +75,15 @@ def unfinished_in(folder: Path) -> list[Path]:
 def remove_unfinished(folder: Path) -> None:
     """Remove what the program left unfinished because it was killed."""
     for path in unfinished_in(folder):
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
+        remove(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a symbolic link, or a folder and all that is in it."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 def scratch_beside(path: Path) -> TemporaryDirectory[str]:
@@ -127,7 +127,7 @@ def replacing(path: Path) -> Iterator[Path]:
         with suppress(OSError):
             new.unlink()
         raise
-    sync_folder(path.parent)
+    flush(path.parent)
 
 
 def _new_file(path: Path) -> Path:

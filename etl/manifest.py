@@ -112,6 +112,10 @@ class Columns:
     """The header of each field."""
     not_sent: tuple[Text, ...] = ()
     """The headers of the other columns."""
+    lookalikes: Annotated[Mapping[Text, Field], _OPTIONAL] = field(default_factory=dict)
+    """Those of the other columns that may be meant for a field without a column, with that field.
+
+    Missing if there are none."""
 
 
 @dataclass(frozen=True, slots=True, config=_FORM)
@@ -333,6 +337,7 @@ class Manifest:
             counts=self.counts,
             sent=self.columns.sent,
             not_sent=self.columns.not_sent,
+            lookalikes=self.columns.lookalikes,
             stored_differently=self.stored_differently,
             sandbox=self.sandbox,
             undoes=self.undoes,

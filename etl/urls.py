@@ -24,7 +24,7 @@ def checked_url(url: str) -> str:
     if parts is None or "/." in url or int(parts["port"] or 1) > _LAST_PORT:
         raise ValueError("must look like https://api.fatora.io/v1")
     if parts["scheme"] == "http" and not is_loopback(url):
-        raise ValueError("must begin with https://; http:// is allowed only for this machine")
+        raise ValueError("must begin with https:// (http:// is allowed only for this machine)")
     return url.rstrip("/")
 
 

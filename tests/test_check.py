@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from typing import TYPE_CHECKING
 
+import openpyxl
 import pytest
 
 from etl.cli import run
@@ -86,6 +88,21 @@ def test_equal_faults_are_on_one_line(tmp_path: Path, capsys: pytest.CaptureFixt
     assert len(lines) == 6
 
 
+def test_rows_with_several_equal_codes_are_counted_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A row with three errors of one kind is one row in the count, as in the files of a run."""
+    rows = [("id", "email", "name", "phone"), ("1", "#N/A", "#REF!", "#N/A"), ("2", "#N/A", "", "")]
+    source = write_csv(tmp_path / "c.csv", [*rows, ("x", "b@", "", ""), ("y", "b@", "", "")])
+    assert run(["check", str(source), "--results", str(tmp_path / "c.xlsx")]) == 1
+    output = capsys.readouterr().out
+    summary = openpyxl.load_workbook(tmp_path / "c.xlsx")["Summary"]
+    counts = {cells[0]: cells[1] for cells in summary.iter_rows(max_col=2, values_only=True)}
+    for code in ("CELL_ERROR", "EMAIL_INVALID", "ID_NOT_INTEGER"):
+        assert f"\n{code}, 2 rows: " in output
+        assert counts[code] == 2
+
+
 def test_skipped_files_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Skipped files are listed, and so is an empty folder."""
     folder = tmp_path / "in"
@@ -163,3 +180,13 @@ def test_arabic_is_printed_without_marks(
         printed = capsys.readouterr().out
         assert "“البريد الإلكتروني”: “سا<U+200F>رة@”" in printed
         assert not set(printed) & set("\u2068\u2069\u200f")
+
+
+def test_garbage_collector_is_left_as_it_was(tmp_path: Path) -> None:
+    """Nothing stays frozen after a check, neither a good one nor that of an unusable file."""
+    bad = tmp_path / "bad.csv"
+    bad.write_bytes(b"id,email\n1,\xff\n")
+    for source, code in ((write_csv(tmp_path / "c.csv", ROWS[:2]), 0), (bad, 3)):
+        before = gc.get_freeze_count()
+        assert run(["check", str(source)]) == code
+        assert gc.get_freeze_count() == before

@@ -194,15 +194,21 @@ def test_a_wrong_value_is_named(path: Path, key: str, value: object) -> None:
             "utf-99",
             "--encoding: “utf-99” is not the name of an encoding, such as cp1256",
         ),
-        ("load.workers", "--workers", 0, "--workers: must be at least 1"),
-        ("load.workers", "--workers", 257, "--workers: must be at most 256"),
-        ("api.timeout", "--timeout", 0.0, "--timeout: must be more than 0"),
-        ("load.rate", "--rate", 2e6, "--rate: must be at most 1,000,000"),
+        ("load.workers", "--workers", 0, "--workers: must be at least 1, not “0”"),
+        ("load.workers", "--workers", 257, "--workers: must be at most 256, not “257”"),
+        ("api.timeout", "--timeout", 0.0, "--timeout: must be more than 0, not “0”"),
+        ("load.rate", "--rate", 2e6, "--rate: must be at most 1,000,000, not “2000000”"),
+        (
+            "load.rate",
+            "--rate",
+            1e-5,
+            "--rate: must be 0 (no limit) or at least 0.001, not “1e-05”",
+        ),
         (
             "api.url",
             "FATORA_API_URL",
             "api.fatora.io",
-            "FATORA_API_URL: must look like https://api.fatora.io/v1",
+            "FATORA_API_URL: must look like https://api.fatora.io/v1, not “api.fatora.io”",
         ),
     ],
 )
@@ -214,6 +220,71 @@ def test_a_wrong_override_is_named_as_it_was_given(
     with pytest.raises(ConfigError) as raised:
         load_settings(path, {"load.workers": 3, key: value}, {key: name})
     assert str(raised.value) == words
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("api.url", "api.example.com/v1", "must look like https://api.fatora.io/v1"),
+        ("api.url", 5, "must be text"),
+        ("api.ca_bundle", 5, "must be the path of a file or folder"),
+        ("load.workers", True, "must be a whole number"),
+        ("load.rate", float("inf"), "must be a number"),
+        ("input.done", "delete", "must be “keep” or “move”"),
+        ("input.settle", "5 s", "must be a number"),
+        ("columns.id.aliases", "Konto", "must be a list"),
+        ("columns.id.max_length", 0, "must be at least 1"),
+        ("deliver.mode", "rw-r-----", "must be three octal digits, such as 0640"),
+        ("runs.workbooks", "never", "must be “auto” or “always”"),
+    ],
+)
+def test_a_wrong_value_is_quoted_after_what_is_allowed(
+    path: Path, key: str, value: object, words: str
+) -> None:
+    """A message about a wrong value has its key, what is allowed, and the value as written."""
+    section, _, name = key.rpartition(".")
+    message = complaint(path, f"[{section}]\n{name} = {toml_of(value)}\n")
+    written = toml_of(value).strip("'")
+    assert message == f"{key} in {path}: {words}, not “{written}”"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("api.ca_bundle", "/nowhere/ca.pem", "cannot be read: No such file or directory"),
+        ("api.ca_bundle", __file__, "is not a file of certificates in the PEM format"),
+        ("deliver.group", "nobodies", "is not a group of this machine"),
+    ],
+)
+def test_a_wrong_name_is_quoted_before_what_is_wrong(
+    path: Path, key: str, value: str, words: str
+) -> None:
+    """A message about what does not exist, or is not what it should be, begins with its name."""
+    section, _, name = key.rpartition(".")
+    message = complaint(path, f"[{section}]\n{name} = {toml_of(value)}\n")
+    assert message == f"{key} in {path}: “{value}” {words}"
+
+
+@pytest.mark.parametrize(
+    ("section", "line"),
+    [
+        ("api", f'proxy = "http://user:{SECRET}@"'),
+        ("api", f'proxy = ["{SECRET}"]'),
+        ("api", f'url = "https://user:{SECRET}@api.fatora.io/v1"'),
+        ("api", f'url = "https://api.fatora.io/v1?key={SECRET}"'),
+        ("api", f'url = "{SECRET}"'),
+        ("api", 'url = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJpbnZlbnRlZC1zZWNyZXQtMSJ9.QUJD"'),
+        ("api", f'timeout = {{ key = "{SECRET}" }}'),
+        ("api", f'key = "{SECRET}"'),
+        ("columns", f'id = "{SECRET}"\n[load]\nx = "{SECRET}"'),
+    ],
+)
+def test_no_message_about_a_wrong_setting_has_a_secret(path: Path, section: str, line: str) -> None:
+    """A value that may hold a password or a key is not quoted, not even in the wrong place."""
+    message = complaint(path, f"[{section}]\n{line}\n")
+    assert SECRET not in message
+    assert "eyJ" not in message
+    assert f"{section}." in message
 
 
 def test_the_source_of_an_override_is_recorded() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.files import create, is_inside, replacing, sync_folder
+from etl.files import create, flush, is_inside, replacing
 
 
 def mode_of(path: Path) -> int:
@@ -147,9 +147,9 @@ def test_flushing_a_folder_needs_one(tmp_path: Path) -> None:
     """An absent folder is an error, and no descriptor stays open."""
     descriptors = Path("/dev/fd")
     before = names_in(descriptors)
-    sync_folder(tmp_path)
+    flush(tmp_path)
     with pytest.raises(FileNotFoundError):
-        sync_folder(tmp_path / "gone")
+        flush(tmp_path / "gone")
     assert names_in(descriptors) == before
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import re
 import shutil
 import sqlite3
 import tempfile
 import time
 from dataclasses import replace
 from functools import partial
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +25,7 @@ from etl.cli import run
 from etl.errors import FatoraClientsError
 from etl.jobs.pipeline import update_file
 from etl.manifest import InputFacts, Manifest
+from etl.runs import index
 from etl.runs.folder import RunFolder, RunsFolder
 from etl.runs.index import Index
 from etl.runs.known import KnownRuns
@@ -220,6 +224,14 @@ def test_an_index_that_is_damaged_is_made_anew(
     two.runs.index.write_bytes(content)
     assert answers(two.runs, two.inputs) == expected
     assert two.runs.index.read_bytes() == good
+
+
+def test_an_index_of_other_manifests_is_not_read() -> None:
+    """An index names every entry of a manifest, so that a version with others makes it anew."""
+    shipped = json.loads(files("etl").joinpath("manifest.schema.json").read_text("utf-8"))
+    parts = [shipped, *shipped["$defs"].values()]
+    entries = {entry for part in parts for entry in part.get("properties", ())} - {"sha256"}
+    assert entries <= set(re.findall(r"\w+", index._VERSION))  # noqa: SLF001
 
 
 @pytest.mark.parametrize("kind", ["pipe", "folder"])

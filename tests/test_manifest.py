@@ -7,6 +7,7 @@ import json
 from dataclasses import replace
 from datetime import datetime
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from etl.errors import ExitCode, InconsistentError
 from etl.fields import Field
 from etl.files import sha256_of
 from etl.manifest import (
+    Columns,
     InputFacts,
     Invocation,
     Manifest,
@@ -29,7 +31,6 @@ from schema import schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 STARTED, ENDED = "2026-01-01T00:00:00.000+00:00", "2026-01-01T00:05:00.000+00:00"
 API = "https://api.example.com/v1"
@@ -51,6 +52,7 @@ MANIFEST = Manifest(
     ),
     files={"results.csv": "cd" * 32},
 )
+LOOKALIKE = Columns(not_sent=("Kontakt",), lookalikes={"Kontakt": Field.PHONE})
 
 
 @pytest.fixture
@@ -66,8 +68,9 @@ def path(tmp_path: Path) -> Path:
         replace(MANIFEST, exit_code=None, counts={}, files={}, sessions=()),
         replace(MANIFEST, input=replace(MANIFEST.input, sheet=None)),
         replace(MANIFEST, input=replace(MANIFEST.input, name="caf\udce9.csv")),
+        replace(MANIFEST, columns=LOOKALIKE),
     ],
-    ids=["finished", "started", "no sheet", "name that is no UTF-8"],
+    ids=["finished", "started", "no sheet", "name that is no UTF-8", "lookalike"],
 )
 def test_a_manifest_reads_back_as_it_was_written(path: Path, manifest: Manifest) -> None:
     """A manifest reads back unchanged, with any name of the input."""
@@ -92,6 +95,8 @@ def test_a_manifest_holds_its_own_hash(path: Path) -> None:
         replace(MANIFEST, counts={Status.SUCCESS: 3}),
         replace(MANIFEST, input=replace(MANIFEST.input, name="other.csv")),
         replace(MANIFEST, files={}),
+        replace(MANIFEST, columns=LOOKALIKE),
+        replace(MANIFEST, columns=replace(LOOKALIKE, lookalikes={"Kontakt": Field.NAME})),
     ],
 )
 def test_any_other_manifest_has_another_hash(path: Path, changed: Manifest) -> None:
@@ -211,6 +216,18 @@ def test_a_sealed_manifest_is_not_changed(
     with pytest.raises(InconsistentError, match="is sealed"):
         change(sealed)
     assert change(sealed.reopened(folder.continued)).earlier[0].sha256 == sealed.sha256
+
+
+def test_an_earlier_manifest_reads_back_byte_for_byte_with_its_seal(path: Path) -> None:
+    """A manifest from before it named lookalikes keeps each of its bytes, and so its hash."""
+    earlier = Path(__file__).parent / "manifests" / "without-lookalikes.json"
+    manifest = Manifest.read(earlier)
+    assert manifest.as_bytes() == earlier.read_bytes()
+    assert manifest.sealed_as == manifest.sha256
+    assert manifest.totals.not_sent == ("Nom", "Kontakt", "رقم الاتصال", "Branch")
+    assert manifest.totals.lookalikes == {}
+    manifest.write(path)  # raises if its hash is not that of its seal
+    assert path.read_bytes() == earlier.read_bytes()
 
 
 @pytest.mark.parametrize("changes", [{"settings": {}}, {"rows": 4}, {"api": "https://other/v1"}])

@@ -8,6 +8,7 @@ import io
 import json
 import shutil
 import sqlite3
+import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,7 @@ import jsonschema
 import pytest
 
 from etl.cli import run
+from etl.fields import Field
 from etl.jobs.pipeline import update_file
 from etl.jobs.verify import problems_of, verify_all
 from etl.manifest import Manifest
@@ -25,11 +27,13 @@ from etl.runs.folder import RunFolder, RunsFolder
 from etl.runs.listing import Run, entries
 from etl.sandbox.server import Sandbox
 from jobs import job, sent_to
-from spreadsheets import write_xlsx
+from spreadsheets import write_csv, write_xlsx
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from etl.manifest import Columns
 
 TABLE = [
     ("id", "email", "name", "phone", "note to self"),
@@ -84,6 +88,11 @@ def forged(folder: RunFolder, change: Callable[[Manifest], Manifest]) -> None:
     folder.manifest.write_bytes(manifest.as_bytes())
 
 
+def without_lookalikes(manifest: Manifest) -> Columns:
+    """Return the columns of a run as its manifest named them in version 0.1.0."""
+    return replace(manifest.columns, lookalikes={})
+
+
 def resume(folder: RunFolder) -> None:
     """Do only the first step of a session, as if the program was killed then."""
     manifest = Manifest.read(folder.manifest)
@@ -112,6 +121,24 @@ def test_a_run_that_was_resumed_with_other_settings_verifies(tmp_path: Path) -> 
     assert run(sending) == 0
     assert problems(runs) == []
     assert run([*sending, "--again", "--encoding", "cp1256", "--config", str(config)]) == 0
+    assert problems(runs) == []
+
+
+@pytest.mark.parametrize("earlier", [False, True])
+def test_a_run_verifies_whether_its_manifest_names_lookalikes_or_not(
+    sandbox: Sandbox,
+    tmp_path: Path,
+    earlier: bool,  # noqa: FBT001
+) -> None:
+    """A run verifies with lookalikes in its manifest, and without, as earlier versions wrote it."""
+    runs = RunsFolder(tmp_path / "runs")
+    context = sent_to(job(sandbox.url, runs.path, sandbox.api_key), account="sandbox")
+    rows = [("id", "email", "Kontakt"), ("1", "a@example.com", "+97433123456")]
+    update_file(write_csv(tmp_path / "clients.csv", rows), context)
+    (folder,) = runs.all()
+    if earlier:
+        forged(folder, lambda manifest: replace(manifest, columns=without_lookalikes(manifest)))
+    assert ("lookalikes" in folder.manifest.read_text(encoding="utf-8")) is not earlier
     assert problems(runs) == []
 
 
@@ -478,8 +505,11 @@ def test_a_killed_pruning_is_reported_and_can_be_finished(
     """A pruning that was killed at any point is reported, and can be finished."""
     pruning = ["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)]
     monkeypatch.setattr("etl.jobs.prune.datetime", later(401))
+    # Threads empty the runs, and those that have not started at the first failure never do.
+    all_started = threading.Barrier(len(runs.all()))
 
     def fail(*_: object) -> None:
+        all_started.wait(timeout=30)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as killed:
@@ -550,7 +580,13 @@ def test_manifests_match_the_schema(runs: RunsFolder, monkeypatch: pytest.Monkey
     run(["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)])
     pruned = Manifest.read(folder.manifest)
     resume(folder)
-    for manifest in (finished, pruned, Manifest.read(folder.manifest)):
+    columns = replace(finished.columns, lookalikes={"note to self": Field.NOTES})
+    for manifest in (
+        finished,
+        pruned,
+        Manifest.read(folder.manifest),
+        replace(finished, columns=columns),
+    ):
         jsonschema.validate(json.loads(manifest.as_bytes()), schema)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**json.loads(finished.as_bytes()), "token": "invented"}, schema)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import openpyxl
 import pytest
 
+from etl.cli import run
 from etl.extract.table import open_table
 from etl.jobs.pipeline import update_file
 from etl.report.look import FAULTY
@@ -183,6 +184,31 @@ def test_summary_of_a_run_names_date_columns_and_what_to_do(program: Program) ->
         " phone ← “الهاتف”. Not sent: “الفرع”."
     )
     assert (summary["SUCCESS"], summary["INVALID"], summary["Total"]) == (1, 4, 5)
+
+
+def test_columns_that_look_like_fields_are_named_wherever_columns_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A column that is perhaps left out by mistake is in the files of a run and in all JSON."""
+    monkeypatch.chdir(tmp_path)
+    rows = [("id", "email", "Kontakt"), ("1", "a@example.com", "+97433123456")]
+    update = ["update", str(write_xlsx(tmp_path / "clients.xlsx", rows)), "--sandbox"]
+    words = "“Kontakt” looks like phone; add it to columns.phone.aliases if it is."
+    assert run(update) == 0
+    assert words in capsys.readouterr().out
+    (folder,) = (tmp_path / "runs").glob("2*")
+    assert str(summary_of(folder / "results.xlsx")["Columns"]).endswith(words)
+    assert words in (folder / "report.html").read_text(encoding="utf-8")
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    printed = []
+    for command in (["history"], ["show", "latest"], update):
+        assert run([*command, "--json"]) == 0
+        printed.append(json.loads(capsys.readouterr().out))
+    ((past,), shown, again) = printed
+    assert again["already_done"]
+    for columns in (manifest["columns"], past, shown["columns"], again):
+        assert columns["not_sent"] == ["Kontakt"]
+        assert columns["lookalikes"] == {"Kontakt": "phone"}
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import click
 import etl
 from etl.commands import console, options
 from etl.commands.layout import Entry, columns, say_entries
-from etl.commands.options import settings_of
+from etl.commands.options import number, settings_of
 from etl.commands.words import api_of, minute, rows_in_short, short_id, stop_reason
 from etl.rows import TO_FIX, Status, rows_left
 from etl.runs.refused import Refused
@@ -30,7 +30,7 @@ Facts = dict[str, Any]  # what --json prints of a run, a refused input, or a cli
 
 @click.command(name="history", epilog=options.examples("history", "history --client 1024"))
 @click.option(
-    "--client", type=int, metavar="ID", help="Show this client's history across all runs."
+    "--client", type=number(), metavar="ID", help="Show this client's history across all runs."
 )
 @click.option("--all", "every", is_flag=True, help=f"Show all, not only the newest {_NEWEST}.")
 @options.config
@@ -92,6 +92,7 @@ def _facts(past: PastRun | Refused) -> Facts:
         "sandbox": manifest.sandbox,
         "sent": dict(past.totals.sent),
         "not_sent": list(past.totals.not_sent),
+        "lookalikes": dict(past.totals.lookalikes),
         "stored_differently": past.totals.stored_differently,
         "reworks": list(manifest.reworks),
         "undoes": manifest.undoes,
@@ -136,7 +137,7 @@ def _run_entry(facts: Facts, *, with_api: bool) -> Entry:
     notes = [] if with_api or not facts["sandbox"] else ["SANDBOX"]
     if facts["undoes"]:
         notes.append(f"undoes {short_id(facts['undoes'])}")
-    counts = {status: facts[status] for status in Status}
+    counts = {status: facts.get(status, 0) for status in Status}
     notes.append(rows_in_short(sum(counts[status] for status in TO_FIX), rows_left(counts)))
     if facts["stored_differently"]:
         notes.append(f"{facts['stored_differently']:,} stored differently")

@@ -41,8 +41,8 @@ class Problem:
 class Check:
     """What is wrong with one spreadsheet; ``sentence`` explains it to people.
 
-    ``faults`` counts the faults of each code, and ``problems`` lists them in the same order.
-    ``skipped`` means that the file was left for later, because it has just changed.
+    ``faults`` has the number of rows with a fault of each code, and ``problems`` the faults in the
+    same order. ``skipped`` means that the file was left for later, because it has just changed.
     """
 
     input: Path
@@ -133,7 +133,7 @@ def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
 def _check_of(file: Path, journal: JournalReader) -> Check:
     totals = journal.totals()
     to_fix = f"{totals.to_fix:,}" if totals.to_fix else "nothing"
-    faults = journal.fault_counts()
+    faults = journal.code_counts()
     return Check(
         file,
         ExitCode.NOT_ALL_UPDATED if totals.to_fix else ExitCode.DONE,

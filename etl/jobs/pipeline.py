@@ -116,7 +116,7 @@ def _staged(staging: RunFolder, facts: InputFacts, context: Context) -> Manifest
         hidden_rows=staged.hidden_rows,
         account=context.target.account,
         sandbox=context.target.sandbox,
-        columns=Columns(staged.sent, staged.not_sent),
+        columns=Columns(staged.sent, staged.not_sent, staged.lookalikes),
         reworks=reworks,
     )
 

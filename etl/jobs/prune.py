@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from etl.errors import FatoraClientsError
+from etl.files import remove
 from etl.manifest import Seal
 from etl.rows import Status, rows_left
 from etl.runs.chain import newest
@@ -171,10 +171,7 @@ def _remove(files: Iterable[Path]) -> None:
     failed: OSError | None = None
     for file in files:
         try:
-            if file.is_dir() and not file.is_symlink():
-                shutil.rmtree(file)
-            else:
-                file.unlink()
+            remove(file)
         except OSError as error:
             failed = error
     if failed:

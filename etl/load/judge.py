@@ -283,12 +283,10 @@ def _halt_of_cleared(sent: PendingRow, cleared: Sequence[str]) -> str:
 
 
 def _stored(sent: PendingRow, echo: Mapping[str, Any], answer: Answer) -> Image:
-    """Return what the API holds now: what its answer shows, else what was sent or was there."""
-    known = {**dict.fromkeys(KEYS, ""), **(sent.expected or {}), **sent.values}
+    """Return what the API holds now, as far as its answer, the values sent or a reading tell."""
     shown = {key: answered(echo, key) for key in KEYS}
-    return {
-        key: known[key] if value is None else masked(value, answer) for key, value in shown.items()
-    }
+    seen = {key: masked(value, answer) for key, value in shown.items() if value is not None}
+    return {**(sent.expected or {}), **sent.values, **seen}
 
 
 def about_another(other: str, answer: Answer, host: str) -> Verdict:

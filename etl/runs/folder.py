@@ -15,16 +15,16 @@ from etl.errors import ConfigError, DamagedError, InputError
 from etl.files import (
     PRIVATE_FOLDER,
     create,
+    flush,
     is_workbook,
     naming,
     remove_unfinished,
     sha256_of,
-    sync_folder,
 )
 from etl.manifest import InputFacts
 from etl.runs.database import LONGEST_PATH
 from etl.stopping import is_disk_full
-from etl.text import quote
+from etl.text import quote, quoted_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -141,17 +141,17 @@ class RunFolder:
         target = self.path / f"input{source.suffix.lower()}"
         create(target)
         digest, size = hashlib.sha256(), 0
-        try:
-            with source.open("rb") as original, naming(target), target.open("wb") as copy:
-                while block := _block_of(original):
-                    digest.update(block)
-                    size += copy.write(block)
-                copy.flush()
-                os.fsync(copy.fileno())
-        except PermissionError:
-            raise InputError("permission denied") from None
-        except FileNotFoundError:
-            raise InputError("the file was removed while it was being read") from None
+        with (
+            reading_input(),
+            source.open("rb") as original,
+            naming(target),
+            target.open("wb") as copy,
+        ):
+            while block := _block_of(original):
+                digest.update(block)
+                size += copy.write(block)
+            copy.flush()
+            os.fsync(copy.fileno())
         return InputFacts(source.name, size, digest.hexdigest())
 
     def clear_unfinished(self) -> None:
@@ -165,6 +165,21 @@ class RunFolder:
             for file in sorted(self.path.iterdir())
             if file.is_file() and file != self.manifest
         }
+
+
+@contextmanager
+def reading_input() -> Iterator[None]:
+    """Say in plain words why a block cannot read an input that was there a moment ago.
+
+    Raises:
+        InputError: it is gone, or may not be read.
+    """
+    try:
+        yield
+    except PermissionError:
+        raise InputError("permission denied") from None
+    except FileNotFoundError:
+        raise InputError("the file was removed while it was being read") from None
 
 
 def _block_of(source: IO[bytes]) -> bytes:
@@ -191,7 +206,7 @@ class RunsFolder:
             missing = [path for path in (self.path, *self.path.parents) if not path.exists()]
             self.path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
             for made in missing:
-                sync_folder(made.parent)
+                flush(made.parent)
             probe = self.path / f".probe-{secrets.token_hex(4)}"
             create(probe)
             probe.unlink()
@@ -199,8 +214,8 @@ class RunsFolder:
             if is_disk_full(error):
                 raise
             raise ConfigError(
-                f"the runs folder {self.path} cannot be written ({error.strerror}); nothing was"
-                " sent: choose another folder with --runs-dir"
+                f"the runs folder {quoted_path(self.path)} cannot be written ({error.strerror});"
+                " nothing was sent: choose another folder with --runs-dir"
             ) from None
 
     def require_existing(self, *, may_be_missing: bool = False) -> None:
@@ -216,11 +231,11 @@ class RunsFolder:
             if may_be_missing and isinstance(error, FileNotFoundError):
                 return
             raise ConfigError(
-                f"there is no runs folder {self.path}; name it with --runs-dir"
+                f"there is no runs folder {quoted_path(self.path)}; name it with --runs-dir"
             ) from None
         except OSError as error:
             raise ConfigError(
-                f"the runs folder {self.path} cannot be read: {error.strerror}"
+                f"the runs folder {quoted_path(self.path)} cannot be read: {error.strerror}"
             ) from None
 
     @contextmanager
@@ -251,10 +266,10 @@ class RunsFolder:
 
     def publish(self, staged: RunFolder) -> RunFolder:
         """Turn a staged folder into a run, durably."""
-        sync_folder(staged.path)
+        flush(staged.path)
         final = self.path / staged.run
         staged.path.rename(final)
-        sync_folder(self.path)
+        flush(self.path)
         return RunFolder(final)
 
     def folders(self) -> list[RunFolder]:
@@ -303,9 +318,9 @@ class RunsFolder:
         size = max(len(os.fsencode(path)) for path in paths)
         if size > _LONGEST_PATH:
             raise ConfigError(
-                f"the path of the runs folder {self.path} is too long: it has {size:,} bytes, but"
-                f" may have {_LONGEST_PATH}; nothing was sent: choose another folder with"
-                " --runs-dir"
+                f"the path of the runs folder {quoted_path(self.path)} is too long: it has {size:,}"
+                f" bytes, but may have {_LONGEST_PATH}; nothing was sent: choose another folder"
+                " with --runs-dir"
             )
 
     @property

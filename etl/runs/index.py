@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from etl.files import read_regular, replacing, sha256_of
-from etl.manifest import Manifest
+from etl.manifest import Columns, InputFacts, Invocation, Manifest, Pruning, Seal, Session, Version
 from etl.rows import Status
 from etl.runs.reader import counts_of
 from etl.version import __version__
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from etl.runs.folder import RunFolder
 
 # An index that a version with other manifests wrote is made anew.
-_VERSION = f"{__version__}: {', '.join(each.name for each in fields(Manifest))}"
+_PARTS = (Manifest, InputFacts, Columns, Session, Invocation, Seal, Version, Pruning)
+_ENTRIES = (each.name for part in _PARTS for each in fields(part))
+_VERSION = f"{__version__}: {', '.join(_ENTRIES)}"
 # A file that changes twice within one tick of its file system's clock has the same times after
 # both. So a mark proves nothing until the file has been at rest for longer than the coarsest tick,
 # the 2 s of FAT. Git has the same problem: https://git-scm.com/docs/racy-git.

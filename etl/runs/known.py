@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from etl.errors import ConfigError, InputError
+from etl.errors import ConfigError
 from etl.files import sha256_of
 from etl.manifest import InputFacts, Seal
 from etl.rows import Status, rows_left
 from etl.runs.chain import newest
+from etl.runs.folder import reading_input
 from etl.runs.index import Index, abridged
 from etl.runs.listing import Kind, Run, Stranger, entries, unreadable
 from etl.runs.rework import Reworks
@@ -82,12 +83,8 @@ class KnownRuns:
         Raises:
             InputError: it cannot be read.
         """
-        try:
+        with reading_input():
             return InputFacts(source.name, source.stat().st_size, self._index.sha256_of(source))
-        except PermissionError:
-            raise InputError("permission denied") from None
-        except FileNotFoundError:
-            raise InputError("the file was removed while it was being read") from None
 
     def of_same(self, facts: InputFacts, api: str, account: str) -> list[Run]:
         """Return the runs of the same bytes and sheet, API and account, the latest first.
