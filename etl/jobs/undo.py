@@ -173,7 +173,7 @@ class _Undoing:
             return True
         with JournalReader(run.folder.journal) as journal:
             counts = journal.counts()
-        return any(counts[status] for status in statuses)
+        return any(counts.get(status) for status in statuses)
 
     def _is_chosen(self, run: Run) -> bool:
         return self.clients is None or _clients_of(run) <= self.clients
