@@ -339,6 +339,27 @@ def test_a_killed_undo_is_gone_on_with(tmp_path: Path) -> None:
         assert program.run("verify", "--all").returncode == 0
 
 
+@pytest.mark.slow
+def test_a_killed_run_can_be_undone_at_once(tmp_path: Path) -> None:
+    """Rows that were under way when it was killed may have been updated: all are restored."""
+    clients = [replace(SARA, id=number) for number in range(1, 41)]
+    with Sandbox(clients=clients, behaviour=Behaviour(latency=0.05)) as sandbox:
+        program = Program(
+            tmp_path, {"FATORA_API_KEY": sandbox.api_key, "FATORA_API_URL": sandbox.url}
+        )
+        rows = [(str(client.id), f"{client.id}@example.org") for client in clients]
+        source = write_csv(tmp_path / "clients.csv", [("id", "email"), *rows])
+        process = program.start("update", source, "--compare")
+        while sandbox.requests_of("PUT") < 12:
+            time.sleep(0.01)
+        process.kill()
+        process.communicate()
+        time.sleep(0.2)  # what was sent may still be carried out
+        assert [sandbox.store.get(client.id) for client in clients] != clients
+        assert program.run("undo", program.only_run().name).returncode == 0
+        assert [sandbox.store.get(client.id) for client in clients] == clients
+
+
 def test_updates_whose_answer_was_lost_are_undone_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
