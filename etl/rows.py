@@ -269,12 +269,27 @@ class Totals:
     corrected: int = 0
     given_up: int = 0
     sandbox: bool = False
-    undoes: str = ""
+    undoes: str | None = None
 
     @property
     def updated(self) -> int:
         """The number of rows that the API confirmed."""
         return self.counts.get(Status.SUCCESS, 0)
+
+    @property
+    def unchanged(self) -> int:
+        """The number of rows that were not sent, since the API had their values already."""
+        return self.counts.get(Status.UNCHANGED, 0)
+
+    @property
+    def not_updated(self) -> int:
+        """The number of rows whose values the API does not hold, as far as is known."""
+        return self.rows - self.updated - self.unchanged
+
+    @property
+    def conflicts(self) -> int:
+        """The number of rows whose clients somebody else changed meanwhile."""
+        return self.counts.get(Status.CONFLICT, 0)
 
     @property
     def to_fix(self) -> int:

@@ -79,7 +79,7 @@ class Workers:
         """Make the workers; each gets its own `Api` from ``connect``."""
         self._rows: SimpleQueue[PendingRow | None] = SimpleQueue()
         self._returned: SimpleQueue[Returned | None] = SimpleQueue()
-        self._low = count // 2  # submitted rows at which the next batch is due
+        self._low = count // 4  # submitted rows at which the next batch is due
         # Not an Event, whose lock a signal handler could wait for while its thread holds it.
         self._due: SimpleQueue[None] = SimpleQueue()
         self._fault: Exception | None = None
@@ -147,7 +147,7 @@ class Workers:
     def _work(self, api: Api) -> None:
         try:
             while (row := self._rows.get()) is not None:
-                if self._rows.qsize() <= self._low:
+                if self._rows.qsize() <= self._low and self._due.empty():
                     self._due.put(None)
                 self._send(api, row)
         except Exception as error:  # noqa: BLE001 - `collect` raises it

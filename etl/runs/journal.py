@@ -231,9 +231,8 @@ class Journal(JournalReader):
     def _record_readings(self, ended: Sequence[RowResult]) -> None:
         """Record requests that read clients. They are no attempts to update them."""
         self._execute(_KEEP_READINGS, [_reading(each, self._session) for each in ended])
-        fine = [each.row for each in ended if each.status is Status.NOT_SENT]
-        self._db.execute(_READ, (as_json(fine),))
-        if failed := [each for each in ended if each.status is not Status.NOT_SENT]:
+        self._db.execute(_READ, (as_json([each.row for each in ended if not each.faults]),))
+        if failed := [each for each in ended if each.faults]:
             self._execute(_END_ROWS, [_row_so_far(each) for each in failed])
 
     def _execute(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
@@ -269,12 +268,12 @@ class Journal(JournalReader):
             drop_known(self._db, updates_of)
         settle_unchanged(self._db)
 
-    def explain_unsent(self, why: str) -> None:
+    def explain_unsent(self, why: str, code: Code = Code.RUN_STOPPED) -> None:
         """Record why the rows that are NOT_SENT were not sent, as a full sentence."""
         with transaction(self._db):
             self._db.execute(
                 "UPDATE rows SET faults = ? WHERE status = ?",
-                (faults_json(Fault(Code.RUN_STOPPED, why)), Status.NOT_SENT),
+                (faults_json(Fault(code, why)), Status.NOT_SENT),
             )
 
     def mark_corrected(self, rows: Iterable[int]) -> None:
