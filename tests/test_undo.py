@@ -255,7 +255,7 @@ def test_a_plan_sends_nothing_and_undo_goes_on_in_it(commands: Commands) -> None
     after, sent = commands.clients(), commands.sandbox.requests_of("PUT")
     code, printed = commands("undo", undone, "--plan")
     assert (code, commands.clients(), commands.sandbox.requests_of("PUT")) == (4, after, sent)
-    assert f"Run fatora-clients undo {undone} again to send the remaining 3 rows." in printed
+    assert f"Run fatora-clients undo {undone} to send exactly these changes." in printed
     assert all(row["update_changes"] for row in commands.results())
     assert commands("undo", undone)[0] == 0
     assert (commands.clients(), len(commands.runs())) == (list(CLIENTS), 2)
