@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from etl.jobs.history import client_history as client_history
     from etl.jobs.history import history as history
     from etl.jobs.summary import Summary as Summary
+    from etl.jobs.undo import undo as undo
     from etl.jobs.update import update as update
     from etl.jobs.verify import Verification as Verification
     from etl.jobs.verify import verify as verify
@@ -96,6 +97,7 @@ _PUBLIC = {
     "history": "etl.jobs.history",
     "load_settings": "etl.config",
     "read_credentials": "etl.config",
+    "undo": "etl.jobs.undo",
     "update": "etl.jobs.update",
     "verify": "etl.jobs.verify",
 }

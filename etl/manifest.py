@@ -391,6 +391,7 @@ class Manifest:
             lookalikes=self.columns.lookalikes,
             stored_differently=self.stored_differently,
             sandbox=self.sandbox,
+            undoes=self.undoes or None,
         )
 
     @property

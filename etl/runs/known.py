@@ -120,6 +120,14 @@ class KnownRuns:
             if run != manifest.run and is_same and other.counts.get(Status.SUCCESS):
                 yield self._runs.folder(run)
 
+    def undone_by(self, run: str) -> list[Run]:
+        """Return the runs that take back what a run changed, the latest first."""
+        return [
+            Run(self._runs.folder(later), self._manifests[later])
+            for later in sorted(self._manifests, reverse=True)
+            if self._manifests[later].undoes == run
+        ]
+
     def has_rows_left(self, run: Run) -> bool:
         """Whether running the file of a run again would send rows.
 
