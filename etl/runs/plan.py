@@ -1,7 +1,7 @@
 """The plan of a run that compares: how each row changes its client.
 
-A row is planned once its client was read. As long as no update was sent for it, it may be planned
-again from a later reading; what ``undo`` restores is the reading from before the first update.
+A row is planned once its client was read. It may be planned again from a later reading; what
+``undo`` restores is the reading from before the first update that may have reached the client.
 """
 
 from __future__ import annotations
@@ -34,11 +34,12 @@ WHERE rows.row > ? AND (rows.status = '{Status.NOT_SENT}' AND plans.expected IS 
     OR rows.status = '{Status.UNKNOWN}' AND plans.row IS NULL)
 ORDER BY rows.row LIMIT {PAGE}
 """
-_PLAN = """
+_PLAN = f"""
 INSERT INTO plans (row, before, expected, changes) VALUES (:row, :reading, :reading, :changes)
 ON CONFLICT DO UPDATE SET expected = excluded.expected, changes = excluded.changes,
-    before = iif(EXISTS (SELECT 1 FROM attempts WHERE attempts.row = plans.row), before,
-                 excluded.before)
+    before = iif(EXISTS (SELECT 1 FROM attempts WHERE attempts.row = plans.row
+        AND (ended IS NULL OR status IN ('{Status.SUCCESS}', '{Status.UNKNOWN}'))),
+        before, excluded.before)
 """
 _WANTED = """
 CREATE TEMP TABLE wanted AS
