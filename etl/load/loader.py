@@ -161,17 +161,19 @@ class Loader:
             task = self._next_task()
             if task is None:
                 break
-            task.row = self._as_due(task.row)
+            task.row = self._as_due(task)
             tasks.append(task)
             task.sent = self.pace.take()
         return tasks
 
-    def _as_due(self, row: PendingRow) -> PendingRow:
-        """Return the row as it is due: its client is read again if that was too long ago."""
-        age = self.clock.now() - row.read_at
-        return (
-            replace(row, method=Method.GET) if row.is_planned and age > self.policy.fresh else row
-        )
+    def _as_due(self, task: Task) -> PendingRow:
+        """Return the row as it is due: its client is read again if that was too long ago.
+
+        Right after that it is sent, however short ``fresh`` is: it would never be sent otherwise.
+        """
+        row, was_reread, task.reread = task.row, task.reread, False
+        is_old = row.is_planned and self.clock.now() - row.read_at > self.policy.fresh
+        return replace(row, method=Method.GET) if is_old and not was_reread else row
 
     def _next_task(self) -> Task | None:
         if self._is_alone:
@@ -209,7 +211,8 @@ class Loader:
         task = self._tasks[row.row]
         decision = self._retries.decide(task, verdict)
         if is_as_planned := row.is_planned and verdict.status is Status.NOT_SENT:
-            decision, task.tries = Decision(retry_in=0), 0  # the update comes next
+            decision, task.reread = Decision(retry_in=0), True  # the update comes next
+            task.tries -= 1  # of the tries, only those in vain count, or they would never end
         self._halt(decision.halt, verdict)
         if decision.doubt and not self.breaker.is_cleared_by(self.probe()):
             self._halt(decision.doubt, verdict)
