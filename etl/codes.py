@@ -126,6 +126,10 @@ class Code(Enum):
         "Fatora could not serve this row on several nights",
         "Sending the row again has not helped. Ask Fatora support about this client.",
     )
+    PLANNED = (
+        "The row was only compared with what Fatora holds, and nothing was sent",
+        "To send this change, run fatora-clients update with the same file.",
+    )
     RUN_STOPPED = (
         "The run stopped before this row",
         "The row looks fine. Run the same file again when the cause is resolved.",

@@ -128,6 +128,8 @@ class Invocation:
     """Their kind, and the first 16 hexadecimal digits of the secret's SHA-256.
 
     The digits only distinguish two secrets."""
+    only_plan: Annotated[bool, _OPTIONAL] = False
+    """Whether the session read clients and sent nothing; missing if not."""
 
 
 @dataclass(frozen=True, slots=True, config=_FORM)
@@ -326,6 +328,19 @@ class Manifest:
         if self.sessions:
             return datetime.fromisoformat(self.sessions[-1].begun)
         return datetime.strptime(self.run[:_START_LENGTH], _START).replace(tzinfo=UTC)
+
+    @property
+    def unsent_plan(self) -> Plan | None:
+        """The plan, if the newest session only made it and nothing was sent before."""
+        if not (self.plan and self.plan.rows and self.exit_code == ExitCode.STOPPED):
+            return None
+        was_sent = any(map(self.counts.get, (Status.SUCCESS, Status.UNKNOWN)))
+        return self.plan if self.sessions[-1].invocation.only_plan and not was_sent else None
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether the newest session made a plan, as it was asked to, and nothing was sent."""
+        return self.unsent_plan is not None and not self.sessions[-1].stopped
 
     @property
     def totals(self) -> Totals:

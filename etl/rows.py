@@ -275,6 +275,21 @@ class Totals:
         return self.counts.get(Status.SUCCESS, 0)
 
     @property
+    def unchanged(self) -> int:
+        """The number of rows that were not sent, since the API had their values already."""
+        return self.counts.get(Status.UNCHANGED, 0)
+
+    @property
+    def not_updated(self) -> int:
+        """The number of rows whose values the API does not hold, as far as is known."""
+        return self.rows - self.updated - self.unchanged
+
+    @property
+    def conflicts(self) -> int:
+        """The number of rows whose clients somebody else changed meanwhile."""
+        return self.counts.get(Status.CONFLICT, 0)
+
+    @property
     def to_fix(self) -> int:
         """The number of rows that somebody must correct, or has corrected."""
         return sum(self.counts.get(status, 0) for status in TO_FIX)

@@ -11,7 +11,9 @@ import pytest
 
 from etl.commands.night import Night
 from etl.errors import ExitCode
+from etl.fields import Field
 from etl.jobs.summary import Summary
+from etl.manifest import Plan
 from etl.rows import OpenRows, Status, Totals
 
 if TYPE_CHECKING:
@@ -25,6 +27,12 @@ def sent(code: ExitCode = ExitCode.DONE, **counts: int) -> Summary:
     all_counts = {status: counts.get(status, 0) for status in Status}
     totals = Totals(sum(all_counts.values()), counts=all_counts)
     return Summary(Path("sent.csv"), code, "Sent.", run="run", totals=totals)
+
+
+def planned(changed: int, **counts: int) -> Summary:
+    """Return a file that was only planned, with so many rows that would change their client."""
+    plan = Plan("0" * 64, changed, {Field.PHONE: changed}, 0, {})
+    return replace(sent(ExitCode.STOPPED, **counts), plan=plan, planned=True)
 
 
 def corrected(rows: int) -> Summary:
@@ -111,6 +119,23 @@ def night(summaries: Sequence[Summary], *, sandbox: bool = False) -> Night:
             "ACTION NEEDED: 1 file, 2 rows still open in earlier files",
         ),
         ([corrected(3)], "OK: 1 file, 2 rows updated"),
+        ([sent(SUCCESS=2, UNCHANGED=3)], "OK: 1 file, 2 rows updated, 3 rows unchanged"),
+        ([sent(UNCHANGED=5)], "OK: 1 file, 5 rows unchanged"),
+        (
+            [planned(3, NOT_SENT=3, UNCHANGED=2)],
+            "PLANNED: 1 file, 3 rows would change, 2 rows unchanged",
+        ),
+        (
+            [planned(3, NOT_SENT=3, FAILED=1, INVALID=1), sent(UNCHANGED=5), UNUSABLE],
+            (
+                "ACTION NEEDED: 3 files, 2 planned, 1 unusable, 3 rows would change, 1 row to fix,"
+                " 1 row to send, 5 rows unchanged"
+            ),
+        ),
+        (
+            [replace(planned(3, NOT_SENT=3), stopped="3 changes must be approved.")],
+            "STOPPED EARLY: 1 file, 3 rows to send",
+        ),
         (
             [processed_before(still_open=3), reworked("before", to_fix=0)],
             "OK: 2 files, 1 sent, 1 already processed, 1 row updated",

@@ -16,6 +16,7 @@ from etl.codes import Code
 from etl.errors import InconsistentError, InputError
 from etl.extract.table import open_table
 from etl.fields import Field, ResultColumn
+from etl.images import FieldChange
 from etl.manifest import InputFacts, Manifest
 from etl.report.look import COLOURS, FAULTY, HEADER, OWN_HEADER, SANDBOX
 from etl.report.sentences import columns_in_words
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from openpyxl.worksheet.worksheet import Worksheet
 
 NAMES = ["id", "email", "Branch"]
+OWN = [each.header for each in ResultColumn if each is not ResultColumn.UPDATE_CHANGES]
 FIELDS = {Field.ID: 0, Field.EMAIL: 1}
 UPDATED = ReportRow(
     row=2,
@@ -147,7 +149,7 @@ def luminance(colour: str) -> float:
 def test_results_have_the_columns_of_the_input_and_then_their_own() -> None:
     """The input's columns are unchanged and in order, followed by the job's."""
     table = results_table(NAMES, iter([]), "run")
-    assert table.header == [*NAMES, *(column.header for column in ResultColumn)]
+    assert table.header == [*NAMES, *OWN]
 
 
 def test_results_show_an_updated_row() -> None:
@@ -285,7 +287,7 @@ def test_header_stays_in_view_and_can_be_filtered_by(tmp_path: Path) -> None:
     """The header is frozen with the id, and the filter covers the whole table."""
     sheet = styled(tmp_path / "a.xlsx", UPDATED, INVALID)
     assert sheet.freeze_panes == "B2"
-    assert sheet.auto_filter.ref == f"A1:{get_column_letter(len(NAMES) + len(ResultColumn))}3"
+    assert sheet.auto_filter.ref == f"A1:{get_column_letter(len(NAMES) + len(OWN))}3"
     assert colours(sheet.cell(1, 1)) == HEADER
     assert colours(sheet.cell(1, 2)) == OWN_HEADER
 
@@ -462,21 +464,40 @@ def test_result_is_beside_the_id_only_in_a_workbook(tmp_path: Path) -> None:
     names = ["Branch", "id", "email", "Note"]
     row = replace(UPDATED, cells=["Doha", "1024", "sara@example.com", ""])
     fields = {Field.ID: 1, Field.EMAIL: 2}
-    own = [column.header for column in ResultColumn]
     for ending in (".csv", ".xlsx"):
         table = results_table(names, iter([row]), "run", fields)
         write_table(tmp_path / f"a{ending}", table, ending)
-    assert list(read_csv(tmp_path / "a.csv")[0]) == [*names, *own]
+    assert list(read_csv(tmp_path / "a.csv")[0]) == [*names, *OWN]
     (cells,) = read_xlsx(tmp_path / "a.xlsx")
     first = ["update_status", "update_error", "update_fix"]
     assert list(cells)[:7] == ["Branch", "id", *first, "email", "Note"]
     assert list(cells)[7:10] == ["update_code", "update_warning", "update_row"]
-    assert sorted(cells) == sorted([*names, *own])
+    assert sorted(cells) == sorted([*names, *OWN])
     assert (cells["Branch"], cells["update_status"], cells["update_run"]) == (
         "Doha",
         "SUCCESS",
         "run",
     )
+
+
+def test_what_changes_is_beside_the_id_in_the_workbook_of_a_run_that_compares(
+    tmp_path: Path,
+) -> None:
+    """The column of changes exists only if a run compares; it is wide, and it wraps."""
+    change = FieldChange(Field.EMAIL, "sara@example.org", "sara@example.com")
+    row = replace(UPDATED, changes=[change] * 3)
+    table = results_table(NAMES, iter([row]), "run", FIELDS, compares=True)
+    write_table(tmp_path / "a.xlsx", table, ".xlsx")
+    (cells,) = read_xlsx(tmp_path / "a.xlsx")
+    first = ["update_status", "update_error", "update_fix", "update_changes"]
+    assert list(cells)[1:5] == first
+    assert str(cells["update_changes"]).startswith(
+        "email: “sara@example.org” → “sara@example.com”;"
+    )
+    sheet = openpyxl.load_workbook(tmp_path / "a.xlsx").worksheets[0]
+    assert dimension(sheet, 5).width > 55
+    assert sheet.cell(2, 5).alignment.wrap_text
+    assert sheet.row_dimensions[2].height == 45
 
 
 def test_details_are_folded_away(tmp_path: Path) -> None:

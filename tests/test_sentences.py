@@ -9,10 +9,18 @@ from hypothesis import strategies as st
 from etl.errors import ExitCode
 from etl.fields import Field
 from etl.jobs.summary import exit_code_of
-from etl.report.sentences import columns_in_words, rows_in_words, sentence_of
+from etl.manifest import Approval, Confirmation, Plan
+from etl.report.sentences import (
+    approval_in_words,
+    columns_in_words,
+    confirmation_in_words,
+    rows_in_words,
+    sentence_of,
+)
 from etl.rows import Status, Totals
 from foreign import FOREIGN, is_readable
 
+PLAN = Plan("0" * 64, 3, {Field.NAME: 1, Field.PHONE: 2}, emptying=1, emptied={Field.PHONE: 1})
 WHY = "The run was interrupted (Ctrl-C)."
 
 
@@ -52,6 +60,26 @@ def test_exit_code_follows_from_the_rows(
     [
         (totals(), None, "The file contains no rows."),
         (totals(SUCCESS=1), WHY, "All rows were updated."),
+        (
+            totals(SUCCESS=2, UNCHANGED=3),
+            None,
+            "2 of 5 rows updated, 3 already had these values.",
+        ),
+        (
+            totals(UNCHANGED=2_000),
+            None,
+            "None of 2,000 rows was sent: Fatora already had these values.",
+        ),
+        (totals(UNCHANGED=1), None, "The row was not sent: Fatora already had these values."),
+        (
+            totals(SUCCESS=1, UNCHANGED=1, CONFLICT=1),
+            None,
+            (
+                "1 of 3 rows updated, 1 already had these values, 1 was not updated. 1 row was not"
+                " sent, since its client was changed in Fatora meanwhile: check it. Run the same"
+                " file again to send the remaining row."
+            ),
+        ),
         (
             totals(stored_differently=25, SUCCESS=25),
             None,
@@ -141,3 +169,62 @@ def test_sentences_are_readable_whatever_they_quote(headers: list[str], rework: 
     invalid = Totals(2, counts=counts(INVALID=2), sent={Field.ID: headers[0]}, not_sent=headers[1:])
     assert is_readable(columns_in_words(invalid))
     assert is_readable(sentence_of(invalid, None, rework))
+
+
+@pytest.mark.parametrize(
+    ("totals", "stopped", "sentence"),
+    [
+        (
+            totals(NOT_SENT=3, UNCHANGED=2),
+            None,
+            (
+                "3 of 5 rows would change: phone 2 (1 emptied), name 1. Nothing was sent. Run"
+                " fatora-clients update with the same file to send exactly these changes."
+            ),
+        ),
+        (
+            totals(NOT_SENT=3, FAILED=1, CONFLICT=2),
+            None,
+            (
+                "3 of 6 rows would change: phone 2 (1 emptied), name 1. Nothing was sent. 2 rows"
+                " were not sent, since their clients were changed in Fatora meanwhile: check them."
+                " Run fatora-clients update with the same file to send exactly these changes. 1 row"
+                " could not be compared yet: run fatora-clients plan with the same file again."
+            ),
+        ),
+        (
+            totals(NOT_SENT=3),
+            "3 of 3 rows would change their client; at most 1 may.",
+            (
+                "3 of 3 rows would change: phone 2 (1 emptied), name 1. Nothing was sent. 3 of 3"
+                " rows would change their client; at most 1 may. When this is resolved, run"
+                " fatora-clients update with the same file to send exactly these changes."
+            ),
+        ),
+    ],
+)
+def test_a_plan_says_what_it_would_change(
+    totals: Totals, stopped: str | None, sentence: str
+) -> None:
+    """A run that was only planned says what it would change, and how to send it."""
+    assert sentence_of(totals, stopped, "", PLAN) == sentence
+
+
+def test_an_approval_says_who_when_and_how() -> None:
+    """An approval is a line with the time, the person, the signer, the plan and the note."""
+    approval = Approval(
+        "2026-11-28T02:15:00.000+00:00", "mona", "desk", "5e" * 32, "Checked", "mona@example.com"
+    )
+    assert approval_in_words(approval) == (
+        "2026-11-28 02:15 UTC by mona on desk, signed by mona@example.com,"
+        " for the plan 5e5e5e5e5e5e…. Note: “Checked”."
+    )
+
+
+def test_a_confirmation_says_what_was_found() -> None:
+    """A confirmation is a line with the time, the person and the numbers that are not zero."""
+    confirmation = Confirmation("2026-11-28T02:15:00.000+00:00", "mona", "desk", 30, 28, 2, 0, 1)
+    assert confirmation_in_words(confirmation) == (
+        "2026-11-28 02:15 UTC by mona on desk: 30 clients read, 28 still so, 2 changed since."
+        " 1 unconfirmed row was settled."
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from etl.commands import console, options
 from etl.commands.layout import Entry, columns, say_entries
 from etl.commands.options import number, settings_of
 from etl.commands.words import api_of, minute, rows_in_short, short_id, stop_reason
+from etl.images import FieldChange, changes_in_words
+from etl.jobs.history import ONLY_PLANNED
 from etl.rows import TO_FIX, Status, rows_left
 from etl.runs.refused import Refused
 from etl.text import utc_time, without_isolates
@@ -93,6 +96,8 @@ def _facts(past: PastRun | Refused) -> Facts:
         "sent": dict(past.totals.sent),
         "not_sent": list(past.totals.not_sent),
         "lookalikes": dict(past.totals.lookalikes),
+        "plan": manifest.plan and asdict(manifest.plan),
+        "undoes": manifest.undoes or None,
         "stored_differently": past.totals.stored_differently,
         "reworks": list(manifest.reworks),
         "reworked": past.reworked,
@@ -112,6 +117,7 @@ def _client_facts(entry: ClientRow) -> Facts:
         "error": without_isolates(row.error),
         "warning": without_isolates(row.warning),
         "fix": row.fix,
+        "changes": [change._asdict() for change in row.changes],
         "time": entry.when,
         "attempts": row.attempts,
         "api": api_of(manifest),
@@ -135,7 +141,13 @@ def _run_entry(facts: Facts, *, with_api: bool) -> Entry:
     cells = [_minute(facts), facts["file"], f"{facts['rows']:,}", facts["outcome"], *api]
     notes = [] if with_api or not facts["sandbox"] else ["SANDBOX"]
     counts = {status: facts.get(status, 0) for status in Status}
-    notes.append(rows_in_short(sum(counts[status] for status in TO_FIX), rows_left(counts)))
+    left = rows_left(counts)
+    if facts["outcome"] == ONLY_PLANNED:
+        notes.append(f"{facts['plan']['rows']:,} would change")
+        left -= facts["plan"]["rows"]
+    notes.append(rows_in_short(sum(counts[status] for status in TO_FIX), left))
+    if unchanged := counts[Status.UNCHANGED]:
+        notes.append(f"{unchanged:,} unchanged")
     if facts["stored_differently"]:
         notes.append(f"{facts['stored_differently']:,} stored differently")
     if facts["reworked"]:
@@ -167,12 +179,21 @@ def _say_client(client: int, rows: Sequence[Facts]) -> None:
                     facts["api"],
                     short_id(facts["run"]),
                 ],
-                ": ".join(filter(None, (facts["code"], facts["error"] or facts["warning"]))),
+                _client_details(facts),
             )
             for facts in rows
         ],
         cut="FILE",
     )
+
+
+def _client_details(facts: Facts) -> str:
+    """Return what a row changes, before and after, and what Fatora answered."""
+    said = ": ".join(filter(None, (facts["code"], facts["error"] or facts["warning"])))
+    changes = changes_in_words(FieldChange(**change) for change in facts["changes"])
+    if changes and facts["status"] != Status.SUCCESS:
+        changes = f"Planned: {changes}"
+    return "\n".join(filter(None, (changes, said)))
 
 
 def _minute(facts: Facts) -> str:

@@ -20,10 +20,11 @@ _FEWEST_COLUMNS = 40
 _SHORTEST_CELL = 8
 _GAP = "  "
 _INDENT = 4
+_STATUS = 8  # characters of most of them
 
 
 class Entry(NamedTuple):
-    """A line of a table, the sentences below it, and a text whose own lines are kept."""
+    """A line of a table, lines of sentences below it, and a text whose own lines are kept."""
 
     cells: Sequence[str]
     details: str = ""
@@ -68,17 +69,18 @@ def say_entries(header: Sequence[str], entries: Iterable[Entry], *, cut: str) ->
     _say_cells(header, widths)
     for row in rows:
         _say_cells(row.cells, widths)
-        if row.details:
-            say_wrapped(row.details, indent=_INDENT)
+        for line in row.details.splitlines():
+            say_wrapped(line, indent=_INDENT)
         for line in row.verbatim.splitlines():
             say_wrapped(line, indent=2 * _INDENT)
 
 
 def say_counts(totals: Totals) -> None:
     """Print the number of rows of each status, and what the status means."""
-    for status, count in totals.counts.items():
-        if count:
-            console.say(f"  {count:>7,}  {status:<8}  {status.meaning}")
+    counts = {status: count for status, count in totals.counts.items() if count}
+    width = max(_STATUS, *map(len, counts), 0)
+    for status, count in counts.items():
+        console.say(f"  {count:>7,}  {status:<{width}}  {status.meaning}")
 
 
 def _say_cells(cells: Sequence[str], widths: Sequence[int]) -> None:

@@ -17,7 +17,9 @@ from etl.commands.layout import say_counts
 from etl.commands.options import is_single, say_skipped
 from etl.commands.words import minute, named_open_rows
 from etl.errors import ExitCode
-from etl.report.sentences import columns_in_words, rows_in_words, verdict_in_short
+from etl.jobs.summary import first_changes
+from etl.report.sentences import PLANNED, columns_in_words, rows_in_words, verdict_in_short
+from etl.runs.folder import RunFolder
 from etl.text import counted, visible, without_isolates
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 # A full disk leaves a file “not finished” rather than “failed”: some rows may have been sent.
 _UNUSABLE, _FAILED, _NOT_FINISHED = "could not be used", "failed", "not finished"
 _WITHOUT_RUN = {ExitCode.INPUT_UNUSABLE: _UNUSABLE, ExitCode.STOPPED: _NOT_FINISHED}
+_MOST_CHANGES = 20
 _PATHS = ("folder", "input", "results", "rework", "delivered")
 _SENTENCES = ("sentence", "stopped")
 
@@ -124,6 +127,16 @@ class Night:
         reworked = sum(rows.total for rows in self._reworked.values())
         return reworked + sum(summary.still_open for summary in self._still_open)
 
+    @cached_property
+    def _planned(self) -> list[Summary]:
+        """The files that were only planned, as they were meant to be."""
+        return [each for each in self._sent if each.planned and not each.stopped]
+
+    @property
+    def _would_change(self) -> int:
+        """The number of rows that would change their client if what is planned were sent."""
+        return sum(each.plan.rows for each in self._planned if each.plan)
+
     @property
     def _to_fix(self) -> int:
         """The number of rows to fix, but for reworks: theirs are open in the file they correct."""
@@ -132,7 +145,7 @@ class Night:
     @property
     def _left(self) -> int:
         """The number of rows that are still to be sent."""
-        return sum(each.totals.left for each in self._waiting)
+        return sum(each.totals.left for each in self._waiting) - self._would_change
 
     @property
     def _waiting(self) -> list[Summary]:
@@ -143,22 +156,28 @@ class Night:
     def _verdict(self) -> str:
         """What the first line begins with: OK only if nothing is left to do in any file."""
         exit_code = self.exit_code
+        if self._planned and exit_code is ExitCode.STOPPED:
+            # To be sent is what these files are planned for: only the others may need somebody.
+            others = (each for each in self.summaries if each not in self._planned)
+            exit_code = ExitCode.worst(each.exit_code for each in others)
+            if exit_code in {ExitCode.DONE, ExitCode.NOT_ALL_UPDATED}:
+                return self._marked(PLANNED)
         if exit_code in {ExitCode.DONE, ExitCode.NOT_ALL_UPDATED}:
             waiting = self._rows_open or self._to_fix or self._left
             exit_code = ExitCode.NOT_ALL_UPDATED if waiting else ExitCode.DONE
-        verdict = verdict_in_short(exit_code).upper()
-        return (
-            f"{verdict} (SANDBOX)"
-            if any(each.totals.sandbox for each in self.summaries)
-            else verdict
-        )
+        return self._marked(verdict_in_short(exit_code))
+
+    def _marked(self, verdict: str) -> str:
+        in_sandbox = any(each.totals.sandbox for each in self.summaries)
+        return verdict.upper() + (" (SANDBOX)" if in_sandbox else "")
 
     def _totals(self) -> Iterator[str]:
         """Yield the numbers of the first line: the files, the rows to do, the rows done."""
         files, sent = len(self.summaries), len(self._sent)
+        done = "planned" if self._planned else "sent"
         yield counted(files, "file") if files else "no files"
         for number, what in (
-            (sent if sent < files else 0, "sent"),
+            (sent if sent < files else 0, done),
             (len(self._without_run[_UNUSABLE]), "unusable"),
             (len(self._without_run[_FAILED]), _FAILED),
             (len(self._without_run[_NOT_FINISHED]), _NOT_FINISHED),
@@ -169,10 +188,12 @@ class Night:
             if number:
                 yield f"{number:,} {what}"
         for number, what in (
+            (self._would_change, "would change"),
             (self._to_fix, "to fix"),
             (self._left, "to send"),
             (self._rows_open, "still open in earlier files"),
             (sum(each.totals.updated for each in self._sent), "updated"),
+            (sum(each.totals.unchanged for each in self._sent), "unchanged"),
         ):
             if number:
                 yield f"{counted(number, 'row')} {what}"
@@ -192,6 +213,7 @@ class Night:
         console.say(without_isolates(columns_in_words(totals)))
         say_counts(totals)
         console.say(without_isolates(summary.sentence))
+        _say_changes(summary)
         for rows in summary.reworked:
             latest = self._reworked[rows.run]  # after all files of this night
             console.say(f"Still open after this rework: {named_open_rows(latest)}")
@@ -234,6 +256,17 @@ def _say_without_run(what: str, summaries: Sequence[Summary]) -> None:
     console.say(f"{counted(len(summaries), 'file')} {verb}{what}:")
     for summary in summaries:
         console.say(f"  {_name(summary)}: {without_isolates(summary.sentence)}")
+
+
+def _say_changes(summary: Summary) -> None:
+    """Print the first changes that a plan makes, a line for each row."""
+    if not summary.planned or summary.plan is None or summary.folder is None:
+        return
+    changes = first_changes(summary, _MOST_CHANGES)
+    for row, client, words in changes:
+        console.say(f"  row {row:,}, client {client}: {without_isolates(words)}")
+    if more := summary.plan.rows - len(changes):
+        console.say(f"  and {more:,} more in {visible(str(RunFolder(summary.folder).report))}")
 
 
 def _say_places(summary: Summary) -> None:

@@ -12,9 +12,18 @@ from etl.commands import console, options
 from etl.commands.layout import Entry, say_counts, say_entries, say_wrapped
 from etl.commands.options import settings_of
 from etl.commands.words import minute, named_open_rows, stop_reason
+from etl.images import changes_in_words
 from etl.jobs.history import INTERRUPTED, RUNNING
 from etl.jobs.show import show
-from etl.report.sentences import IN_SANDBOX, columns_in_words, rows_in_words, sentence_of
+from etl.report.sentences import (
+    IN_SANDBOX,
+    approval_in_words,
+    columns_in_words,
+    confirmation_in_words,
+    plan_in_words,
+    rows_in_words,
+    sentence_of,
+)
 from etl.text import counted, quote, visible, without_isolates
 
 if TYPE_CHECKING:
@@ -80,7 +89,12 @@ def _facts(shown: ShownRun) -> dict[str, Any]:
         "still_open": asdict(shown.still_open),
         "corrects": [asdict(rows) for rows in shown.corrects],
         "not_updated": [
-            {**asdict(row), "error": without_isolates(row.error)} for row in shown.not_updated
+            {
+                **asdict(row),
+                "error": without_isolates(row.error),
+                "changes": [change._asdict() for change in row.changes],
+            }
+            for row in shown.not_updated
         ],
     }
 
@@ -95,6 +109,15 @@ def _say_run(shown: ShownRun) -> None:
     _say("", columns_in_words(shown.totals))
     _say("", f"SHA-256 {manifest.input.sha256}")
     _say("api", f"{manifest.api}, account {manifest.account}")
+    if manifest.undoes:
+        _say("undoes", manifest.undoes)
+    if manifest.plan:
+        _say("plan", f"{plan_in_words(manifest.plan, manifest.rows, 'change')}")
+        _say("", f"digest {manifest.plan.digest}")
+    for number, approval in enumerate(manifest.approvals):
+        _say("" if number else "approved", approval_in_words(approval))
+    for number, confirmation in enumerate(manifest.confirmations):
+        _say("" if number else "confirmed", confirmation_in_words(confirmation))
     for number, session in enumerate(manifest.sessions):
         _say("" if number else "sessions", _session_in_words(session))
     files = sorted(file.name for file in shown.folder.path.iterdir())
@@ -125,7 +148,12 @@ def _say_what_is_open(shown: ShownRun) -> None:
     else:
         rework = shown.folder.rework_to_fix
         say_wrapped(
-            sentence_of(shown.totals, _stopped(shown), rework.name if rework else "the rework file")
+            sentence_of(
+                shown.totals,
+                _stopped(shown),
+                rework.name if rework else "the rework file",
+                shown.manifest.unsent_plan,
+            )
         )
     for rows in shown.corrects:
         say_wrapped(f"Still open after this rework: {named_open_rows(rows)}")
@@ -148,7 +176,7 @@ def _say_rows(shown: ShownRun, *, verbose: bool) -> None:
         (_entry(row, verbose=verbose) for row in shown.not_updated),
         cut="CLIENT",
     )
-    if more := shown.totals.rows - shown.totals.updated - len(shown.not_updated):
+    if more := shown.totals.not_updated - len(shown.not_updated):
         results = shown.folder.results_to_open  # None if it was pruned
         place = f" in {results.name}" if results else ""
         console.say(f"… and {more:,} more{place}; --all shows all")
@@ -159,4 +187,5 @@ def _entry(row: NotUpdated, *, verbose: bool) -> Entry:
     client = cell if row.client is None else str(row.client)
     verbatim = f"Answer as received:\n{row.answer}" if verbose and row.answer else ""
     error = without_isolates(row.error) or row.why
-    return Entry([str(row.row), client, row.status, row.code], error, verbatim)
+    details = "\n".join(filter(None, (changes_in_words(row.changes), error)))
+    return Entry([str(row.row), client, row.status, row.code], details, verbatim)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from etl.rows import ReportRow, Totals
     from etl.runs.lock import Holder
 
-RUNNING, INTERRUPTED = "running", "interrupted"
+RUNNING, INTERRUPTED, ONLY_PLANNED = "running", "interrupted", "planned"
 _OUTCOMES = {
     ExitCode.DONE: "all updated",
     ExitCode.NOT_ALL_UPDATED: "action needed",
@@ -184,4 +184,8 @@ def outcome_of(manifest: Manifest, still_open: OpenRows, holder: Holder | None) 
         return RUNNING if is_running else INTERRUPTED
     if manifest.exit_code == ExitCode.NOT_ALL_UPDATED and not still_open.total:
         return "all corrected"
+    if manifest.is_planned:
+        return ONLY_PLANNED
+    if manifest.exit_code == ExitCode.DONE and manifest.totals.unchanged:
+        return "all up to date"
     return _OUTCOMES[ExitCode(manifest.exit_code)]

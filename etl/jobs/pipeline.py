@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from etl.codes import Code
 from etl.errors import ConfigError, ExitCode
 from etl.extract.inputs import require_readable
 from etl.files import is_workbook
@@ -128,7 +129,7 @@ def _work_on(run: Run, source: Path, context: Context, known: KnownRuns) -> Summ
     if context.results:
         require_fitting(context.results, manifest.rows)
     started = time.monotonic()
-    invocation = Invocation(context.command, context.target.credentials)
+    invocation = Invocation(context.command, context.target.credentials, context.only_plan)
     compares = manifest.compares or context.settings.load.compare
     manifest = replace(manifest.reopened(folder.continued), compares=compares).begin_session(
         invocation, context.target.url, context.settings.with_sources()
@@ -147,7 +148,10 @@ def _work_on(run: Run, source: Path, context: Context, known: KnownRuns) -> Summ
             stopped = send(journal, context, comparison)
         except ConfigError as error:
             refused, stopped = error, error.sentence
-        journal.explain_unsent(stopped or (_PLANNED if context.only_plan else _LIMITED))
+        if context.only_plan and not stopped:
+            journal.explain_unsent(_PLANNED, Code.PLANNED)
+        else:
+            journal.explain_unsent(stopped or _LIMITED)
         if compares:
             manifest = manifest.planned(journal.plan(folder.run))
         if len(manifest.sessions) > 1:
@@ -167,7 +171,7 @@ def _work_on(run: Run, source: Path, context: Context, known: KnownRuns) -> Summ
         copy_results(origin_of(folder, manifest, reworked), folder, context.results)
     if refused:
         raise refused
-    sentence = sentence_of(totals, stopped, str(rework))
+    sentence = sentence_of(totals, stopped, str(rework), manifest.unsent_plan)
     if workbooks and not folder.results(".xlsx").exists():
         sentence += f" {NO_WORKBOOK}"
     summary = summary_of(source, folder, manifest, sentence)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from etl.codes import Code
     from etl.config import Settings
+    from etl.images import FieldChange
     from etl.manifest import Manifest
     from etl.rows import OpenRows, Status, Totals
     from etl.runs.folder import RunFolder
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class NotUpdated:
     """A row that was not updated, and why; of its cells it has only the ``id``.
+
+    ``changes`` is how it would change its client, if it was compared.
 
     ``client`` is None if the id is not usable, and ``id`` is None if it was pruned. ``why`` quotes
     no value of the row, unlike ``error``. ``answer`` is how the last answer began that could not be
@@ -45,6 +48,7 @@ class NotUpdated:
     attempts: int
     time: str
     answer: str
+    changes: Sequence[FieldChange] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,4 +118,5 @@ def _not_updated(journal: JournalReader, most: int | None) -> Iterator[NotUpdate
             attempts=row.attempts,
             time=row.time,
             answer=journal.excerpt(row.row),
+            changes=row.changes,
         )

@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from etl.errors import ExitCode
+from etl.images import changes_in_words
 from etl.rows import NOT_UPDATED, Status, Totals, rows_left
+from etl.runs.folder import RunFolder
+from etl.runs.reader import JournalReader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from etl.manifest import Manifest
+    from etl.manifest import Manifest, Plan
     from etl.rows import OpenRows
-    from etl.runs.folder import RunFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class Summary:
     ``reworked`` has what is still open of each file whose rows this one corrects. ``already_done``
     means that the file was processed before; ``still_open`` is how many of its rows still need
     fixing. ``skipped`` means that the file was left for later, because it has just changed.
+    ``plan`` is what the run changes, None if it does not compare; ``planned`` means that the run
+    only made it, as it was asked to.
     """
 
     input: Path
@@ -46,6 +50,8 @@ class Summary:
     not_moved: str | None = None
     reworked: Sequence[OpenRows] = ()
     skipped: bool = False
+    plan: Plan | None = None
+    planned: bool = False
 
 
 def summary_of(source: Path, folder: RunFolder, manifest: Manifest, sentence: str) -> Summary:
@@ -60,7 +66,23 @@ def summary_of(source: Path, folder: RunFolder, manifest: Manifest, sentence: st
         exit_code=ExitCode(manifest.exit_code or ExitCode.DONE),
         sentence=sentence,
         sha256=manifest.input.sha256,
+        plan=manifest.plan,
+        planned=manifest.unsent_plan is not None,
     )
+
+
+def first_changes(summary: Summary, most: int) -> list[tuple[int, int | None, str]]:
+    """Return the first changes that a run plans, in words: row, client and changes of each.
+
+    Raises:
+        DamagedError: the journal is damaged.
+        OSError: it cannot be read.
+    """
+    if not summary.planned or summary.folder is None:
+        return []
+    with JournalReader(RunFolder(summary.folder).journal) as journal:
+        rows = journal.rows(statuses=(Status.NOT_SENT,), changed=True, limit=most)
+        return [(row.row, row.client_id, changes_in_words(row.changes)) for row in rows]
 
 
 def exit_code_of(counts: Mapping[Status, int], stopped: str | None) -> ExitCode:

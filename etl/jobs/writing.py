@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from etl.codes import Code
 from etl.errors import ConfigError, InconsistentError
 from etl.fields import ResultColumn
 from etl.files import is_inside, replacing, require_replaceable
@@ -22,11 +23,12 @@ from etl.stopping import is_disk_full
 from etl.text import counted, isolated, quoted_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from etl.extract.inputs import Inputs
-    from etl.manifest import Manifest
+    from etl.fields import Field
+    from etl.manifest import Manifest, Plan
     from etl.rows import OpenRows, ReportRow, Totals
     from etl.runs.folder import RunFolder
     from etl.runs.reader import Sending, Staged
@@ -54,6 +56,11 @@ class Origin:
     manifest: Manifest | None = None
     rework: str = ""
     reworked: Sequence[OpenRows] = ()
+
+    @property
+    def plan(self) -> Plan | None:
+        """What the run would change, if it was only planned."""
+        return self.manifest.unsent_plan if self.manifest else None
 
     @property
     def compares(self) -> bool:
@@ -174,7 +181,7 @@ def _summary_facts(journal: JournalReader, origin: Origin) -> SummaryFacts:
         file=origin.file,
         manifest=origin.manifest,
         totals=totals,
-        verdict=verdict_of(totals) if origin.manifest else _verdict_of_check(totals),
+        verdict=verdict_of(totals, origin.plan) if origin.manifest else _verdict_of_check(totals),
         codes=journal.code_counts(),
         advice=_advice(totals, origin),
         reworked=origin.reworked,
@@ -189,7 +196,8 @@ def _verdict_of_check(totals: Totals) -> str:
 def _advice(totals: Totals, origin: Origin) -> list[str]:
     """Return what operations should do, as a list of advice."""
     if origin.manifest:
-        advice = what_to_do(totals, origin.manifest.sessions[-1].stopped, origin.rework)
+        stopped = origin.manifest.sessions[-1].stopped
+        advice = what_to_do(totals, stopped, origin.rework, origin.plan)
         return [*advice, _LOOK_AT_WARNINGS] if totals.stored_differently else advice
     nothing_left = {**totals.counts, Status.NOT_SENT: 0}
     return what_to_do(replace(totals, counts=nothing_left), None, "your file")
@@ -246,14 +254,15 @@ def _report_of(
     totals, staged = journal.totals(sandbox=manifest.sandbox), journal.staged()
     stopped = manifest.sessions[-1].stopped
     results, rework = folder.results_to_open, folder.rework_to_fix
+    plan = manifest.unsent_plan
     sendings = journal.sendings([session.begun for session in manifest.sessions])
     return RunReport(
         manifest=manifest,
         sheet=staged.sheet,
         totals=totals,
-        sentence=sentence_of(totals, stopped, rework.name if rework else ""),
+        sentence=sentence_of(totals, stopped, rework.name if rework else "", plan),
         reworked=reworked,
-        codes=journal.code_counts(),
+        codes=_reasons(journal, plan),
         seconds=sum(sending.ms for sending in sendings) / 1000,
         stretches=_stretches(journal, sendings[-MOST_STRETCHES:]),
         earlier=max(len(sendings) - MOST_STRETCHES, 0),
@@ -261,18 +270,42 @@ def _report_of(
         attempts=journal.attempt_counts(),
         names=staged.names,
         columns=staged.columns,
-        not_updated=_rows_to_fix_first(journal),
+        not_updated=_rows_to_fix_first(journal, plan),
         results=results.name if results else "",
         rework=rework.name if rework else None,
+        changes=journal.rows(changed=True, limit=MOST_SHOWN),
+        changed_rows=journal.changed_rows(),
+        changed_fields=_changed_fields(journal, plan),
     )
 
 
-def _rows_to_fix_first(journal: JournalReader) -> Iterator[ReportRow]:
-    """Return the rows that were not updated: those to fix first, then those to send."""
+def _changed_fields(journal: JournalReader, plan: Plan | None) -> Mapping[Field, tuple[int, int]]:
+    """Return in how many rows each field changed and was emptied, or would be by a plan."""
+    if plan is None:
+        return journal.changes_by_field()
+    return {field: (number, plan.emptied.get(field, 0)) for field, number in plan.fields.items()}
+
+
+def _reasons(journal: JournalReader, plan: Plan | None) -> Mapping[Code, int]:
+    """Return the number of rows for each code, but for the rows of a plan."""
+    codes = dict(journal.code_counts())
+    for code in (Code.PLANNED, Code.RUN_STOPPED) if plan else ():
+        if plan and code in codes:
+            codes[code] -= plan.rows
+    return {code: number for code, number in codes.items() if number > 0}
+
+
+def _rows_to_fix_first(journal: JournalReader, plan: Plan | None) -> Iterator[ReportRow]:
+    """Return the rows that were not updated: those to fix first, then those to send.
+
+    The rows of a plan are not among them, as they are shown with what they change.
+    """
     others = [status for status in NOT_UPDATED if status not in TO_FIX]
-    return chain.from_iterable(
-        journal.rows(statuses=statuses, limit=MOST_SHOWN) for statuses in (TO_FIX, others)
-    )
+    if plan:
+        others.remove(Status.NOT_SENT)
+    listed = (journal.rows(statuses=statuses, limit=MOST_SHOWN) for statuses in (TO_FIX, others))
+    unplanned = (Status.NOT_SENT,) if plan else ()
+    return chain(*listed, journal.rows(statuses=unplanned, changed=False, limit=MOST_SHOWN))
 
 
 def _stretches(journal: JournalReader, sendings: Sequence[Sending]) -> list[Stretch]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from itertools import chain, islice
@@ -20,8 +20,21 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from etl.report import charts, words
-from etl.report.entries import MOST_CELLS, blank_entry, entry_of
-from etl.report.sentences import columns_in_words, rows_in_words, updated_in_words
+from etl.report.entries import (
+    MOST_CELLS,
+    ChangedField,
+    ChangeEntry,
+    blank_entry,
+    change_entry_of,
+    entry_of,
+)
+from etl.report.sentences import (
+    approval_in_words,
+    columns_in_words,
+    confirmation_in_words,
+    rows_in_words,
+    updated_in_words,
+)
 from etl.rows import Status
 from etl.text import counted
 
@@ -33,12 +46,15 @@ if TYPE_CHECKING:
 
     from etl.codes import Code
     from etl.fields import Field
-    from etl.manifest import Manifest
+    from etl.manifest import Manifest, Plan
     from etl.report.charts import Stretch
     from etl.rows import OpenRows, ReportRow, Totals
 
 MOST_SHOWN = 20_000
 _FIRST_SHOWN = 100  # without the script
+_FIRST_CHANGES = 1_000  # without the script
+_SCRIPTS = ("list.js", "rows.js", "changes.js")
+_OF_COMPARING = (Status.UNCHANGED, Status.CONFLICT)
 _SHORTEST_PICTURE = 10  # seconds; for a shorter run, requests per second mean little
 
 
@@ -53,7 +69,9 @@ class RunReport:
     each duration in milliseconds, sorted, and ``attempts`` the number of rows for each number of
     attempts. ``seconds`` is how long rows were sent, without pauses. ``earlier`` counts the
     sessions before those in ``stretches``. ``reworked`` is what is still open of the files whose
-    rows this one corrects.
+    rows this one corrects. ``changes`` are the rows that change their client, or whose client
+    somebody else changed, ``changed_rows`` is their number, and ``changed_fields`` is in how many
+    rows each field changes and becomes blank. They are empty if the run does not compare.
     """
 
     manifest: Manifest
@@ -72,11 +90,29 @@ class RunReport:
     results: str
     rework: str | None
     reworked: Sequence[OpenRows] = ()
+    changes: Iterator[ReportRow] = field(default_factory=lambda: iter(()))
+    changed_rows: int = 0
+    changed_fields: Mapping[Field, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def plan(self) -> Plan | None:
+        """What the run would change, if it was only planned."""
+        return self.manifest.unsent_plan
+
+    @property
+    def statuses(self) -> Sequence[Status]:
+        """The statuses to show: those of a run that compares only if there is any such row."""
+        return [each for each in Status if each not in _OF_COMPARING or self.totals.counts[each]]
+
+    @property
+    def changes_shown(self) -> int:
+        """The number of changed rows that the page shows."""
+        return min(self.changed_rows, MOST_SHOWN)
 
     @property
     def not_updated_rows(self) -> int:
-        """The number of rows that were not updated."""
-        return self.totals.rows - self.totals.updated
+        """The number of rows that were not updated, but for those of a plan."""
+        return self.totals.not_updated - (self.plan.rows if self.plan else 0)
 
     @property
     def shown(self) -> int:
@@ -96,7 +132,9 @@ class RunReport:
 
 def write_report(path: Path, report: RunReport) -> None:
     """Write the page; its rows are read one by one."""
-    style, script = _source("style.css"), _source("rows.js")
+    style, script = _source("style.css"), "".join(map(_source, _SCRIPTS))
+    changes = (change_entry_of(row, report.columns) for row in islice(report.changes, MOST_SHOWN))
+    first_changes = list(islice(changes, _FIRST_CHANGES))
     entries = (entry_of(row, report.columns) for row in islice(report.not_updated, MOST_SHOWN))
     first = list(islice(entries, _FIRST_SHOWN))
     stream = _page().stream(
@@ -105,6 +143,11 @@ def write_report(path: Path, report: RunReport) -> None:
         first=first,
         entries=chain(first, entries),
         blank=blank_entry(len(report.names)),
+        first_changes=first_changes,
+        changes=chain(first_changes, changes),
+        blank_change=ChangeEntry(),
+        blank_field=ChangedField(),
+        statuses=report.statuses,
         policy=_policy(style, script),
         style=style,
         script=script,
@@ -114,7 +157,9 @@ def write_report(path: Path, report: RunReport) -> None:
 
 
 _FILTERS = (
+    approval_in_words,
     columns_in_words,
+    confirmation_in_words,
     counted,
     rows_in_words,
     updated_in_words,
@@ -145,7 +190,7 @@ def _page() -> Template:
         lstrip_blocks=True,
     )
     environment.filters.update({function.__name__: function for function in _FILTERS})
-    environment.globals.update(charts=charts, statuses=tuple(Status), most_cells=MOST_CELLS)
+    environment.globals.update(charts=charts, most_cells=MOST_CELLS)
     return environment.get_template("report.html.j2")
 
 

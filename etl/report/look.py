@@ -26,6 +26,8 @@ COLOURS: Mapping[Status, tuple[str, str]] = {
     Status.FAILED: ("#FBDCC4", "#6B2A00"),
     Status.UNKNOWN: ("#E3D7F5", "#402070"),
     Status.NOT_SENT: ("#E4E6EA", "#333A45"),
+    Status.UNCHANGED: ("#E3F1F3", "#12474F"),
+    Status.CONFLICT: ("#F8D7E8", "#6D1145"),
 }
 FAULTY = ("#FFC2BD", "#6A0F08")  # a cell that must be corrected
 HEADER = ("#E9EDF2", "#1B2530")  # of the operator's own columns
@@ -37,6 +39,7 @@ _SENTENCES = {
     ResultColumn.UPDATE_ERROR: 60,
     ResultColumn.UPDATE_FIX: 50,
     ResultColumn.UPDATE_WARNING: 50,
+    ResultColumn.UPDATE_CHANGES: 60,
 }
 # In a right-to-left sheet, a phone number would otherwise end with its plus sign.
 _LATIN = frozenset({Field.ID, Field.EMAIL, Field.PHONE})

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from etl.errors import ExitCode
 from etl.fields import ResultColumn
-from etl.text import counted, isolated, quoted_together
+from etl.text import counted, isolated, quote, quoted_together
 
 if TYPE_CHECKING:
+    from etl.fields import Field
+    from etl.manifest import Approval, Confirmation, Plan
     from etl.rows import OpenRows, Totals
 
+PLANNED = "Planned"
+_DIGEST = 12  # characters of it that people compare
 IN_SANDBOX = "SANDBOX: nothing was sent to Fatora."
 _VERDICTS = {
     ExitCode.DONE: "OK",
@@ -65,38 +70,109 @@ def updated_in_words(totals: Totals) -> str:
     return words
 
 
-def verdict_of(totals: Totals) -> str:
-    """Return how many rows were updated and how many were not, in a sentence or two."""
+def plan_in_words(plan: Plan, rows: int, verb: str = "would change") -> str:
+    """Return how many of all ``rows`` a plan changes, and how many change each field."""
+    fields = sorted(plan.fields.items(), key=lambda item: -item[1])
+    named = (_field_in_words(field, count, plan.emptied.get(field, 0)) for field, count in fields)
+    words = f"{plan.rows:,} of {counted(rows, 'row')} {verb}"
+    return f"{words}: {', '.join(named)}" if fields else words
+
+
+def approval_in_words(approval: Approval) -> str:
+    """Return who approved a plan, when and how."""
+    who = f"{isolated(approval.user)} on {isolated(approval.host)}"
+    words = f"{_minute(approval.time)} by {who}"
+    if approval.signer:
+        words += f", signed by {isolated(approval.signer)}"
+    note = f" Note: {quote(approval.note)}." if approval.note else ""
+    return f"{words}, for the plan {approval.digest[:_DIGEST]}….{note}"
+
+
+def confirmation_in_words(confirmation: Confirmation) -> str:
+    """Return what the API held when it was asked again about a run's clients, and who asked."""
+    facts = (
+        (confirmation.unchanged, "still so"),
+        (confirmation.changed, "changed since"),
+        (confirmation.not_as_sent, "not as sent"),
+    )
+    numbers = ", ".join(f"{number:,} {what}" for number, what in facts if number)
+    words = f"{_minute(confirmation.time)} by {isolated(confirmation.user)}"
+    words += f" on {isolated(confirmation.host)}: {counted(confirmation.clients, 'client')} read"
+    words += f", {numbers}." if numbers else "."
+    if confirmation.settled:
+        verb = "was" if confirmation.settled == 1 else "were"
+        words += f" {counted(confirmation.settled, 'unconfirmed row')} {verb} settled."
+    return words
+
+
+def _minute(time: str) -> str:
+    return f"{datetime.fromisoformat(time):%Y-%m-%d %H:%M} UTC"
+
+
+def _field_in_words(field: Field, count: int, emptied: int) -> str:
+    return f"{field} {count:,} ({emptied:,} emptied)" if emptied else f"{field} {count:,}"
+
+
+def verdict_of(totals: Totals, plan: Plan | None = None) -> str:
+    """Return how many rows were updated and how many were not, in a sentence or two.
+
+    ``plan`` is what the run would change, if it was only planned.
+    """
     if not totals.rows:
         return "The file contains no rows."
-    not_updated = totals.rows - totals.updated
+    if plan:
+        return f"{plan_in_words(plan, totals.rows)}. Nothing was sent."
+    not_updated, all_rows = totals.not_updated, counted(totals.rows, "row")
     verb = "was" if not_updated == 1 else "were"
-    verdict = (
-        f"{not_updated:,} of {counted(totals.rows, 'row')} {verb} not updated."
-        if not_updated
-        else "All rows were updated."
-    )
+    if totals.unchanged:
+        verdict = _compared_in_words(totals)
+    elif not_updated:
+        verdict = f"{not_updated:,} of {all_rows} {verb} not updated."
+    else:
+        verdict = "All rows were updated."
     if totals.corrected:
         verdict += f" Later runs corrected {counted(totals.corrected, 'row')}."
     return f"{verdict} {updated_in_words(totals)}." if totals.stored_differently else verdict
 
 
-def sentence_of(totals: Totals, stopped: str | None, rework: str) -> str:
+def _compared_in_words(totals: Totals) -> str:
+    """Return the result of a run in which some rows had nothing to change."""
+    if totals.unchanged == totals.rows:
+        if totals.rows == 1:
+            return "The row was not sent: Fatora already had these values."
+        return f"None of {totals.rows:,} rows was sent: Fatora already had these values."
+    words = (
+        f"{totals.updated:,} of {counted(totals.rows, 'row')} updated,"
+        f" {totals.unchanged:,} already had these values"
+    )
+    if not_updated := totals.not_updated:
+        words += f", {not_updated:,} {'was' if not_updated == 1 else 'were'} not updated"
+    return f"{words}."
+
+
+def sentence_of(totals: Totals, stopped: str | None, rework: str, plan: Plan | None = None) -> str:
     """Return the result and what to do next, in a few sentences.
 
     ``stopped`` says in full sentences why the run stopped early; ``rework`` is the file with the
-    rows to fix.
+    rows to fix. ``plan`` is what the run would change, if it was only planned.
     """
-    return " ".join([verdict_of(totals), *what_to_do(totals, stopped, rework)])
+    verdict = verdict_of(totals, plan)
+    return " ".join([verdict, *what_to_do(totals, stopped, rework, plan)])
 
 
-def what_to_do(totals: Totals, stopped: str | None, rework: str) -> list[str]:
+def what_to_do(
+    totals: Totals, stopped: str | None, rework: str, plan: Plan | None = None
+) -> list[str]:
     """Return what to do about rows to send and rows to fix: a text for each, if there are any.
 
-    ``stopped`` and ``rework`` are as in `sentence_of`.
+    ``stopped``, ``rework`` and ``plan`` are as in `sentence_of`.
     """
     advice = []
-    if totals.left:
+    if totals.conflicts:
+        advice.append(_conflicts_in_words(totals.conflicts))
+    if plan:
+        advice += _how_to_send(totals, stopped, plan)
+    elif totals.left:
         when = f"{stopped} When this is resolved, run" if stopped else "Run"
         advice.append(f"{when} the same file again to send the remaining {_rows(totals.left)}.")
     if totals.given_up:
@@ -111,6 +187,28 @@ def what_to_do(totals: Totals, stopped: str | None, rework: str) -> list[str]:
             f" (see the {ResultColumn.UPDATE_FIX.header} column), then submit that file."
         )
     return advice
+
+
+def _how_to_send(totals: Totals, stopped: str | None, plan: Plan) -> list[str]:
+    """Return how to send what was only planned, and how to plan what could not be compared."""
+    update = "fatora-clients update with the same file to send exactly these changes"
+    advice = [f"{stopped} When this is resolved, run {update}." if stopped else f"Run {update}."]
+    unread = totals.left - totals.conflicts - plan.rows
+    if unread > 0:
+        advice.append(
+            f"{counted(unread, 'row')} could not be compared yet:"
+            " run fatora-clients plan with the same file again."
+        )
+    return advice
+
+
+def _conflicts_in_words(number: int) -> str:
+    if number == 1:
+        return "1 row was not sent, since its client was changed in Fatora meanwhile: check it."
+    return (
+        f"{number:,} rows were not sent, since their clients were changed in Fatora meanwhile:"
+        " check them."
+    )
 
 
 def _rows(number: int) -> str:

@@ -47,7 +47,14 @@ _REWORK: Cells = {
 
 # What people look for first, and what they rarely need. The row number is neither, since sentences
 # refer to other rows by it.
-_FIRST = frozenset({ResultColumn.UPDATE_STATUS, ResultColumn.UPDATE_ERROR, ResultColumn.UPDATE_FIX})
+_FIRST = frozenset(
+    {
+        ResultColumn.UPDATE_STATUS,
+        ResultColumn.UPDATE_ERROR,
+        ResultColumn.UPDATE_FIX,
+        ResultColumn.UPDATE_CHANGES,
+    }
+)
 DETAILS = frozenset(
     {
         ResultColumn.UPDATE_HTTP_STATUS,

@@ -50,9 +50,10 @@ def dated(time: str) -> str:
     return f"{then.day} {then:%B %Y, %H:%M} UTC"
 
 
-def ending(exit_code: int) -> str:
+def ending(exit_code: int, *, planned: bool = False) -> str:
     """Return an exit code with its meaning: 1 (some rows need attention)."""
-    return f"{exit_code} ({_ENDINGS[ExitCode(exit_code)]})"
+    meaning = "planned, nothing sent so far" if planned else _ENDINGS[ExitCode(exit_code)]
+    return f"{exit_code} ({meaning})"
 
 
 def local(time: str) -> str:

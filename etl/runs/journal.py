@@ -269,12 +269,12 @@ class Journal(JournalReader):
             drop_known(self._db, updates_of)
         settle_unchanged(self._db)
 
-    def explain_unsent(self, why: str) -> None:
+    def explain_unsent(self, why: str, code: Code = Code.RUN_STOPPED) -> None:
         """Record why the rows that are NOT_SENT were not sent, as a full sentence."""
         with transaction(self._db):
             self._db.execute(
                 "UPDATE rows SET faults = ? WHERE status = ?",
-                (faults_json(Fault(Code.RUN_STOPPED, why)), Status.NOT_SENT),
+                (faults_json(Fault(code, why)), Status.NOT_SENT),
             )
 
     def mark_corrected(self, rows: Iterable[int]) -> None:

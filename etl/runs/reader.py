@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 _MS = "CAST(ROUND((julianday({until}) - julianday({since})) * 86400000) AS INTEGER)"
 
 
+_CHANGED = f"status = '{Status.CONFLICT}' OR row IN (SELECT row FROM plans WHERE changes <> '[]')"
+
+
 @dataclass(frozen=True, slots=True)
 class Staged:
     """The facts about an input once all of it has been read.
@@ -184,6 +187,23 @@ class JournalReader(Database):
         """Return the plan of the run with this id; it has no rows if nothing was compared."""
         return plan_of(self._db, run)
 
+    def changes_by_field(self) -> Mapping[Field, tuple[int, int]]:
+        """Return the number of updated rows that changed each field, and that emptied it."""
+        counts = self._db.execute(
+            "SELECT json_extract(change.value, '$[0]') AS field, COUNT(*),"
+            " COUNT(*) FILTER (WHERE json_extract(change.value, '$[1]') <> ''"
+            "  AND json_extract(change.value, '$[2]') = '')"
+            " FROM plans JOIN rows_now ON rows_now.row = plans.row, json_each(changes) AS change"
+            " WHERE status = ? GROUP BY field",
+            (Status.SUCCESS,),
+        )
+        return {Field(field): (changed, emptied) for field, changed, emptied in counts}
+
+    def changed_rows(self) -> int:
+        """Return how many rows change their client, or found it changed by somebody else."""
+        statement = f"SELECT COUNT(*) FROM rows_now WHERE {_CHANGED}"
+        return int(self._db.execute(statement).fetchone()[0])
+
     def updates_of(self, clients: Sequence[int]) -> Iterator[tuple[int, Image, Image]]:
         """Yield the updates of these clients of which the API said what it stored.
 
@@ -313,16 +333,20 @@ class JournalReader(Database):
         statuses: Iterable[Status] = tuple(Status),
         client_id: int | None = None,
         corrected: bool = True,
+        changed: bool | None = None,
         limit: int | None = None,
     ) -> Iterator[ReportRow]:
         """Yield the rows of these statuses, or of one client only, in the order of the input.
 
         ``limit`` is the most rows to yield. If not ``corrected``, rows that later runs have
-        corrected are left out.
+        corrected are left out. ``changed`` yields only rows that change their client, and those
+        whose client somebody else changed, or only the others.
         """
         condition = f"status IN ({_in_sql(statuses)})"
         if not corrected:
             condition += " AND NOT corrected"
+        if changed is not None:
+            condition += f" AND {'' if changed else 'NOT '}({_CHANGED})"
         if client_id is not None:
             condition += f" AND client_id = {client_id:d}"
         most = -1 if limit is None else limit  # SQLite takes -1 as no limit

@@ -1,27 +1,9 @@
-"use strict";
-// Pages, searches and filters the rows that were not updated, and opens links to rows. Without this
-// script, the first rows are shown.
+// Pages, searches and filters the rows that were not updated, and opens links to rows.
 (() => {
-  const byId = (id) => document.getElementById(id);
-  const fold = (text) => text.normalize("NFKC").toLowerCase();
-  const written = (number) => number.toLocaleString("en");
-  const perPage = matchMedia("(max-width: 46rem)").matches ? 25 : 100; // a phone can be scrolled to its end
-  const rows = JSON.parse(byId("entries").textContent);
-  const total = byId("reach") ? `the first ${written(rows.length)} rows` : `${written(rows.length)} ${rows.length === 1 ? "row" : "rows"}`;
-  const pattern = byId("pattern").content.firstElementChild;
-  const [table, search, reason, statuses] = ["table", "search", "reason", "statuses"].map(byId);
-  let chosen = rows;
-  let page = 0;
+  if (!byId("entries")) return;
+  const [reason, statuses] = ["reason", "statuses"].map(byId);
 
-  // Every second part of a sentence is quoted text with its own direction.
-  const bdi = (part) => Object.assign(document.createElement("bdi"), { textContent: part });
-  const fill = (element, value) => {
-    const parts = [].concat(value).map((part, place) => (place % 2 ? bdi(part) : String(part)));
-    element.replaceChildren(...parts.filter((part) => part !== ""));
-  };
-
-  const drawn = (row) => {
-    const made = pattern.cloneNode(true);
+  const drawn = (made, row) => {
     made.id = `row-${row.row}`;
     made.querySelector("th a").href = `#${made.id}`;
     made.querySelector(".chip").className = `chip ${row.status}`;
@@ -32,31 +14,15 @@
     return made;
   };
 
-  const show = () => {
-    const from = page * perPage;
-    const shown = chosen.slice(from, from + perPage);
-    table.tBodies[0].replaceChildren(...shown.map(drawn));
-    byId("pager").hidden = chosen.length <= perPage;
-    byId("range").textContent = `Showing ${written(from + 1)}–${written(from + shown.length)} of ${written(chosen.length)}`;
-    byId("previous").disabled = !page;
-    byId("next").disabled = from + perPage >= chosen.length;
-  };
-
   const codesOf = (row) => row.codes.split("; ");
   const textOf = ({ error, warning, ...rest }) =>
-    fold([error.join(""), warning.join(""), ...Object.values(rest).flat()].join("\n"));
+    [error.join(""), warning.join(""), ...Object.values(rest).flat()].join("\n");
 
-  const choose = () => {
-    const words = fold(search.value).split(/\s+/).filter(Boolean);
-    const status = statuses.querySelector(":checked").value;
-    const has = (row, word) => (row.text ??= textOf(row)).includes(word); // computed when first needed
-    chosen = rows.filter((row) => (!status || row.status === status)
-      && (!reason.value || codesOf(row).includes(reason.value))
-      && words.every((word) => has(row, word)));
-    page = 0;
-    byId("found").textContent = chosen.length ? `${written(chosen.length)} of ${total}` : `None of ${total}`;
-    show();
+  const accepts = (row) => {
+    const status = statuses.querySelector(":checked")?.value; // there are none yet at first
+    return (!status || row.status === status) && (!reason.value || codesOf(row).includes(reason.value));
   };
+  const { rows, total, table, search, choose, turnTo, has } = listing("", { drawn, accepts, textOf });
 
   const filterBy = (code) => {
     search.value = "";
@@ -74,21 +40,13 @@
       byId("controls").scrollIntoView();
       return;
     }
-    if (!chosen.includes(row)) filterBy("");
-    page = Math.floor(chosen.indexOf(row) / perPage);
-    show();
+    if (!has(row)) filterBy("");
+    turnTo(row);
     const element = byId(`row-${number}`);
     element.setAttribute("aria-current", "true");
     element.querySelector("details").open = true;
     element.focus({ preventScroll: true });
     element.scrollIntoView({ behavior: "instant", block: "nearest" });
-  };
-
-  const turn = (by) => {
-    page += by;
-    show();
-    table.focus({ preventScroll: true });
-    table.scrollIntoView({ behavior: "instant" });
   };
 
   // Some browsers have no clipboard API in a page opened from a file; a selection works there.
@@ -125,13 +83,9 @@
 
   statuses.addEventListener("change", choose);
   reason.addEventListener("change", choose);
-  search.addEventListener("input", choose);
-  byId("previous").addEventListener("click", () => turn(-1));
-  byId("next").addEventListener("click", () => turn(1));
   table.addEventListener("click", (event) => { const button = event.target.closest(".copy"); if (button) copy(button); });
   for (const link of document.querySelectorAll("a[data-code]")) link.addEventListener("click", () => filterBy(link.dataset.code));
   addEventListener("hashchange", open);
-  byId("controls").hidden = false;
   choose();
   open();
 })();
