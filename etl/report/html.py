@@ -102,7 +102,9 @@ class RunReport:
     @property
     def statuses(self) -> Sequence[Status]:
         """The statuses to show: those of a run that compares only if there is any such row."""
-        return [each for each in Status if each not in _OF_COMPARING or self.totals.counts.get(each)]
+        return [
+            each for each in Status if each not in _OF_COMPARING or self.totals.counts.get(each)
+        ]
 
     @property
     def changes_shown(self) -> int:
