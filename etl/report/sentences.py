@@ -13,10 +13,10 @@ from etl.text import counted, isolated, quote, quoted_together
 
 if TYPE_CHECKING:
     from etl.fields import Field
-    from etl.manifest import Approval, Confirmation, Plan
+    from etl.manifest import Approval, Confirmation, Manifest, Plan
     from etl.rows import OpenRows, Totals
 
-PLANNED = "Planned"
+PLANNED, NEEDS_APPROVAL = "Planned", "Needs approval"
 _DIGEST = 12  # characters of it that people compare
 IN_SANDBOX = "SANDBOX: nothing was sent to Fatora."
 _VERDICTS = {
@@ -61,6 +61,15 @@ def open_in_words(rows: OpenRows) -> str:
 def verdict_in_short(exit_code: ExitCode) -> str:
     """Return a word or two for an exit code, which show whether somebody must act."""
     return _VERDICTS.get(exit_code, _VERDICTS[ExitCode.STOPPED])
+
+
+def verdict_of_run(manifest: Manifest, exit_code: int) -> str:
+    """Return a word or two for how a run ended; ``exit_code`` is that of what is open by now."""
+    if manifest.is_planned:
+        return PLANNED
+    if manifest.needs_approval:
+        return NEEDS_APPROVAL
+    return verdict_in_short(ExitCode(exit_code))
 
 
 def updated_in_words(totals: Totals) -> str:
