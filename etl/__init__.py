@@ -56,11 +56,14 @@ if TYPE_CHECKING:
     from etl.jobs.approval import approve as approve
     from etl.jobs.check import Check as Check
     from etl.jobs.check import check as check
+    from etl.jobs.confirm import Confirmed as Confirmed
+    from etl.jobs.confirm import confirm as confirm
     from etl.jobs.context import Progress as Progress
     from etl.jobs.history import History as History
     from etl.jobs.history import client_history as client_history
     from etl.jobs.history import history as history
     from etl.jobs.summary import Summary as Summary
+    from etl.jobs.undo import undo as undo
     from etl.jobs.update import update as update
     from etl.jobs.verify import Verification as Verification
     from etl.jobs.verify import verify as verify
@@ -74,6 +77,7 @@ _PUBLIC = {
     "Check": "etl.jobs.check",
     "Code": "etl.codes",
     "ConfigError": "etl.errors",
+    "Confirmed": "etl.jobs.confirm",
     "Credentials": "etl.config",
     "ExitCode": "etl.errors",
     "FatoraClientsError": "etl.errors",
@@ -89,9 +93,11 @@ _PUBLIC = {
     "approve": "etl.jobs.approval",
     "check": "etl.jobs.check",
     "client_history": "etl.jobs.history",
+    "confirm": "etl.jobs.confirm",
     "history": "etl.jobs.history",
     "load_settings": "etl.config",
     "read_credentials": "etl.config",
+    "undo": "etl.jobs.undo",
     "update": "etl.jobs.update",
     "verify": "etl.jobs.verify",
 }

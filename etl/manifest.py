@@ -209,6 +209,13 @@ class Confirmation:
     """Those that never took the values although the API confirmed them."""
     settled: Count
     """UNKNOWN rows that are now SUCCESS or FAILED."""
+    unread: Count = 0
+    """Clients that could not be read, so that nothing is known of them."""
+
+    @classmethod
+    def now(cls, **clients: int) -> Self:
+        """Return a confirmation by this user on this host, with the number of ``clients``."""
+        return cls(utc_time(time.time()), _user(), socket.gethostname(), **clients)
 
 
 @dataclass(frozen=True, slots=True, config=_FORM)
@@ -384,6 +391,7 @@ class Manifest:
             lookalikes=self.columns.lookalikes,
             stored_differently=self.stored_differently,
             sandbox=self.sandbox,
+            undoes=self.undoes or None,
         )
 
     @property
@@ -463,6 +471,16 @@ class Manifest:
         """Return the manifest of a run about whose clients the API was asked again."""
         self._require_open()
         return replace(self, confirmations=(*self.confirmations, confirmation))
+
+    def recounted(self, totals: Totals, exit_code: ExitCode) -> Self:
+        """Return the manifest of a run of which some rows have another status now."""
+        self._require_open()
+        return replace(
+            self,
+            counts=totals.counts,
+            stored_differently=totals.stored_differently,
+            exit_code=int(exit_code),
+        )
 
     def end_session(
         self, stopped: str | None, totals: Totals, exit_code: ExitCode, seconds: float

@@ -134,6 +134,8 @@ def _findings(folder: RunFolder) -> Iterator[Finding]:
         yield from _wrong_contents(folder, manifest)
     elif manifest.pruned:
         yield _MANIFEST, "the pruning was interrupted; run fatora-clients prune again"
+    elif manifest.exit_code is not None:
+        yield _MANIFEST, "a confirm or approve was interrupted; run that command again"
     else:
         yield _MANIFEST, "the run has not finished; if it was interrupted, run its file again"
 

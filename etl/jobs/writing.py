@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from etl.codes import Code
 from etl.errors import ConfigError, InconsistentError
-from etl.fields import ResultColumn
+from etl.fields import Field, ResultColumn
 from etl.files import is_inside, replacing, require_replaceable
 from etl.report.charts import MOST_STRETCHES, Stretch, columns_of
 from etl.report.html import MOST_SHOWN, RunReport, write_report
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from etl.extract.inputs import Inputs
-    from etl.fields import Field
     from etl.manifest import Manifest, Plan
     from etl.rows import OpenRows, ReportRow, Totals
     from etl.runs.folder import RunFolder
@@ -287,8 +286,11 @@ def _report_of(
 
 def _changed_fields(journal: JournalReader, plan: Plan | None) -> Mapping[Field, tuple[int, int]]:
     """Return in how many rows each field changed and was emptied, or would be by a plan."""
-    if plan is None:
-        return journal.changes_by_field()
+    changed = journal.changes_by_field() if plan is None else _of_plan(plan)
+    return {field: changed[field] for field in Field if field in changed}
+
+
+def _of_plan(plan: Plan) -> Mapping[Field, tuple[int, int]]:
     return {field: (number, plan.emptied.get(field, 0)) for field, number in plan.fields.items()}
 
 

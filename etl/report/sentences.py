@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from etl.codes import Code
 from etl.errors import ExitCode
 from etl.fields import ResultColumn
 from etl.text import counted, isolated, quote, quoted_together
@@ -160,6 +161,14 @@ def sentence_of(totals: Totals, stopped: str | None, rework: str, plan: Plan | N
     return " ".join([verdict, *what_to_do(totals, stopped, rework, plan)])
 
 
+def is_about_cleared(stopped: str | None) -> bool:
+    """Whether a run stopped since an update emptied a field, which matters after its last row too.
+
+    Other reasons to stop do not matter any more if no rows are left.
+    """
+    return stopped is not None and stopped.startswith(Code.API_CLEARED.meaning)
+
+
 def what_to_do(
     totals: Totals, stopped: str | None, rework: str, plan: Plan | None = None
 ) -> list[str]:
@@ -169,12 +178,15 @@ def what_to_do(
     """
     advice = []
     if totals.conflicts:
-        advice.append(_conflicts_in_words(totals.conflicts))
+        advice.append(_conflicts_in_words(totals))
     if plan:
         advice += _how_to_send(totals, stopped, plan)
-    elif totals.left:
+    elif left := totals.left - (totals.conflicts if totals.undoes else 0):
         when = f"{stopped} When this is resolved, run" if stopped else "Run"
-        advice.append(f"{when} the same file again to send the remaining {_rows(totals.left)}.")
+        what = f"fatora-clients undo {totals.undoes}" if totals.undoes else "the same file"
+        advice.append(f"{when} {what} again to send the remaining {_rows(left)}.")
+    elif is_about_cleared(stopped):
+        advice.append(str(stopped))
     if totals.given_up:
         who = "1 row" if totals.given_up == 1 else f"{totals.given_up:,} rows"
         clients = "this client" if totals.given_up == 1 else "these clients"
@@ -191,18 +203,25 @@ def what_to_do(
 
 def _how_to_send(totals: Totals, stopped: str | None, plan: Plan) -> list[str]:
     """Return how to send what was only planned, and how to plan what could not be compared."""
-    update = "fatora-clients update with the same file to send exactly these changes"
+    update, again = "update with the same file", "plan with the same file again"
+    if totals.undoes:
+        update, again = f"undo {totals.undoes}", f"undo {totals.undoes} --plan again"
+    update = f"fatora-clients {update} to send exactly these changes"
     advice = [f"{stopped} When this is resolved, run {update}." if stopped else f"Run {update}."]
     unread = totals.left - totals.conflicts - plan.rows
     if unread > 0:
         advice.append(
-            f"{counted(unread, 'row')} could not be compared yet:"
-            " run fatora-clients plan with the same file again."
+            f"{counted(unread, 'row')} could not be compared yet: run fatora-clients {again}."
         )
     return advice
 
 
-def _conflicts_in_words(number: int) -> str:
+def _conflicts_in_words(totals: Totals) -> str:
+    number = totals.conflicts
+    if totals.undoes:
+        was, keeps = ("was", "keeps its") if number == 1 else ("were", "keep their")
+        who = counted(number, "client")
+        return f"{who} {was} changed in Fatora since and {keeps} values."
     if number == 1:
         return "1 row was not sent, since its client was changed in Fatora meanwhile: check it."
     return (

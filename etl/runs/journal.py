@@ -140,7 +140,7 @@ class Journal(JournalReader):
             " LEFT JOIN readings ON readings.id = plans.expected"
         )
         rows = islice(self._in_order(f"readings.client, {_READ_AT}", source), limit)
-        return (row for row in rows if row.expected is not None and row.status != Status.CONFLICT)
+        return (row for row in rows if row.expected is not None and not self._is_unread(row))
 
     def _in_order(self, of_plan: str, source: str) -> Iterator[PendingRow]:
         """Yield all rows that are not final; ``of_plan`` is what they expect of their clients."""
@@ -177,13 +177,17 @@ class Journal(JournalReader):
             parameters["last"] = page[-1][0]
 
     def _is_unread(self, row: PendingRow) -> bool:
-        """Whether the client of a row must be read before its changes can be planned."""
-        return (
-            row.status is Status.CONFLICT
-            or not self._db.execute(
-                "SELECT 1 FROM readings WHERE row = ? AND client IS NOT NULL LIMIT 1", (row.row,)
-            ).fetchone()
-        )
+        """Whether the client of a row must be read before its changes can be planned.
+
+        After a conflict it must, even if reading it again has failed meanwhile. A row that may have
+        been updated stays UNKNOWN then, so the code of the reading counts.
+        """
+        latest = self._db.execute(
+            "SELECT code FROM readings WHERE row = ? AND client IS NOT NULL"
+            " ORDER BY id DESC LIMIT 1",
+            (row.row,),
+        ).fetchone()
+        return row.status is Status.CONFLICT or latest in {None, (Code.CHANGED_MEANWHILE.name,)}
 
     def _precondition(self, row: int) -> Image | None:
         found = self._db.execute(
