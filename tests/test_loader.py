@@ -764,7 +764,7 @@ def test_a_client_that_was_read_again_is_updated_however_short_fresh_is() -> Non
         return found if row.method is Method.GET else UPDATED
 
     world = World(reply)
-    done, stopped = load(world, rows, replace(ONE_BY_ONE, fresh=0))
+    done, stopped = load(world, rows, replace(ONE_BY_ONE, fresh=0), rate=1)
     assert stopped is None
     assert [result.status for result in done] == [Status.SUCCESS] * 3
     methods = [row.method for _, row in world.sent]
