@@ -99,6 +99,10 @@ class Code(Enum):
             " with fatora-clients undo."
         ),
     )
+    API_NOT_APPLIED = (
+        "Fatora does not hold the values that were sent",
+        "Run the same file again to send them.",
+    )
     CHANGED_MEANWHILE = (
         "Somebody changed this client in Fatora after it was read",
         (

@@ -161,17 +161,19 @@ class Loader:
             task = self._next_task()
             if task is None:
                 break
-            task.row = self._as_due(task.row)
+            task.row = self._as_due(task)
             tasks.append(task)
             task.sent = self.pace.take()
         return tasks
 
-    def _as_due(self, row: PendingRow) -> PendingRow:
-        """Return the row as it is due: its client is read again if that was too long ago."""
-        age = self.clock.now() - row.read_at
-        return (
-            replace(row, method=Method.GET) if row.is_planned and age > self.policy.fresh else row
-        )
+    def _as_due(self, task: Task) -> PendingRow:
+        """Return the row as it is due: its client is read again if that was too long ago.
+
+        Right after that it is sent, however short ``fresh`` is: it would never be sent otherwise.
+        """
+        row, was_reread, task.reread = task.row, task.reread, False
+        is_old = row.is_planned and self.clock.now() - row.read_at > self.policy.fresh
+        return replace(row, method=Method.GET) if is_old and not was_reread else row
 
     def _next_task(self) -> Task | None:
         if self._is_alone:
@@ -219,6 +221,7 @@ class Loader:
             task.row = replace(row, status=result.status, attempts=result.attempts)
             if is_as_planned:
                 task.row = replace(task.row, method=Method.PUT, read_at=self.clock.now())
+            task.reread = is_as_planned
             self._tasks.retry(task, decision.retry_in)
         if decision.retry_in is None or self.breaker.is_half_open:
             self._watch(verdict, row)

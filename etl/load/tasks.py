@@ -22,6 +22,7 @@ class Task:
     ``sent`` is when it was submitted last, in ticks. ``refused`` counts the answers 401, and
     ``throttled`` how often it was answered 429 although others had got through since the last time,
     which was after the API had reopened ``reopened`` times. ``throttled_since`` is the first time.
+    ``reread`` means that its client was just read again.
     """
 
     row: PendingRow
@@ -32,6 +33,7 @@ class Task:
     throttled: int = 0
     throttled_since: float = 0
     reopened: int = -1
+    reread: bool = False
 
 
 class Tasks:
