@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from etl.errors import ExitCode
 from etl.images import changes_in_words
+from etl.report.sentences import is_about_cleared
 from etl.rows import NOT_UPDATED, Status, Totals, rows_left
 from etl.runs.folder import RunFolder
 from etl.runs.reader import JournalReader
@@ -87,7 +88,7 @@ def first_changes(summary: Summary, most: int) -> list[tuple[int, int | None, st
 
 def exit_code_of(counts: Mapping[Status, int], stopped: str | None) -> ExitCode:
     """Return the exit code of a run, from the status of its rows and from why it ``stopped``."""
-    if counts.get(Status.NOT_SENT) or (stopped and rows_left(counts)):
+    if counts.get(Status.NOT_SENT) or (stopped and rows_left(counts)) or is_about_cleared(stopped):
         return ExitCode.STOPPED
     not_updated = any(counts.get(status) for status in NOT_UPDATED)
     return ExitCode.NOT_ALL_UPDATED if not_updated else ExitCode.DONE

@@ -211,7 +211,8 @@ class Loader:
         task = self._tasks[row.row]
         decision = self._retries.decide(task, verdict)
         if is_as_planned := row.is_planned and verdict.status is Status.NOT_SENT:
-            decision, task.tries = Decision(retry_in=0), 0  # the update comes next
+            decision, task.reread = Decision(retry_in=0), True  # the update comes next
+            task.tries -= 1  # of the tries, only those in vain count, or they would never end
         self._halt(decision.halt, verdict)
         if decision.doubt and not self.breaker.is_cleared_by(self.probe()):
             self._halt(decision.doubt, verdict)

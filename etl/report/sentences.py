@@ -6,6 +6,7 @@ from datetime import datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from etl.codes import Code
 from etl.errors import ExitCode
 from etl.fields import ResultColumn
 from etl.text import counted, isolated, quote, quoted_together
@@ -160,6 +161,14 @@ def sentence_of(totals: Totals, stopped: str | None, rework: str, plan: Plan | N
     return " ".join([verdict, *what_to_do(totals, stopped, rework, plan)])
 
 
+def is_about_cleared(stopped: str | None) -> bool:
+    """Whether a run stopped since an update emptied a field, which matters after its last row too.
+
+    Other reasons to stop do not matter any more if no rows are left.
+    """
+    return stopped is not None and stopped.startswith(Code.API_CLEARED.meaning)
+
+
 def what_to_do(
     totals: Totals, stopped: str | None, rework: str, plan: Plan | None = None
 ) -> list[str]:
@@ -176,6 +185,8 @@ def what_to_do(
         when = f"{stopped} When this is resolved, run" if stopped else "Run"
         what = f"fatora-clients undo {totals.undoes}" if totals.undoes else "the same file"
         advice.append(f"{when} {what} again to send the remaining {_rows(left)}.")
+    elif is_about_cleared(stopped):
+        advice.append(str(stopped))
     if totals.given_up:
         who = "1 row" if totals.given_up == 1 else f"{totals.given_up:,} rows"
         clients = "this client" if totals.given_up == 1 else "these clients"

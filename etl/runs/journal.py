@@ -179,14 +179,15 @@ class Journal(JournalReader):
     def _is_unread(self, row: PendingRow) -> bool:
         """Whether the client of a row must be read before its changes can be planned.
 
-        After a conflict it must, even if reading it again has failed meanwhile.
+        After a conflict it must, even if reading it again has failed meanwhile. A row that may have
+        been updated stays UNKNOWN then, so the code of the reading counts.
         """
         latest = self._db.execute(
-            "SELECT status FROM readings WHERE row = ? AND client IS NOT NULL"
+            "SELECT code FROM readings WHERE row = ? AND client IS NOT NULL"
             " ORDER BY id DESC LIMIT 1",
             (row.row,),
         ).fetchone()
-        return row.status is Status.CONFLICT or latest in {None, (Status.CONFLICT,)}
+        return row.status is Status.CONFLICT or latest in {None, (Code.CHANGED_MEANWHILE.name,)}
 
     def _precondition(self, row: int) -> Image | None:
         found = self._db.execute(

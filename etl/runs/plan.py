@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from etl.codes import Code
 from etl.fields import Field
 from etl.images import FieldChange, are_equal, changes_between
 from etl.manifest import Plan
@@ -24,23 +25,29 @@ if TYPE_CHECKING:
     from etl.images import Image
 
 # The rows whose newest reading is not yet the basis of their plan. A row that may have been sent
-# keeps its plan.
+# keeps its plan, unless its client was read again after a conflict.
 _UNPLANNED = f"""
 SELECT rows.row, body, readings.id, readings.client
 FROM rows JOIN readings ON readings.id =
     (SELECT MAX(id) FROM readings WHERE readings.row = rows.row AND client IS NOT NULL)
 LEFT JOIN plans ON plans.row = rows.row
-WHERE rows.row > ? AND (rows.status = '{Status.NOT_SENT}' AND plans.expected IS NOT readings.id
-    OR rows.status = '{Status.UNKNOWN}' AND plans.row IS NULL)
+WHERE rows.row > ? AND readings.code IS NOT '{Code.CHANGED_MEANWHILE.name}'
+    AND (rows.status = '{Status.NOT_SENT}' AND plans.expected IS NOT readings.id
+    OR rows.status = '{Status.UNKNOWN}' AND (plans.row IS NULL OR EXISTS
+        (SELECT 1 FROM readings WHERE readings.row = rows.row AND id > plans.expected
+            AND readings.code = '{Code.CHANGED_MEANWHILE.name}')))
 ORDER BY rows.row LIMIT {PAGE}
 """
-_PLAN = f"""
+# Once an update may have reached the client, what it held before is no longer to be seen.
+_PLAN = """
 INSERT INTO plans (row, before, expected, changes) VALUES (:row, :reading, :reading, :changes)
-ON CONFLICT DO UPDATE SET expected = excluded.expected, changes = excluded.changes,
-    before = iif(EXISTS (SELECT 1 FROM attempts WHERE attempts.row = plans.row
-        AND (ended IS NULL OR status IN ('{Status.SUCCESS}', '{Status.UNKNOWN}'))),
-        before, excluded.before)
-"""
+ON CONFLICT DO UPDATE SET expected = excluded.expected,
+    before = iif({reached}, before, excluded.before),
+    changes = iif({reached}, changes, excluded.changes)
+""".format(
+    reached="EXISTS (SELECT 1 FROM attempts WHERE attempts.row = plans.row"
+    f" AND (ended IS NULL OR status IN ('{Status.SUCCESS}', '{Status.UNKNOWN}')))"
+)
 _WANTED = """
 CREATE TEMP TABLE wanted AS
 SELECT plans.row, client_id, json_extract(change.value, '$[0]') AS field,
