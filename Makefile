@@ -20,11 +20,11 @@ test: $(VENV)/dev  ## the quick tests of every part: about three minutes on two 
 test-slow: $(VENV)/dev  ## the other tests, which take seconds each
 	$(BIN)/pytest -q -n auto -m slow
 
-coverage: $(VENV)/dev  ## every test, and which branches they run: about ten minutes
-	$(BIN)/pytest -q -n auto --cov
-
-test-pythons: $(VENV)/dev  ## the quick tests under each other Python that can be had
+test-pythons: $(VENV)/dev  ## the quick tests under each Python that the project supports
 	.ci/pythons
+
+coverage: $(VENV)/dev  ## the quick tests under Python 3.14, and which branches they run
+	.ci/pythons 3.14
 
 torture: $(VENV)/dev  ## thousands of kills and damaged spreadsheets: about an hour
 	$(BIN)/python tests/torture.py --kills 3000 --seed $$(date +%s)

@@ -9,7 +9,13 @@ A row passes through five stages. Each stage is a package and does not import th
                                   pending │     │ intent, then
                                      rows ▼     │ outcome
                                            load
-                                    sends one PUT per row
+                                    sends one PUT per row, after one
+                                    GET where rows are compared
+
+A run that compares goes through ``load`` twice. First each client is read, and the journal keeps
+what the API holds as the row's *before-image*. A plan is made of the differences, which may have to
+be approved. Then only the rows that change something are sent, and only while their clients are
+still as they were.
 
 ``jobs`` has what the commands do, as functions: `jobs.pipeline.update_file` takes one file through
 all stages. Other programs call `update`, `check`, `history` and `verify`, which this package offers
@@ -17,7 +23,8 @@ under its own name. For people and cron, ``cli`` is the entry point, and ``comma
 for each command, which parses options and prints. These modules are shared:
 
 - ``rows`` defines a row at each stage and the totals of a run, ``codes`` every reason why a row was
-  not updated, and ``fields`` the columns. ``manifest`` is the record of a run.
+  not updated, ``fields`` the columns, and ``images`` what the API holds of a client. ``manifest``
+  is the record of a run.
 - ``errors`` has the exit codes and exceptions, ``stopping`` the ways to stop a run, and ``limits``
   what this process must be allowed to use.
 - ``config`` has the settings and credentials, and ``complaints`` what may be wrong with a value;

@@ -90,7 +90,10 @@ def _in_words(error: click.ClickException) -> str:
     """Return what is wrong with a command line, and how to get help."""
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         return error.format_message()
-    message = visible(error.format_message())
+    message = error.format_message()
+    if isinstance(error, click.BadParameter) and error.param and error.message:
+        message = f"{error.param.opts[0]}: {error.message}"  # as a wrong setting is named
+    message = visible(without_isolates(message))
     lines = [f"fatora-clients: {message[:1].lower()}{message[1:]}"]
     if isinstance(error, click.MissingParameter) and error.ctx:
         lines.insert(0, error.ctx.get_usage())

@@ -39,7 +39,7 @@ from etl.errors import ConfigError
 from etl.extract.header import known_names
 from etl.fields import Field
 from etl.load.wire import trusting
-from etl.text import SHORTEST_CREDENTIAL, is_token, isolated, quote, strip_edges
+from etl.text import SHORTEST_CREDENTIAL, is_token, quote, quoted_path, strip_edges
 from etl.urls import checked_url, is_proxy
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _checked_proxy(proxy: SecretStr) -> SecretStr:
 
 
 def _checked_bundle(bundle: Path) -> Path:
-    named = f"“{isolated(str(bundle))}”"
+    named = quoted_path(bundle)
     try:
         trusts_any = trusting(str(bundle)).cert_store_stats()["x509"] > 0
     except ssl.SSLError:
@@ -390,7 +390,7 @@ def _secret(name: str, environment: Mapping[str, str]) -> SecretStr | None:
 
 
 def _read_toml(file: Path) -> dict[str, Any]:
-    named = f"“{isolated(str(file))}”"
+    named = quoted_path(file)
     try:
         return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from etl.codes import Code
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from etl.images import FieldChange, Image
 
 SEPARATOR = "; "
+_NONE: Mapping[int, Any] = MappingProxyType({})
 
 
 class Status(StrEnum):
@@ -52,6 +54,7 @@ DONE = (Status.SUCCESS, Status.UNCHANGED)  # the API holds what the row says
 NOT_UPDATED = tuple(status for status in Status if status not in DONE)
 _FINAL = frozenset({*DONE, Status.INVALID, Status.REJECTED})
 NOT_FINAL = tuple(status for status in Status if not status.final)
+OF_COMPARING = (Status.UNCHANGED, Status.CONFLICT)  # only runs that compare have such rows
 TO_FIX = (Status.INVALID, Status.REJECTED)  # final: running the same file again does not help
 
 _MEANINGS = {
@@ -95,9 +98,8 @@ class Change(NamedTuple):
     quoted: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """A row of the input, as text.
+class Record(NamedTuple):
+    """A row of the input, as text. A file has a million, so it is a tuple, which is fast to make.
 
     ``cells`` has one text for each column of the header. ``marks`` has the faults of cells that
     their texts do not show, such as an uncalculated formula or a merged cell, by column index;
@@ -107,8 +109,8 @@ class Record:
 
     row: int
     cells: tuple[str, ...]
-    marks: Mapping[int, Code] = field(default_factory=dict)
-    changes: Mapping[int, Change] = field(default_factory=dict)
+    marks: Mapping[int, Code] = _NONE
+    changes: Mapping[int, Change] = _NONE
     origin: Origin | None = None
 
 
@@ -124,8 +126,7 @@ class Fault:
     field: Field | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedRow:
+class CheckedRow(NamedTuple):
     """A row after validation; it may be sent if it has no faults.
 
     ``client_id`` is None if the id is not usable. ``body`` is the JSON object to send, with the

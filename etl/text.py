@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 _LONGEST_QUOTE = 60
 _LONGEST_LINE = 500
@@ -103,6 +104,11 @@ def isolated(text: str) -> str:
     """
     shown = visible(text)
     return f"{_ISOLATE}{shown}{_END_ISOLATE}" if _has_right_to_left(shown) else shown
+
+
+def quoted_path(path: Path) -> str:
+    """Return a path as sentences quote it: whole, since paths often differ only at the end."""
+    return f"“{isolated(str(path))}”"
 
 
 def without_isolates(sentence: str) -> str:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.codes import Code
-from etl.extract.cells import CellText, TypedCell, to_text
+from etl.extract.cells import CellText, TypedCell, plain_text, to_text
 from etl.extract.formats import shown_number
 from etl.fields import Field
 
@@ -191,3 +191,18 @@ def test_no_digit_is_lost_between_the_literals_of_a_format(value: int, number_fo
     """Digits without a place in the format are shown before the first one."""
     shown = shown_number(value, number_format)
     assert shown is None or re.sub(r"\D", "", shown).lstrip("0") == str(value).lstrip("0")
+
+
+@pytest.mark.parametrize("field", [None, *Field])
+@pytest.mark.parametrize(
+    "value", [0, 7, 1024, -5, 10**14, 10**15, 2**53, 2**60, 0.5, 7.0, True, False]
+)
+@pytest.mark.parametrize("number_format", ["General", "@", "0.00", '"+974 "0', "yyyy"])
+def test_plain_text_is_what_the_slow_way_returns(
+    value: float, number_format: str, field: Field | None
+) -> None:
+    """A cell has a plain text only if it shows it in each column, without a fault or a change."""
+    cell = TypedCell(value, number_format)
+    text = plain_text(cell)
+    assert text is None or to_text(cell, field) == CellText(text)
+    assert plain_text(TypedCell(1024)) == "1024"

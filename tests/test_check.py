@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from typing import TYPE_CHECKING
 
@@ -179,3 +180,13 @@ def test_arabic_is_printed_without_marks(
         printed = capsys.readouterr().out
         assert "“البريد الإلكتروني”: “سا<U+200F>رة@”" in printed
         assert not set(printed) & set("\u2068\u2069\u200f")
+
+
+def test_garbage_collector_is_left_as_it_was(tmp_path: Path) -> None:
+    """Nothing stays frozen after a check, neither a good one nor that of an unusable file."""
+    bad = tmp_path / "bad.csv"
+    bad.write_bytes(b"id,email\n1,\xff\n")
+    for source, code in ((write_csv(tmp_path / "c.csv", ROWS[:2]), 0), (bad, 3)):
+        before = gc.get_freeze_count()
+        assert run(["check", str(source)]) == code
+        assert gc.get_freeze_count() == before

@@ -140,6 +140,38 @@ def test_a_bare_command_shows_its_usage(
     ]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("update a.csv --workers few", "--workers: must be a whole number, not “few”"),
+        ("update a.csv --workers 1.5", "--workers: must be a whole number, not “1.5”"),
+        ("update a.csv --workers 0", "--workers: must be at least 1, not “0”"),
+        ("update a.csv --rate nan", "--rate: must be a number, not “nan”"),
+        ("update a.csv --limit 0", "--limit: must be a whole number, at least 1, not “0”"),
+        ("update a.csv --results a.txt", "--results: must end in .csv or .xlsx, not “a.txt”"),
+        ("update a.csv --results no/a.csv", "--results: there is no folder “no”"),
+        ("check a.csv --results d.csv", "--results: must be a file, but “d.csv” is a folder"),
+        ("history --client x", "--client: must be a whole number, not “x”"),
+        ("prune --older-than 5", "--older-than: must be a number of days, such as 400d, not “5”"),
+        ("sandbox --port 65536", "--port: must be a whole number from 0 to 65535, not “65536”"),
+        ("sandbox --latency -1", "--latency: must be a number, at least 0, not “-1”"),
+        ("sandbox --fail-share ٢", "--fail-share: must be a number from 0 to 1, not “٢”"),
+    ],
+)
+def test_a_wrong_value_of_an_option_is_quoted_with_what_is_allowed(
+    arguments: str,
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A wrong value is named like a wrong setting: the option, what is allowed, and the value."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "d.csv").mkdir()
+    assert run(arguments.split()) == 2
+    assert capsys.readouterr().err.splitlines()[0] == f"fatora-clients: {words}"
+
+
 def test_the_bare_program_shows_its_commands(capsys: pytest.CaptureFixture[str]) -> None:
     """The program without a command prints its commands on standard error."""
     assert run([]) == 2
@@ -196,7 +228,7 @@ def test_a_missing_runs_folder_is_named(
     (tmp_path / "file").touch()
     folder = tmp_path / name
     assert run([*arguments, "--runs-dir", str(folder)]) == 2
-    assert f"there is no runs folder {folder}" in capsys.readouterr().err
+    assert f"there is no runs folder “{folder}”; name it with --runs-dir" in capsys.readouterr().err
     assert [each.name for each in tmp_path.iterdir()] == ["file"]
 
 

@@ -84,10 +84,10 @@ def test_nothing_but_a_run_writes_into_the_runs_folder(sandbox: Sandbox, inbox: 
     write_csv(inbox / "clients.csv", [HEADER, GOOD])
     inside = inbox.parent / "runs" / "delivered"
     inside.mkdir(parents=True)
-    with pytest.raises(ConfigError, match=rf"^deliver.dir {inside} is inside the runs folder "):
+    with pytest.raises(ConfigError, match=rf"^deliver.dir “{inside}” is inside the runs folder "):
         run(nightly(sandbox, inbox, deliver__dir=inside), inbox)
     moving = replace(nightly(sandbox, inbox, input__done="move"), folders=frozenset({inside}))
-    with pytest.raises(ConfigError, match=rf"^the input folder {inside} is inside the runs "):
+    with pytest.raises(ConfigError, match=rf"^the input folder “{inside}” is inside the runs "):
         run(moving, inbox)
     assert sandbox.requests_seen == 0
 
@@ -170,7 +170,7 @@ def test_a_place_that_cannot_be_written_is_found_before_anything_is_sent(
     (inbox.parent / "file").touch()
     write_csv(inbox / "clients.csv", [HEADER, GOOD])
     night = nightly(sandbox, inbox, deliver__dir=inbox.parent / missing)
-    with pytest.raises(ConfigError, match=rf"{missing} .*nothing was sent: correct deliver\.dir"):
+    with pytest.raises(ConfigError, match=rf"{missing}” .*nothing was sent: correct deliver\.dir"):
         run(night, inbox)
     assert sandbox.requests_seen == 0
 

@@ -346,7 +346,7 @@ def test_a_runs_folder_that_cannot_be_read_ends_with_2(
     monkeypatch.setattr(os, "scandir", refuse_it)
     assert run([*command, "--runs-dir", str(tmp_path)]) == 2
     output = capsys.readouterr().err
-    assert f"the runs folder {tmp_path} cannot be read: Permission denied" in output
+    assert f"the runs folder “{tmp_path}” cannot be read: Permission denied" in output
 
 
 def test_show_says_what_the_api_answered(

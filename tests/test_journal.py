@@ -18,7 +18,16 @@ import pytest
 from etl.codes import Code
 from etl.errors import InconsistentError, StoppedError
 from etl.fields import Field
-from etl.rows import NOT_UPDATED, CheckedRow, Fault, PendingRow, Record, RowResult, Status
+from etl.rows import (
+    NOT_UPDATED,
+    OF_COMPARING,
+    CheckedRow,
+    Fault,
+    PendingRow,
+    Record,
+    RowResult,
+    Status,
+)
 from etl.runs.journal import Journal
 from etl.runs.reader import JournalReader, Staged
 from etl.runs.staging import StagingJournal
@@ -97,7 +106,7 @@ def test_a_row_with_faults_is_invalid_and_keeps_them_all(path: Path) -> None:
 @pytest.mark.parametrize("client_id", [None, 1, 9_223_372_036_854_775_807])
 def test_any_usable_id_and_none_at_all_can_be_staged(path: Path, client_id: int | None) -> None:
     """Any usable id can be staged exactly, and so can a row without one."""
-    staged_journal(path, [replace(checked(2), client_id=client_id)])
+    staged_journal(path, [checked(2)._replace(client_id=client_id)])
     with JournalReader(path) as journal:
         assert [row.client_id for row in journal.rows()] == [client_id]
 
@@ -185,7 +194,7 @@ def test_rows_without_a_usable_id_are_no_conflict(path: Path) -> None:
     """Rows without a usable id never conflict."""
     with StagingJournal(path) as journal:
         rows = [checked(row, BAD_ID, body={"email": f"{row}@example.com"}) for row in range(2, 5)]
-        list(journal.add(replace(row, client_id=None) for row in rows))
+        list(journal.add(row._replace(client_id=None) for row in rows))
         assert list(journal.conflicts()) == []
 
 
@@ -349,7 +358,7 @@ def test_an_outcome_reads_back(path: Path) -> None:
 )
 def test_warnings_add_up(path: Path, staged: tuple[str, ...], stored: str, shown: str) -> None:
     """Warnings of validation and of sending are joined."""
-    staged_journal(path, [replace(checked(2), warnings=staged)])
+    staged_journal(path, [checked(2)._replace(warnings=staged)])
     with Journal(path) as journal:
         journal.record([], list(journal.pending()), NOW)
         journal.record([replace(result(2, Status.SUCCESS), warning=stored)], [], LATER)
@@ -497,7 +506,8 @@ def test_counts_are_of_every_status_and_add_up(path: Path) -> None:
         journal.record([], list(journal.pending(1)), NOW)
         journal.record([result(2, Status.SUCCESS)], [], LATER)
         counts = journal.counts()
-    assert counts == dict.fromkeys(Status, 0) | {
+    always = [status for status in Status if status not in OF_COMPARING]
+    assert counts == dict.fromkeys(always, 0) | {
         Status.SUCCESS: 1,
         Status.INVALID: 1,
         Status.NOT_SENT: 2,
@@ -588,6 +598,12 @@ def test_a_damaged_journal_is_reported_as_such(path: Path, size: int) -> None:
         list(journal.rows())
 
 
+def open_and_finish(path: Path) -> None:
+    """Open the journal, as a run does, and close it again."""
+    with Journal(path) as journal:
+        journal.finish()
+
+
 def record(path: Path) -> None:
     """Record an intent, as a run does."""
     with Journal(path) as journal:
@@ -604,7 +620,7 @@ LOCKS: dict[str, Lock] = {
     ),
 }
 USES: dict[str, Callable[[Path], object]] = {
-    "open": lambda path: Journal(path).finish(),
+    "open": open_and_finish,
     "read": statuses,
     "record": record,
 }

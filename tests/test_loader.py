@@ -155,6 +155,7 @@ def test_what_is_written_of_a_row_that_was_updated() -> None:
         warning="email: Fatora stored “other@example.com” where “sara@example.com” was sent",
         http_status=200,
         stored_differently=True,
+        client={"email": "other@example.com"},
     )
 
 

@@ -83,3 +83,18 @@ def test_part_that_is_cut_off_is_damaged() -> None:
     """The texts are read completely or not at all."""
     with pytest.raises(ExpatError):
         SharedStrings().read(io.BytesIO(b"<sst><si><t>a</t></si>"))
+
+
+@pytest.mark.parametrize("text", [b"\xc3", b"\xed\xa0\x80", b"\xc0\x80", b"\xf4\x90\x80\x80"])
+def test_text_that_is_not_utf_8_is_refused(text: bytes) -> None:
+    """A plain text is decoded strictly, although the bytes of its neighbours would complete it."""
+    part = b"<sst><si><t>" + text + b"</t></si><si><t>\xa9</t></si></sst>"
+    with pytest.raises(UnicodeDecodeError):
+        SharedStrings().read(io.BytesIO(part))
+
+
+def test_plain_and_formatted_texts_keep_their_order() -> None:
+    """Texts that are read whole stay in their places among those that expat reads."""
+    items = [f"<si><t>{n}</t></si>" if n % 3 else f"<si><r><t>{n}</t></r></si>" for n in range(99)]
+    strings = shared("".join(items))
+    assert [strings[number] for number in range(99)] == [str(number) for number in range(99)]

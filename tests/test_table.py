@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import openpyxl
@@ -15,7 +17,6 @@ from etl.rows import Change, Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     Sheets = Mapping[str, Sequence[Sequence[object]]]
     SaveCsv = Callable[[str | bytes], Path]
@@ -156,6 +157,18 @@ def test_named_encoding_is_used(csv: SaveCsv) -> None:
 def test_csv_that_is_not_certain_is_refused(csv: SaveCsv, content: str, sentence: str) -> None:
     """A file without the columns is refused in a sentence that lists its headers."""
     assert refusal(csv(content)).startswith(sentence)
+
+
+def test_refused_csv_is_closed_at_once(csv: SaveCsv) -> None:
+    """A file that is refused in the middle is not left open until Python collects its garbage."""
+    path = csv('x\n"name, full";phone;y\n')
+    gc.disable()
+    try:
+        refusal(path)
+        opened = [each.resolve() for each in Path("/proc/self/fd").iterdir()]
+    finally:
+        gc.enable()
+    assert path.resolve() not in opened
 
 
 def test_later_header_is_named_where_it_comes_closer(csv: SaveCsv) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
@@ -15,6 +16,7 @@ from etl.text import (
     isolated,
     one_line,
     quote,
+    quoted_path,
     quoted_together,
     strip_edges,
     unguard_formula,
@@ -94,6 +96,12 @@ def test_quote_cuts_long_values() -> None:
     """A value is cut after 60 characters, and an ellipsis marks the cut."""
     assert quote("x" * 60) == f"“{'x' * 60}”"
     assert quote("x" * 61) == f"“{'x' * 60}…”"
+
+
+def test_paths_are_quoted_whole() -> None:
+    """A long path is quoted to its end, with invisible characters written out."""
+    path = Path("/srv") / ("x" * 80) / "عملاء\u200f.csv"
+    assert quoted_path(path) == f"“\u2068/srv/{'x' * 80}/عملاء<U+200F>.csv\u2069”"
 
 
 def test_values_of_a_sentence_are_isolated_together() -> None:

@@ -561,7 +561,9 @@ def test_a_csv_is_the_same_file_whatever_sheet_is_named(program: Program, sandbo
         ("./clients.csv", "is the input itself: name another file"),
         ("/proc/results.csv", "cannot be written"),
         ("a" * 250 + ".csv", "cannot be written (File name too long)"),
-        ("loop/results.csv", "there is no folder loop"),
+        ("a" * 300 + ".csv", "cannot be written (File name too long)"),
+        ("a" * 300 + "/results.csv", "there is no folder “aaa"),
+        ("loop/results.csv", "there is no folder “loop”"),
     ],
 )
 @pytest.mark.parametrize("command", ["update", "check"])
@@ -597,7 +599,7 @@ def test_results_never_go_into_the_runs_folder(
     path = results.format(run=f"runs/{run.name}" if results.startswith("{") else run.name)
     refused = program.run(command, source, "--results", path)
     assert refused.returncode == 2
-    assert f"{path} is inside the runs folder runs, whose files must not" in refused.stderr
+    assert f"“{path}” is inside the runs folder “runs”, whose files must not" in refused.stderr
     assert program.run("verify", "--all").returncode == 0
     assert sandbox.requests_seen == seen
 

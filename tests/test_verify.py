@@ -8,6 +8,7 @@ import io
 import json
 import shutil
 import sqlite3
+import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -504,8 +505,11 @@ def test_a_killed_pruning_is_reported_and_can_be_finished(
     """A pruning that was killed at any point is reported, and can be finished."""
     pruning = ["prune", "--older-than", "400d", "--yes", "--runs-dir", str(runs.path)]
     monkeypatch.setattr("etl.jobs.prune.datetime", later(401))
+    # Threads empty the runs, and those that have not started at the first failure never do.
+    all_started = threading.Barrier(len(runs.all()))
 
     def fail(*_: object) -> None:
+        all_started.wait(timeout=30)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as killed:

@@ -11,7 +11,7 @@ import click
 import etl
 from etl.commands import console, options
 from etl.commands.layout import Entry, columns, say_entries
-from etl.commands.options import settings_of
+from etl.commands.options import number, settings_of
 from etl.commands.words import api_of, minute, rows_in_short, short_id, stop_reason
 from etl.images import FieldChange, changes_in_words
 from etl.jobs.history import ONLY_PLANNED
@@ -33,7 +33,7 @@ Facts = dict[str, Any]  # what --json prints of a run, a refused input, or a cli
 
 @click.command(name="history", epilog=options.examples("history", "history --client 1024"))
 @click.option(
-    "--client", type=int, metavar="ID", help="Show this client's history across all runs."
+    "--client", type=number(), metavar="ID", help="Show this client's history across all runs."
 )
 @click.option("--all", "every", is_flag=True, help=f"Show all, not only the newest {_NEWEST}.")
 @options.config
@@ -140,7 +140,7 @@ def _run_entry(facts: Facts, *, with_api: bool) -> Entry:
     api = [facts["api"]] if with_api else []
     cells = [_minute(facts), facts["file"], f"{facts['rows']:,}", facts["outcome"], *api]
     notes = [] if with_api or not facts["sandbox"] else ["SANDBOX"]
-    counts = {status: facts[status] for status in Status}
+    counts = {status: facts.get(status, 0) for status in Status}
     left = rows_left(counts)
     if facts["outcome"] == ONLY_PLANNED:
         notes.append(f"{facts['plan']['rows']:,} would change")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +15,7 @@ from etl.commands import console
 from etl.config import Settings, load_settings
 from etl.extract.inputs import SKIPPED
 from etl.runs.folder import RunsFolder
-from etl.text import visible
+from etl.text import quote, quoted_path, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,6 +51,26 @@ def override(name: str, setting: str, **details: Any) -> Callable[..., Any]:  # 
     """Declare an option that overrides a setting such as ``load.workers``."""
     details["show_envvar"] = "envvar" in details
     return click.option(name, cls=_Override, setting=setting, **details)
+
+
+def number(
+    kind: type[int | float] = int, *, least: float = -math.inf, most: float = math.inf
+) -> Callable[[str | float], int | float]:
+    """Return the type of an option that takes a number, a whole one unless ``kind`` is float."""
+    allowed = "a whole number" if kind is int else "a number"
+    if most < math.inf:
+        allowed += f" from {least} to {most}"
+    elif least > -math.inf:
+        allowed += f", at least {least}"
+
+    def parsed(text: str | float) -> int | float:  # a default is not a text
+        with suppress(ValueError):
+            value = kind(text)
+            if least <= value <= most:
+                return value
+        raise click.BadParameter(f"must be {allowed}, not {quote(str(text))}")
+
+    return parsed
 
 
 def examples(*lines: str) -> str:
@@ -93,7 +116,7 @@ encoding = override(
 results = click.option(
     "--results",
     metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=click.Path(path_type=Path),
     callback=lambda _context, _parameter, path: _checked_results(path),
     help="Also write the results to this file (.csv or .xlsx).",
 )
@@ -146,7 +169,10 @@ def _checked_results(path: Path | None) -> Path | None:
     if path is None:
         return None
     if path.suffix.lower() not in {".csv", ".xlsx"}:
-        raise click.BadParameter("the name must end in .csv or .xlsx")
-    if not path.parent.is_dir():
-        raise click.BadParameter(f"there is no folder {path.parent}")
+        raise click.BadParameter(f"must end in .csv or .xlsx, not {quote(path.name)}")
+    # isdir, unlike a Path's method, takes a name that is too long for one that is not there.
+    if os.path.isdir(path):  # noqa: PTH112
+        raise click.BadParameter(f"must be a file, but {quoted_path(path)} is a folder")
+    if not os.path.isdir(path.parent):  # noqa: PTH112
+        raise click.BadParameter(f"there is no folder {quoted_path(path.parent)}")
     return path

@@ -13,7 +13,7 @@ from etl.commands.options import existing_runs
 from etl.errors import ExitCode
 from etl.jobs.prune import older_than, prune
 from etl.runs.listing import Kind, Stranger, entries
-from etl.text import counted
+from etl.text import counted, quote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,7 @@ _AGE = re.compile(r"([1-9][0-9]{0,4})d")
 def _checked_age(_context: click.Context, _parameter: click.Parameter, value: str) -> timedelta:
     age = _AGE.fullmatch(value)
     if age is None:
-        raise click.BadParameter("give a number of days, such as 400d")
+        raise click.BadParameter(f"must be a number of days, such as 400d, not {quote(value)}")
     return timedelta(days=int(age[1]))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from etl.commands import console, options
+from etl.commands.options import number
 from etl.errors import ConfigError
 from etl.sandbox.app import Behaviour
 from etl.sandbox.server import Sandbox
@@ -20,14 +21,15 @@ _PORT = 8042
 )
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=number(least=0, most=65535),
+    metavar="N",
     default=_PORT,
     show_default=True,
     help="Port to listen on; 0 picks a free one.",
 )
 @click.option(
     "--latency",
-    type=click.FloatRange(min=0),
+    type=number(float, least=0),
     default=0.0,
     show_default=True,
     metavar="S",
@@ -35,7 +37,7 @@ _PORT = 8042
 )
 @click.option(
     "--fail-share",
-    type=click.FloatRange(0, 1),
+    type=number(float, least=0, most=1),
     default=0.0,
     show_default=True,
     metavar="SHARE",
@@ -43,7 +45,7 @@ _PORT = 8042
 )
 @click.option(
     "--throttle",
-    type=click.IntRange(min=0),
+    type=number(least=0),
     default=0,
     show_default=True,
     metavar="N",

@@ -16,7 +16,7 @@ import click
 
 from etl.commands import console, options
 from etl.commands.night import Night, shares_a_reader
-from etl.commands.options import settings_of
+from etl.commands.options import number, settings_of
 from etl.commands.progress import progress
 from etl.config import SANDBOX_URL, read_credentials
 from etl.limits import require_memory
@@ -42,12 +42,12 @@ _CONNECTING = (
     options.config,
     options.runs_dir,
     options.override(
-        "--workers", setting="load.workers", type=int, metavar="N", help="Parallel requests"
+        "--workers", setting="load.workers", type=number(), metavar="N", help="Parallel requests"
     ),
     options.override(
         "--rate",
         setting="load.rate",
-        type=float,
+        type=number(float),
         metavar="N",
         help="Maximum requests per second, all workers together; 0 means no limit",
     ),
@@ -61,14 +61,14 @@ _CONNECTING = (
     options.override(
         "--timeout",
         setting="api.timeout",
-        type=float,
+        type=number(float),
         metavar="S",
         help="Total timeout per attempt, in seconds",
     ),
     options.override(
         "--attempts",
         setting="api.attempts",
-        type=int,
+        type=number(),
         metavar="N",
         help="Maximum attempts per row and session",
     ),

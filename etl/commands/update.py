@@ -8,6 +8,7 @@ import click
 
 import etl
 from etl.commands import options
+from etl.commands.options import number
 from etl.commands.sending import report, session, takes_inputs
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     epilog=options.examples(
         "update clients.xlsx --sandbox",
         "update clients.xlsx",
-        "update clients.xlsx --compare",
         "update inbox/ --config configs/job.toml",
     ),
 )
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--limit",
-    type=click.IntRange(min=1),
+    type=number(least=1),
     metavar="N",
     help="Send only the first N valid rows; run the file again to send the others.",
 )

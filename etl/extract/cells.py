@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple, TypeAlias
 
@@ -22,14 +21,14 @@ from etl.text import unguard_formula
 
 # Above this, not every whole number is a float, so the last digits may be lost.
 _LARGEST_EXACT = 2**53
+_EXACT_DIGITS = 15  # which every float keeps
 
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")  # ECMA-376 part 1, 22.9.2.19 (ST_Xstring)
 
 _SEPARATORS = re.compile(r"[ ()./-]")
 
 
-@dataclass(frozen=True, slots=True)
-class TypedCell:
+class TypedCell(NamedTuple):
     """A cell with a value that is not text, and the display format of that value."""
 
     value: bool | float | datetime | date | time | timedelta
@@ -65,6 +64,17 @@ def to_text(cell: RawCell, field: Field | None) -> CellText:
     if shown is not None:
         return CellText(shown)
     return _not_as_shown(plain_number(cell.value), cell.number_format)
+
+
+def plain_text(cell: RawCell) -> str | None:
+    """Return the text of a cell that is the same for each field; None for cells that need a look.
+
+    It is that of a text and of a whole number without a format, which most cells are.
+    """
+    if isinstance(cell, str):
+        return cell
+    digits = str(cell.value) if cell.number_format == GENERAL else ""
+    return digits if digits.isdigit() and len(digits) <= _EXACT_DIGITS else None
 
 
 def unescaped(text: str) -> str:

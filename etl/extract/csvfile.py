@@ -20,7 +20,7 @@ from etl.rows import Change
 from etl.text import isolated, quote, unguard_formula
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
     from pathlib import Path
     from typing import TextIO
 
@@ -129,7 +129,7 @@ class _Lines:
         self._path, self._codec = path, codec
         self.record: list[str] = []
 
-    def __iter__(self) -> Iterator[str]:
+    def __iter__(self) -> Generator[str, None, None]:
         with self._path.open(encoding=self._codec, errors="strict", newline="") as text:
             try:
                 yield from self._checked(text)
@@ -168,6 +168,8 @@ def _read(path: Path, codec: str, delimiter: str, skipped: int) -> Iterator[RawR
     except csv.Error as error:
         reason = _reason(error, lines.record)
         raise InputError(f"line {line} starts a record that cannot be read: {reason}") from None
+    finally:
+        source.close()  # the traceback of an error would keep the file open
 
 
 def _require_quotes_at_the_start(cells: Sequence[str], record: str, line: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import repeat
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from etl.codes import Code
 from etl.extract.markup import MalformedError
@@ -33,6 +33,19 @@ class SparseCells:
         self._by_column: dict[int, RawCell] = {}
         self._width = self._length = 0
 
+    @classmethod
+    def of(cls, columns: Sequence[int], cells: Sequence[RawCell]) -> Self:
+        """Create a row of these cells; the indexes in ``columns`` ascend.
+
+        Raises:
+            MalformedError: it is too long.
+        """
+        row = cls()
+        row._by_column = dict(zip(columns, cells, strict=True))
+        row._width = columns[-1] + 1
+        row._add_length(sum([len(cell) for cell in cells if isinstance(cell, str)]))
+        return row
+
     def put(self, column: int, cell: RawCell) -> None:
         """Add a cell at this index.
 
@@ -44,9 +57,12 @@ class SparseCells:
         self._width = column + 1
         self._by_column[column] = cell
         if isinstance(cell, str):
-            self._length += len(cell)
-            if self._length > _LONGEST_ROW:
-                raise MalformedError("a row that is too long for a client list")
+            self._add_length(len(cell))
+
+    def _add_length(self, characters: int) -> None:
+        self._length += characters
+        if self._length > _LONGEST_ROW:
+            raise MalformedError("a row that is too long for a client list")
 
     def __len__(self) -> int:
         return self._width
@@ -61,6 +77,10 @@ class SparseCells:
 
     def __iter__(self) -> Iterator[RawCell]:
         return map(self._by_column.get, range(self._width), repeat(""))
+
+    def until(self, width: int) -> list[RawCell]:
+        """Return the cells of the first ``width`` columns, blank ones included."""
+        return list(map(self._by_column.get, range(width), repeat("")))
 
     def beyond(self, width: int) -> Iterator[RawCell]:
         """Yield the cells after the first ``width`` columns."""

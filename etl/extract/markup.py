@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import IO, TYPE_CHECKING
 from xml.etree.ElementTree import TreeBuilder
 from xml.parsers import expat
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from xml.etree.ElementTree import Element
 
 CHUNK = 1 << 16  # bytes to read at a time
+# The start of a comment, a CDATA section or an instruction, in which text may look like elements,
+# or of a declaration of another encoding.
+_OPAQUE = re.compile(
+    rb"<!|<\?(?!xml version=[\"']1\.0[\"'](?: encoding=[\"'](?i:utf-8)[\"'])?"
+    rb"(?: standalone=[^?<>]+)?\s*\?>)"
+)
+_LONGEST_OPAQUE = 6  # bytes of such a start
 
 
 class MalformedError(ValueError):
@@ -25,6 +34,18 @@ def new_parser(namespace_separator: str | None = None) -> expat.XMLParserType:
     parser.buffer_text = True
     parser.StartDoctypeDeclHandler = _refuse_doctype
     return parser
+
+
+def chunks(xml: IO[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """Yield the bytes of a part, and whether elements in them may be found without parsing.
+
+    They may until the first comment or the like, and if the part is UTF-8.
+    """
+    is_clear, before = True, b""
+    while chunk := xml.read(CHUNK):
+        is_clear = is_clear and b"\0" not in chunk and _OPAQUE.search(before + chunk) is None
+        before = chunk[-_LONGEST_OPAQUE:]
+        yield chunk, is_clear
 
 
 def parse(xml: bytes) -> Element:

@@ -11,10 +11,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import IO, TYPE_CHECKING
 
 from etl.extract.layout import RawRow, SparseCells
-from etl.extract.markup import CHUNK, MalformedError, is_true, local_name, new_parser
+from etl.extract.markup import (
+    CHUNK,
+    MalformedError,
+    chunks,
+    is_true,
+    local_name,
+    new_parser,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -52,25 +60,20 @@ _CHILDREN: Mapping[str, Collection[str]] = {
 _VALUELESS = re.compile(
     rb'<c r="[A-Z]{1,3}[0-9]{1,7}"(?: s="[0-9]{1,5}")?/>(?=\s*(?:<c r="|</row>))'
 )
-# A number, a shared text or an inline text, as Excel, LibreOffice and most libraries write it, and
-# a row of such cells. For each cell expat makes five to seven calls, which take three times as long
-# as these expressions. U+F000 to U+FFFF are left to expat, because XML forbids the last two.
-_PLAIN_CELL = re.compile(
-    rb'<c r="([A-Z]{1,3})([1-9][0-9]{0,6})"(?: s="([0-9]{1,5})")?'
-    rb'(?:(?: t="([ns])")?><v>([0-9.Ee+-]{1,99})</v>'
-    rb'| t="inlineStr"><is><t(?: xml:space="preserve")?>'
-    rb"([ -%'-;=?-~\x80-\xee\xf0-\xf4]+)</t></is>)</c>"
-)
+# A row of numbers, shared texts and inline texts, as Excel, LibreOffice and most libraries write
+# them. For each cell expat makes five to seven calls, which take three times as long as these
+# expressions. U+F000 to U+FFFF are left to expat, because XML forbids the last two.
 _PLAIN_ROW = re.compile(
-    rb'(<row r="([1-9][0-9]{0,6})"[^<>/]*)>((?:' + _PLAIN_CELL.pattern + rb")+)</row>"
+    rb'(<row r="([1-9][0-9]{0,6})"[^<>/]*)>('
+    rb'(?:<c r="[A-Z]{1,3}\2"(?: s="[0-9]{1,5}")?'
+    rb'(?:(?: t="[ns]")?><v>[0-9.Ee+-]{1,99}</v>'
+    rb'| t="inlineStr"><is><t(?: xml:space="preserve")?>'
+    rb"[ -%'-;=?-~\x80-\xee\xf0-\xf4]++</t></is>)</c>)++)</row>"
 )
-# The start of a comment, a CDATA section or an instruction, in which text may look like elements,
-# or of a declaration of another encoding.
-_OPAQUE = re.compile(
-    rb"<!|<\?(?!xml version=[\"']1\.0[\"'](?: encoding=[\"'](?i:utf-8)[\"'])?"
-    rb"(?: standalone=[^?<>]+)?\s*\?>)"
+# The column, style, type and value of each cell of such a row.
+_PLAIN_CELL = re.compile(
+    r'<c r="([A-Z]+)[0-9]+"(?: s="([0-9]+)")?(?: t="(\w+)")?><(?:v|is><t[^>]*)>([^<]+)'
 )
-_LONGEST_OPAQUE = 6  # bytes of such a start
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ def merged_ranges(xml: IO[bytes]) -> list[Merged]:
     while chunk := xml.read(CHUNK):
         block = rest + chunk
         end = 0
-        for match in _MERGED.finditer(block):
+        for match in _MERGED.finditer(block) if b"mergeCell" in block else ():
             ranges.append(_merged(match[1].decode()))
             end = match.end()
         if len(ranges) > _MOST_MERGED:
@@ -167,17 +170,31 @@ def _position(reference: str) -> tuple[int, int]:
     row = int(match[2])
     if not 1 <= row <= MOST_ROWS:
         raise MalformedError(reference)
-    return row, _column_index(match[1].encode())
+    return row, _column_index(match[1])
 
 
 @lru_cache(_MOST_COLUMNS)
-def _column_index(letters: bytes) -> int:
+def _column_index(letters: str) -> int:
     column = 0
     for letter in letters:
-        column = column * 26 + letter - 64
+        column = column * 26 + ord(letter) - 64
     if column > _MOST_COLUMNS:
         raise MalformedError(letters)
     return column - 1
+
+
+@lru_cache(100)  # most rows of a sheet have cells in the same columns
+def _column_indexes(letters: Sequence[str]) -> list[int]:
+    """Return the column indexes of a row's cells.
+
+    Raises:
+        MalformedError: they do not ascend.
+    """
+    columns = list(map(_column_index, letters))
+    for before, column in pairwise(columns):
+        if column <= before:
+            raise MalformedError(f"column {column + 1} is there twice or out of order")
+    return columns
 
 
 class _SheetParser:
@@ -204,15 +221,14 @@ class _SheetParser:
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self._characters
-        is_opaque, before = False, b""
-        while chunk := xml.read(CHUNK):
+        for chunk, is_clear in chunks(xml):
             if b"\0" in chunk:  # UTF-16, in which merged, valueless and plain cells would be missed
                 raise MalformedError("XML that is not UTF-8")
-            is_opaque = is_opaque or _OPAQUE.search(before + chunk) is not None
-            before = chunk[-_LONGEST_OPAQUE:]
-            if not is_opaque:
-                chunk = _PLAIN_ROW.sub(self._without_cells, _VALUELESS.sub(b"", chunk))
-            parser.Parse(chunk)
+            parser.Parse(
+                _PLAIN_ROW.sub(self._without_cells, _VALUELESS.sub(b"", chunk))
+                if is_clear
+                else chunk
+            )
             yield from self._done
             self._done.clear()
         parser.Parse(b"", True)  # noqa: FBT003 - expat takes it by position only
@@ -221,17 +237,12 @@ class _SheetParser:
     def _without_cells(self, row: re.Match[bytes]) -> bytes:
         """Keep the cells of a plain row until expat reaches it, and return the row without them."""
         start, number, content = row.group(1, 2, 3)
-        cells = SparseCells()
-        for letters, of_row, style, kind, value, inline in _PLAIN_CELL.findall(content):
-            if of_row != number:
-                raise MalformedError(f"row {int(number)} has a cell of row {int(of_row)}")
-            cells.put(
-                _column_index(letters),
-                self._typed(inline.decode(), "inlineStr", int(style or 0))
-                if inline
-                else self._typed(value.decode(), kind.decode() or "n", int(style or 0)),
-            )
-        self._plain[int(number)] = cells
+        columns, styles, kinds, values = zip(*_PLAIN_CELL.findall(content.decode()), strict=True)
+        cells = [
+            self._typed(value, kind or "n", int(style or 0))
+            for value, kind, style in zip(values, kinds, styles, strict=True)
+        ]
+        self._plain[int(number)] = SparseCells.of(_column_indexes(columns), cells)
         return start + b"/>"
 
     def _start(self, name: str, attributes: dict[str, str]) -> None:

@@ -6,19 +6,21 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from operator import itemgetter
 from typing import TYPE_CHECKING, cast
 
 from etl.codes import Code
 from etl.errors import InputError
 from etl.extract import csvfile
-from etl.extract.cells import CellText, to_text
+from etl.extract.cells import CellText, plain_text, to_text
 from etl.extract.header import Header, Lookalikes, known_names, match
+from etl.extract.layout import SparseCells
 from etl.files import WORKBOOKS
 from etl.rows import Change, Origin, Record
 from etl.text import is_blank, quote, quoted_together, strip_edges, unguard_formula
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from etl.extract.cells import RawCell
@@ -168,6 +170,7 @@ def _records(
 ) -> Iterator[Record]:
     fields = {index: field for field, index in header.columns.items()}
     kept = [(index, fields.get(index)) for index in header.kept]
+    pick = itemgetter(*header.kept)  # which are two columns at least
     origin = header.origin
     previous, omitted = header.row, 0
     for raw in layout.rows():
@@ -177,7 +180,7 @@ def _records(
         previous = raw.row
         # Below the last row with text there may be a million rows that only have a format.
         has_cells = raw.cells or raw.errors or not raw.whole
-        record = _record(raw, len(header.names), kept) if has_cells else None
+        record = _record(raw, len(header.names), kept, pick) if has_cells else None
         if record is None or (all(map(is_blank, record.cells)) and not raw.errors):
             tally.blank_rows += 1
             continue
@@ -185,29 +188,24 @@ def _records(
         omitted = 0
         tally.hidden_rows += raw.hidden
         lookalikes.watch(record.cells)
-        yield record if origin is None else replace(record, origin=_origin(raw, *origin))
+        yield record if origin is None else record._replace(origin=_origin(raw, *origin))
 
 
-def _record(raw: RawRow, width: int, kept: Sequence[tuple[int, Field | None]]) -> Record:
-    count = len(raw.cells)
-    if count != width:
+def _record(
+    raw: RawRow,
+    width: int,
+    kept: Sequence[tuple[int, Field | None]],
+    pick: Callable[[Sequence[RawCell]], tuple[RawCell, ...]],
+) -> Record:
+    if len(raw.cells) != width:
         _require_complete(raw, width)
-    if raw.delimited and count >= width:  # a CSV's cells are text, without marks and changes
-        texts = [cast("str", raw.cells[index]) for index, _ in kept]
-        joined = "".join(texts)
-        if '="' not in joined:
-            if "'" in joined:
-                texts = list(map(unguard_formula, texts))
-            return Record(raw.row, tuple(texts))
+    texts = _plain_texts(raw, width, pick)
+    if texts is not None:
+        return Record(raw.row, texts)
     cells: list[str] = []
     marks: dict[int, Code] = {}
     changes: dict[int, Change] = {}
-    is_sound = not (raw.delimited or raw.merged or raw.errors)
     for index, target in kept:
-        cell = raw.cells[index] if index < count else ""
-        if is_sound and isinstance(cell, str):
-            cells.append(unguard_formula(cell))
-            continue
         text, fault, change = _cell_text(raw, index, target)
         if target is not None and fault is not None:
             marks[len(cells)] = fault
@@ -215,6 +213,25 @@ def _record(raw: RawRow, width: int, kept: Sequence[tuple[int, Field | None]]) -
             changes[len(cells)] = change
         cells.append(text)
     return Record(raw.row, tuple(cells), marks, changes)
+
+
+def _plain_texts(
+    raw: RawRow, width: int, pick: Callable[[Sequence[RawCell]], tuple[RawCell, ...]]
+) -> tuple[str, ...] | None:
+    """Return the texts of a row without marks and changes; None if it may have some."""
+    if raw.merged or raw.errors or (raw.delimited and len(raw.cells) < width):
+        return None
+    if isinstance(raw.cells, SparseCells):
+        picked = pick(raw.cells.until(width))
+        texts = tuple([text for cell in picked if (text := plain_text(cell)) is not None])
+        if len(texts) < len(picked):
+            return None
+    else:  # a CSV's cells are text
+        texts = cast("tuple[str, ...]", pick(raw.cells))
+    joined = "".join(texts)
+    if '="' in joined and raw.delimited:
+        return None
+    return tuple(map(unguard_formula, texts)) if "'" in joined else texts
 
 
 def _require_complete(raw: RawRow, width: int) -> None:

@@ -222,7 +222,8 @@ class _Package:
     def _cell(self, text: str, kind: str, style: int) -> RawCell:
         """Return the cell with this value, type (ECMA-376 part 1, 18.18.11) and style."""
         if kind == "s":
-            return unescaped(self._texts[int(text)])
+            shared = self._texts[int(text)]
+            return unescaped(shared) if "_x" in shared else shared
         if kind in {"inlineStr", "str", "e"}:
             return unescaped(text)
         if kind == "b":
@@ -230,9 +231,12 @@ class _Package:
         number_format = self._formats[style] if self._formats else GENERAL
         if kind == "d":
             return TypedCell(from_ISO8601(text), number_format)  # type: ignore[no-untyped-call]
-        if not _NUMBER.fullmatch(text):  # Python also reads 1_0 and nan
+        if text.isascii() and text.isdigit():
+            number: float = int(text)
+        elif _NUMBER.fullmatch(text):  # Python also reads 1_0 and nan
+            number = float(text)
+        else:
             raise ValueError("not a number")
-        number = int(text) if text.isdigit() else float(text)
         moment = self._moment(number, number_format)
         return TypedCell(number if moment is None else moment, number_format)
 

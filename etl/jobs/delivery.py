@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from etl.errors import ConfigError, ExitCode
 from etl.files import create, flush, replacing, sha256_of
 from etl.runs.folder import RunFolder
+from etl.text import quoted_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,8 +56,8 @@ class Delivery:
                 probe.unlink()
         except OSError as error:
             raise ConfigError(
-                f"results cannot be delivered to {self.folder} ({error.strerror}); nothing was"
-                " sent: correct deliver.dir or deliver.group in the configuration"
+                f"results cannot be delivered to {quoted_path(self.folder)} ({error.strerror});"
+                " nothing was sent: correct deliver.dir or deliver.group in the configuration"
             ) from None
 
     def deliver(self, run: RunFolder, input_name: str) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from etl.extract.table import open_table
@@ -11,6 +13,7 @@ from etl.validate.checking import ColumnRules, check_records
 from etl.validate.duplicates import duplicate_fault
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from etl.config import Settings
@@ -33,9 +36,12 @@ def stage(
         StoppedError: ``stop`` was requested.
     """
     columns, reading = settings.columns, settings.input
-    with open_table(
-        source, sheet=reading.sheet, encoding=reading.encoding, aliases=columns.aliases
-    ) as table:
+    with (
+        _only_new_objects_collected(),
+        open_table(
+            source, sheet=reading.sheet, encoding=reading.encoding, aliases=columns.aliases
+        ) as table,
+    ):
         rules = ColumnRules(
             names=table.names,
             columns=table.columns,
@@ -60,3 +66,19 @@ def stage(
         )
     journal.seal(staged)
     return staged
+
+
+@contextmanager
+def _only_new_objects_collected() -> Iterator[None]:
+    """Keep the garbage collector from objects that are there already, such as the libraries'.
+
+    It would look through these 300,000 for every few thousand rows, a tenth of the time in all.
+    """
+    if gc.get_freeze_count():  # the calling program has frozen objects, and they stay so
+        yield
+        return
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()

@@ -87,7 +87,7 @@ def first_changes(summary: Summary, most: int) -> list[tuple[int, int | None, st
 
 def exit_code_of(counts: Mapping[Status, int], stopped: str | None) -> ExitCode:
     """Return the exit code of a run, from the status of its rows and from why it ``stopped``."""
-    if counts[Status.NOT_SENT] or (stopped and rows_left(counts)):
+    if counts.get(Status.NOT_SENT) or (stopped and rows_left(counts)):
         return ExitCode.STOPPED
-    not_updated = any(counts[status] for status in NOT_UPDATED)
+    not_updated = any(counts.get(status) for status in NOT_UPDATED)
     return ExitCode.NOT_ALL_UPDATED if not_updated else ExitCode.DONE

@@ -20,7 +20,7 @@ from etl.report.tables import results_table, rework_table
 from etl.rows import NOT_UPDATED, TO_FIX, Status
 from etl.runs.reader import JournalReader
 from etl.stopping import is_disk_full
-from etl.text import counted, isolated
+from etl.text import counted, isolated, quoted_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -90,7 +90,7 @@ def require_place(results: Path | None, inputs: Inputs, runs_dir: Path) -> None:
         return
     if inputs.several:
         raise ConfigError("--results works with a single input file only")
-    named = f"--results {isolated(str(results))}"
+    named = f"--results {quoted_path(results)}"
     if os.path.realpath(results) == os.path.realpath(inputs.files[0]):
         raise ConfigError(f"{named} is the input itself: name another file")
     require_outside(runs_dir, results, "--results")
@@ -112,8 +112,8 @@ def require_outside(runs_dir: Path, path: Path, named: str) -> None:
     """
     if is_inside(path, runs_dir):
         raise ConfigError(
-            f"{named} {isolated(str(path))} is inside the runs folder {runs_dir}, whose files must"
-            " not be changed: choose another place"
+            f"{named} {quoted_path(path)} is inside the runs folder {quoted_path(runs_dir)}, whose"
+            " files must not be changed: choose another place"
         )
 
 

@@ -6,7 +6,6 @@ Sources: fatora.io/api/updateClient.php and getClient.php.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -33,11 +32,7 @@ class Api:
         self._url = base_url
         self._tokens = tokens
         self._transport = transport
-
-    @property
-    def host(self) -> str:
-        """The host of the API, for sentences."""
-        return urlsplit(self._url).netloc
+        self.host = urlsplit(base_url).netloc  # for sentences
 
     def update(self, client_id: int, body: Mapping[str, str]) -> Answer:
         """Send the new values of a client, and return the answer.
@@ -125,4 +120,5 @@ class Api:
             self._tokens.reject(token)
         elif answer.http_status == HTTPStatus.OK:
             token.accepted = True
-        return replace(answer, credential=token.value, expired=refused and token.accepted)
+        answer.credential, answer.expired = token.value, refused and token.accepted
+        return answer

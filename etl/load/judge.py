@@ -116,6 +116,9 @@ class Verdict:
         return self.status.final or self.client is not None
 
 
+_UPDATED = Verdict(Status.SUCCESS, http_status=200)  # of nearly all rows
+
+
 def judge(reply: Reply, sent: PendingRow, host: str) -> Verdict:
     """Return what a host's reply means for the row that was sent; never raises."""
     if isinstance(reply, Answer):
@@ -248,6 +251,8 @@ def _judge_ok(answer: Answer, sent: PendingRow, host: str) -> Verdict:
         )
     echo = echoes[0] if echoes else {}
     differences = list(_differences(sent.body, echo, answer))
+    if sent.expected is None and not differences:
+        return _UPDATED
     cleared = _cleared(sent, echo)
     return Verdict(
         Status.SUCCESS,
@@ -256,7 +261,7 @@ def _judge_ok(answer: Answer, sent: PendingRow, host: str) -> Verdict:
         stored_differently=bool(differences),
         http_status=answer.http_status,
         halt=_halt_of_cleared(sent, cleared) if cleared else None,
-        client=None if sent.expected is None and not differences else _stored(sent, echo, answer),
+        client=_stored(sent, echo, answer),
     )
 
 
@@ -283,12 +288,10 @@ def _halt_of_cleared(sent: PendingRow, cleared: Sequence[str]) -> str:
 
 
 def _stored(sent: PendingRow, echo: Mapping[str, Any], answer: Answer) -> Image:
-    """Return what the API holds now: what its answer shows, else what was sent or was there."""
-    known = {**dict.fromkeys(KEYS, ""), **(sent.expected or {}), **sent.values}
+    """Return what the API holds now, as far as its answer, the values sent or a reading tell."""
     shown = {key: answered(echo, key) for key in KEYS}
-    return {
-        key: known[key] if value is None else masked(value, answer) for key, value in shown.items()
-    }
+    seen = {key: masked(value, answer) for key, value in shown.items() if value is not None}
+    return {**(sent.expected or {}), **sent.values, **seen}
 
 
 def about_another(other: str, answer: Answer, host: str) -> Verdict:
@@ -321,6 +324,8 @@ def is_another(answered_id: object, client_id: int) -> bool:
 def _differences(body: Mapping[str, str], echo: Mapping[str, Any], answer: Answer) -> Iterator[str]:
     """Yield which values the API stored differently from what was sent."""
     for key, value in body.items():
+        if echo.get(key) == value:
+            continue
         stored = answered(echo, key)
         if stored is not None and not are_equal(stored, value):
             shown, sent = quoted_together(masked(stored, answer), value)

@@ -207,18 +207,18 @@ class Loader:
     def _is_finished(self, row: PendingRow, result: RowResult, verdict: Verdict) -> bool:
         """Decide what follows from an attempt; return whether its row is not tried again."""
         task = self._tasks[row.row]
-        task.row = replace(row, status=result.status, attempts=result.attempts)
         decision = self._retries.decide(task, verdict)
-        if row.method is Method.GET and row.is_planned and verdict.status is Status.NOT_SENT:
-            task.row = replace(task.row, method=Method.PUT, read_at=self.clock.now())
-            task.tries = 0
-            decision = Decision(retry_in=0)
+        if is_as_planned := row.is_planned and verdict.status is Status.NOT_SENT:
+            decision, task.tries = Decision(retry_in=0), 0  # the update comes next
         self._halt(decision.halt, verdict)
         if decision.doubt and not self.breaker.is_cleared_by(self.probe()):
             self._halt(decision.doubt, verdict)
         if decision.retry_in is None:
             self._tasks.finish(task)
         else:
+            task.row = replace(row, status=result.status, attempts=result.attempts)
+            if is_as_planned:
+                task.row = replace(task.row, method=Method.PUT, read_at=self.clock.now())
             self._tasks.retry(task, decision.retry_in)
         if decision.retry_in is None or self.breaker.is_half_open:
             self._watch(verdict, row)

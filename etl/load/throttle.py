@@ -51,6 +51,8 @@ class Throttle:
     @property
     def rate(self) -> float:
         """The requests a second that may be sent now, infinite without a limit."""
+        if self._rate == math.inf:
+            return math.inf
         age = self._clock.ticks() - self._decreased
         return math.inf if age > _LIFTED else self._rate * (1 + (age / _DOUBLING) ** 2)
 

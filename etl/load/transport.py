@@ -33,7 +33,7 @@ _HEADERS = {
 _COMMA = re.compile(r",(?![^,]*:)")  # between two values, but not within a date
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """An answer of the API; ``retry_after`` is how many seconds it asks to wait, if it does.
 
@@ -63,7 +63,7 @@ class Transport:
         return Attempt(self._adapter, time.monotonic() + self._timeout)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Attempt:
     """One attempt to update a client: all its requests, for a new token too, share one deadline."""
 

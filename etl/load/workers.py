@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from etl.load.api import Api
-    from etl.load.judge import Verdict
+    from etl.load.judge import Reply, Verdict
     from etl.rows import PendingRow
 
 _LINGER = 0.01  # seconds for which an answer may wait for others to be collected with it
@@ -79,7 +79,7 @@ class Workers:
         """Make the workers; each gets its own `Api` from ``connect``."""
         self._rows: SimpleQueue[PendingRow | None] = SimpleQueue()
         self._returned: SimpleQueue[Returned | None] = SimpleQueue()
-        self._low = count // 2  # submitted rows at which the next batch is due
+        self._low = count // 4  # submitted rows at which the next batch is due
         # Not an Event, whose lock a signal handler could wait for while its thread holds it.
         self._due: SimpleQueue[None] = SimpleQueue()
         self._fault: Exception | None = None
@@ -147,7 +147,7 @@ class Workers:
     def _work(self, api: Api) -> None:
         try:
             while (row := self._rows.get()) is not None:
-                if self._rows.qsize() <= self._low:
+                if self._rows.qsize() <= self._low and self._due.empty():
                     self._due.put(None)
                 self._send(api, row)
         except Exception as error:  # noqa: BLE001 - `collect` raises it
@@ -157,8 +157,10 @@ class Workers:
 
     def _send(self, api: Api, row: PendingRow) -> None:
         started = time.monotonic()
-        verdict = _read(api, row) if row.method is Method.GET else _update(api, row)
-        returned = Returned(row, verdict, time.monotonic() - started, time.time())
+        reply = _reply(api, row)
+        seconds = time.monotonic() - started
+        judging = judge_reading if row.method is Method.GET else judge
+        returned = Returned(row, judging(reply, row, api.host), seconds, time.time())
         if not returned.may_stop_run:
             self._returned.put(returned)
             return
@@ -189,15 +191,10 @@ class Workers:
             self._returned.put(Returned(row))
 
 
-def _update(api: Api, row: PendingRow) -> Verdict:
+def _reply(api: Api, row: PendingRow) -> Reply:
     try:
-        return judge(api.update(row.client_id, row.values), row, api.host)
+        if row.method is Method.GET:
+            return api.read(row.client_id)
+        return api.update(row.client_id, row.values)
     except Exception as error:  # noqa: BLE001 - every error is judged
-        return judge(error, row, api.host)
-
-
-def _read(api: Api, row: PendingRow) -> Verdict:
-    try:
-        return judge_reading(api.read(row.client_id), row, api.host)
-    except Exception as error:  # noqa: BLE001 - every error is judged
-        return judge_reading(error, row, api.host)
+        return error

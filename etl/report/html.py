@@ -35,7 +35,6 @@ from etl.report.sentences import (
     rows_in_words,
     updated_in_words,
 )
-from etl.rows import Status
 from etl.text import counted
 
 if TYPE_CHECKING:
@@ -54,7 +53,6 @@ MOST_SHOWN = 20_000
 _FIRST_SHOWN = 100  # without the script, which shows as many at a time
 _FIRST_CHANGES = 1_000  # without the script
 _SCRIPTS = ("list.js", "rows.js", "changes.js")
-_OF_COMPARING = (Status.UNCHANGED, Status.CONFLICT)
 _SHORTEST_PICTURE = 10  # seconds; for a shorter run, requests per second mean little
 
 
@@ -100,11 +98,6 @@ class RunReport:
         return self.manifest.unsent_plan
 
     @property
-    def statuses(self) -> Sequence[Status]:
-        """The statuses to show: those of a run that compares only if there is any such row."""
-        return [each for each in Status if each not in _OF_COMPARING or self.totals.counts[each]]
-
-    @property
     def changes_shown(self) -> int:
         """The number of changed rows that the page shows."""
         return min(self.changed_rows, MOST_SHOWN)
@@ -147,7 +140,7 @@ def write_report(path: Path, report: RunReport) -> None:
         changes=chain(first_changes, changes),
         blank_change=ChangeEntry(),
         blank_field=ChangedField(),
-        statuses=report.statuses,
+        statuses=tuple(report.totals.counts),
         policy=_policy(style, script),
         style=style,
         script=script,

@@ -42,7 +42,7 @@ CREATE {} TABLE answers (            -- how answers begin that could not be unde
     "stored": """
 CREATE {} TABLE stored (             -- what the API holds after an update, as its answer shows
     row INTEGER PRIMARY KEY,
-    client TEXT NOT NULL             -- JSON object of all fields
+    client TEXT NOT NULL             -- JSON object of the fields that are known
 )
 """,
     "readings": """

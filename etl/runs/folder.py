@@ -24,7 +24,7 @@ from etl.files import (
 from etl.manifest import InputFacts
 from etl.runs.database import LONGEST_PATH
 from etl.stopping import is_disk_full
-from etl.text import quote
+from etl.text import quote, quoted_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -214,8 +214,8 @@ class RunsFolder:
             if is_disk_full(error):
                 raise
             raise ConfigError(
-                f"the runs folder {self.path} cannot be written ({error.strerror}); nothing was"
-                " sent: choose another folder with --runs-dir"
+                f"the runs folder {quoted_path(self.path)} cannot be written ({error.strerror});"
+                " nothing was sent: choose another folder with --runs-dir"
             ) from None
 
     def require_existing(self, *, may_be_missing: bool = False) -> None:
@@ -231,11 +231,11 @@ class RunsFolder:
             if may_be_missing and isinstance(error, FileNotFoundError):
                 return
             raise ConfigError(
-                f"there is no runs folder {self.path}; name it with --runs-dir"
+                f"there is no runs folder {quoted_path(self.path)}; name it with --runs-dir"
             ) from None
         except OSError as error:
             raise ConfigError(
-                f"the runs folder {self.path} cannot be read: {error.strerror}"
+                f"the runs folder {quoted_path(self.path)} cannot be read: {error.strerror}"
             ) from None
 
     @contextmanager
@@ -318,9 +318,9 @@ class RunsFolder:
         size = max(len(os.fsencode(path)) for path in paths)
         if size > _LONGEST_PATH:
             raise ConfigError(
-                f"the path of the runs folder {self.path} is too long: it has {size:,} bytes, but"
-                f" may have {_LONGEST_PATH}; nothing was sent: choose another folder with"
-                " --runs-dir"
+                f"the path of the runs folder {quoted_path(self.path)} is too long: it has {size:,}"
+                f" bytes, but may have {_LONGEST_PATH}; nothing was sent: choose another folder"
+                " with --runs-dir"
             )
 
     @property

@@ -246,9 +246,8 @@ class Journal(JournalReader):
     def _record_readings(self, ended: Sequence[RowResult]) -> None:
         """Record requests that read clients. They are no attempts to update them."""
         self._execute(_KEEP_READINGS, [_reading(each, self._session) for each in ended])
-        fine = [each.row for each in ended if each.status is Status.NOT_SENT]
-        self._db.execute(_READ, (as_json(fine),))
-        if failed := [each for each in ended if each.status is not Status.NOT_SENT]:
+        self._db.execute(_READ, (as_json([each.row for each in ended if not each.faults]),))
+        if failed := [each for each in ended if each.faults]:
             self._execute(_END_ROWS, [_row_so_far(each) for each in failed])
 
     def _execute(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from etl.codes import Code
 from etl.errors import DamagedError, InconsistentError
 from etl.fields import Field
-from etl.rows import DONE, TO_FIX, Fault, Origin, ReportRow, Status, Totals
+from etl.rows import DONE, OF_COMPARING, TO_FIX, Fault, Origin, ReportRow, Status, Totals
 from etl.runs.database import NOT_FINAL, Database, add_missing_tables, damaged, translating
 from etl.runs.listing import unreadable
 from etl.runs.plan import changes_of, plan_of
@@ -137,9 +137,16 @@ class JournalReader(Database):
         return Staged(**facts)
 
     def counts(self) -> dict[Status, int]:
-        """Return the number of rows of every status, including statuses without rows."""
+        """Return the number of rows of every status, including statuses without rows.
+
+        Those of runs that compare are left out where there are none.
+        """
         counts = dict(self._db.execute("SELECT status, COUNT(*) FROM rows_now GROUP BY status"))
-        return {status: counts.get(status, 0) for status in Status}
+        return {
+            status: counts.get(status, 0)
+            for status in Status
+            if status in counts or status not in OF_COMPARING
+        }
 
     def totals(self, *, sandbox: bool = False) -> Totals:
         """Return the totals of the run; ``sandbox`` means that nothing was sent to Fatora.

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from etl.rows import CheckedRow, Fault
     from etl.runs.reader import Staged
 
+_INVALID, _NOT_SENT = Status.INVALID.value, Status.NOT_SENT.value
 _FIRST = 10  # of the conflicting rows; there may be a million
 
 
@@ -64,7 +65,7 @@ class StagingJournal(Database):
                     "INSERT INTO rows"
                     " (row, cells, client_id, body, status, faults, warning,"
                     "  origin_run, origin_row)"
-                    " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    " VALUES (?, ?, ?, ?, ?, ?, ?, nullif(?, ''), nullif(?, 0))",
                     map(_staged_row, page),
                 ).rowcount
             yield count
@@ -73,8 +74,10 @@ class StagingJournal(Database):
         """Yield each row whose client has other rows with different values."""
         self._db.execute("CREATE INDEX rows_client ON rows (client_id)")
         of_client = "SELECT row FROM rows WHERE client_id = ? ORDER BY row"
+        # The index alone tells which ids are there twice: few bodies need to be looked up.
         for client_id, total in self._db.execute(
-            "SELECT client_id, COUNT(*) FROM rows WHERE client_id IS NOT NULL"
+            "SELECT client_id, COUNT(*) FROM rows WHERE client_id IN"
+            " (SELECT client_id FROM rows GROUP BY client_id HAVING COUNT(*) > 1)"
             " GROUP BY client_id HAVING MIN(body) <> MAX(body)"
         ):
             limited = self._db.execute(f"{of_client} LIMIT {_FIRST}", (client_id,))
@@ -100,13 +103,15 @@ class StagingJournal(Database):
 
 
 def _staged_row(checked: CheckedRow) -> tuple[object, ...]:
+    """Return the values of a row, plain ones: for others, sqlite3 looks for adapters each time."""
+    record, client_id, body, faults, warnings = checked
     return (
-        checked.record.row,
-        as_json(checked.record.cells),
-        checked.client_id,
-        as_json(checked.body),
-        Status.INVALID if checked.faults else Status.NOT_SENT,
-        faults_json(*checked.faults),
-        SEPARATOR.join(checked.warnings),
-        *(checked.record.origin or (None, None)),
+        record.row,
+        as_json(record.cells),
+        client_id,
+        as_json(body),
+        _INVALID if faults else _NOT_SENT,
+        faults_json(*faults) if faults else "[]",
+        SEPARATOR.join(warnings),
+        *(record.origin or ("", 0)),
     )

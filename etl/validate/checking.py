@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -14,7 +15,7 @@ from etl.validate.clean import change_of, clean_column
 from etl.validate.schema import ClientSchema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from etl.codes import Code
     from etl.rows import Change
@@ -76,22 +77,46 @@ def _check_chunk(
     )
     faults = schema.faults(frame)
     faulty = {row for row, _ in faults}
-    is_changed = any(columns[field] != cells[index] for field, index in rules.columns.items())
-    keys = [field.value for field in columns]  # orjson refuses members of an enumeration as keys
-    for record, *texts in zip(chunk, *columns.values(), strict=True):
-        codes = _codes(record, faults, rules) if record.marks or record.row in faulty else {}
-        body = {
-            key: text for key, text in zip(keys, texts, strict=True) if text or key in rules.cleared
-        }
-        client_id = body.pop(Field.ID, "")
-        values = dict(zip(columns, texts, strict=True)) if is_changed or record.changes else {}
+    changed = _changed(columns, cells, rules)
+    rows = zip(chunk, columns[Field.ID], _bodies(columns, rules.cleared), strict=True)
+    for at, (record, client_id, body) in enumerate(rows):
+        if not (record.marks or record.changes or record.row in faulty or at in changed):
+            yield CheckedRow(record, int(client_id), body)
+            continue
+        codes = _codes(record, faults, rules)
+        values = {field: texts[at] for field, texts in columns.items()}
         yield CheckedRow(
             record=record,
             client_id=None if Field.ID in codes else int(client_id),
             body=body,
             faults=tuple(_fault(code, record, rules, field) for field, code in codes.items()),
-            warnings=tuple(_warnings(record, values, rules)) if values else (),
+            warnings=tuple(_warnings(record, values, rules)),
         )
+
+
+def _bodies(
+    columns: Mapping[Field, Sequence[str]], cleared: Collection[Field]
+) -> Iterator[dict[str, str]]:
+    """Yield the body of each row: its values, and blank ones only if they clear what is stored."""
+    sent = {field: texts for field, texts in columns.items() if field is not Field.ID}
+    keys = [field.value for field in sent]  # orjson refuses members of an enumeration as keys
+    kept = [[True] * len(texts) if field in cleared else texts for field, texts in sent.items()]
+    rows = zip(*sent.values(), strict=True)
+    for texts, keeps in zip(rows, zip(*kept, strict=True), strict=True):
+        yield dict(compress(zip(keys, texts, strict=True), keeps))
+
+
+def _changed(
+    columns: Mapping[Field, Sequence[str]], cells: Sequence[Sequence[str]], rules: ColumnRules
+) -> set[int]:
+    """Return the places in the chunk of the rows of which a value is not the text of its cell."""
+    return {
+        at
+        for field, index in rules.columns.items()
+        if columns[field] != cells[index]
+        for at, (value, cell) in enumerate(zip(columns[field], cells[index], strict=True))
+        if value != cell
+    }
 
 
 def _codes(
