@@ -18,9 +18,9 @@ be approved. Then only the rows that change something are sent, and only while t
 still as they were.
 
 ``jobs`` has what the commands do, as functions: `jobs.pipeline.update_file` takes one file through
-all stages. Other programs call `update`, `check`, `history` and `verify`, which this package offers
-under its own name. For people and cron, ``cli`` is the entry point, and ``commands`` has a module
-for each command, which parses options and prints. These modules are shared:
+all stages. Other programs call `update`, `approve`, `check`, `history` and `verify`, which this
+package offers under its own name. For people and cron, ``cli`` is the entry point, and ``commands``
+has a module for each command, which parses options and prints. These modules are shared:
 
 - ``rows`` defines a row at each stage and the totals of a run, ``codes`` every reason why a row was
   not updated, ``fields`` the columns, and ``images`` what the API holds of a client. ``manifest``
@@ -52,13 +52,18 @@ if TYPE_CHECKING:
     from etl.errors import ExitCode as ExitCode
     from etl.errors import FatoraClientsError as FatoraClientsError
     from etl.errors import StoppedError as StoppedError
+    from etl.jobs.approval import Approved as Approved
+    from etl.jobs.approval import approve as approve
     from etl.jobs.check import Check as Check
     from etl.jobs.check import check as check
+    from etl.jobs.confirm import Confirmed as Confirmed
+    from etl.jobs.confirm import confirm as confirm
     from etl.jobs.context import Progress as Progress
     from etl.jobs.history import History as History
     from etl.jobs.history import client_history as client_history
     from etl.jobs.history import history as history
     from etl.jobs.summary import Summary as Summary
+    from etl.jobs.undo import undo as undo
     from etl.jobs.update import update as update
     from etl.jobs.verify import Verification as Verification
     from etl.jobs.verify import verify as verify
@@ -67,10 +72,12 @@ if TYPE_CHECKING:
     from etl.stopping import StopRequest as StopRequest
 
 _PUBLIC = {
+    "Approved": "etl.jobs.approval",
     "BusyError": "etl.errors",
     "Check": "etl.jobs.check",
     "Code": "etl.codes",
     "ConfigError": "etl.errors",
+    "Confirmed": "etl.jobs.confirm",
     "Credentials": "etl.config",
     "ExitCode": "etl.errors",
     "FatoraClientsError": "etl.errors",
@@ -83,11 +90,14 @@ _PUBLIC = {
     "Summary": "etl.jobs.summary",
     "Totals": "etl.rows",
     "Verification": "etl.jobs.verify",
+    "approve": "etl.jobs.approval",
     "check": "etl.jobs.check",
     "client_history": "etl.jobs.history",
+    "confirm": "etl.jobs.confirm",
     "history": "etl.jobs.history",
     "load_settings": "etl.config",
     "read_credentials": "etl.config",
+    "undo": "etl.jobs.undo",
     "update": "etl.jobs.update",
     "verify": "etl.jobs.verify",
 }

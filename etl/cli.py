@@ -19,6 +19,9 @@ from etl.version import __version__
 COMMANDS = {
     "update": "Send spreadsheets to Fatora and write the result of each row.",
     "plan": "Show what an update would change, without sending anything.",
+    "approve": "Let a run that waits for approval be sent.",
+    "undo": "Give clients back the values that they had before a run.",
+    "confirm": "Ask Fatora whether the clients of a run are still as it left them.",
     "check": "Find the errors in spreadsheets without sending anything.",
     "history": "List all runs, or one client's history across them.",
     "show": "Show one run and the rows that were not updated.",

@@ -99,9 +99,16 @@ class Code(Enum):
             " with fatora-clients undo."
         ),
     )
+    API_NOT_APPLIED = (
+        "Fatora does not hold the values that were sent",
+        "Run the same file again to send them.",
+    )
     CHANGED_MEANWHILE = (
         "Somebody changed this client in Fatora after it was read",
-        "Look at the client in Fatora. To send your values all the same, run the same file again.",
+        (
+            "Look at the client in Fatora. To send your values all the same, run the same file"
+            " again. An undo leaves the client as it is."
+        ),
     )
     API_REDIRECT = (
         "Fatora redirected the request to another address, which the job does not follow",

@@ -168,10 +168,27 @@ class GuardSettings(_Section):
     signers: Annotated[Path, Strict(strict=False), AfterValidator(_checked_file)] | None = None
 
     @property
-    def is_set(self) -> bool:
-        """Whether a plan may have to be approved, or stopped."""
-        limited = self.changed is not None or self.cleared is not None
-        return limited or self.approval in {"tripped", "always"}
+    def limits(self) -> bool:
+        """Whether there is a limit that a plan may exceed."""
+        return self.changed is not None or self.cleared is not None
+
+    @property
+    def asks(self) -> Literal["never", "tripped", "always"]:
+        """When a plan must be approved: if a limit is exceeded, unless the setting says it."""
+        return self.approval or ("tripped" if self.limits else "never")
+
+    @model_validator(mode="after")
+    def _check_effect(self) -> Self:
+        """Refuse settings that promise safety but would have no effect."""
+        if self.approval == "tripped" and not self.limits:
+            raise ValueError('approval = "tripped" needs a limit: set changed or cleared')
+        for key in ("signers", "two_persons"):
+            if getattr(self, key) and self.asks == "never":
+                raise ValueError(
+                    f"{key} has no effect unless plans must be approved: set changed, cleared or"
+                    ' approval = "always"'
+                )
+        return self
 
 
 class InputSettings(_Section):
@@ -246,6 +263,7 @@ class Settings(_Section):
     runs: RunsSettings = RunsSettings()
     deliver: DeliverSettings = DeliverSettings()
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+    _file: Path | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _check_comparing(self) -> Self:
@@ -259,6 +277,14 @@ class Settings(_Section):
             if is_set and not self.load.compare:
                 raise ValueError(f"{key} needs load.compare = true")
         return self
+
+    @property
+    def as_options(self) -> list[str]:
+        """The options with which another command finds the same settings and runs."""
+        options = ["--config", str(self._file)] if self._file else []
+        if self._origins.get("runs.dir") in {"option", "environment"}:
+            options += ["--runs-dir", str(self.runs.dir)]
+        return options
 
     def with_sources(self) -> dict[str, dict[str, Any]]:
         """Return each setting by its key: its value as JSON without secrets, and its source."""
@@ -338,6 +364,7 @@ def load_settings(
         problems = "; ".join(_problem(details, places, file) for details in error.errors())
         raise ConfigError(problems) from None
     settings._origins.update(origins)  # noqa: SLF001 - a private attribute is not a setting
+    settings._file = file  # noqa: SLF001 - the same
     return settings
 
 

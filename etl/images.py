@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Image: TypeAlias = "Mapping[str, str]"  # the value of each key of ``KEYS``
 
+_CONTEXT = 20  # characters before a difference
 KEYS = tuple(field.value for field in Field if field is not Field.ID)
 # The request's ``notes`` comes back as ``note`` or, by another page of the vendor, as ``notes``.
 _NAMES: Mapping[str, Sequence[str]] = {Field.NOTES: ("notes", "note")}
@@ -68,10 +69,20 @@ def changes_between(old: Image, new: Mapping[str, str]) -> list[FieldChange]:
     ]
 
 
+def _from_difference(old: str, new: str) -> tuple[str, str]:
+    """Return two values from shortly before their first difference on, if that is far inside."""
+    pairs = enumerate(zip(old, new, strict=False))
+    shorter = min(len(old), len(new))
+    skipped = next((place for place, (ours, its) in pairs if ours != its), shorter) - _CONTEXT
+    if skipped <= _CONTEXT:
+        return old, new
+    return f"…{old[skipped:]}", f"…{new[skipped:]}"
+
+
 def changes_in_words(changes: Iterable[FieldChange]) -> str:
     """Return changes as one line: ``phone: “55” → “66”; name: “” → “Sara”``."""
     words = []
     for field, old, new in changes:
-        before, after = quoted_together(old, new)
+        before, after = quoted_together(*_from_difference(old, new))
         words.append(f"{field}: {before} → {after}")
     return "; ".join(words)

@@ -185,6 +185,11 @@ class Approval:
     signature: Text = ""
     """An SSH signature of the digest, armored."""
 
+    @classmethod
+    def now(cls, digest: str, note: str, **signed: str) -> Self:
+        """Return the approval of a plan by this user on this host, and how it was ``signed``."""
+        return cls(utc_time(time.time()), _user(), socket.gethostname(), digest, note, **signed)
+
 
 @dataclass(frozen=True, slots=True, config=_FORM)
 class Confirmation:
@@ -204,6 +209,13 @@ class Confirmation:
     """Those that never took the values although the API confirmed them."""
     settled: Count
     """UNKNOWN rows that are now SUCCESS or FAILED."""
+    unread: Count = 0
+    """Clients that could not be read, so that nothing is known of them."""
+
+    @classmethod
+    def now(cls, **clients: int) -> Self:
+        """Return a confirmation by this user on this host, with the number of ``clients``."""
+        return cls(utc_time(time.time()), _user(), socket.gethostname(), **clients)
 
 
 @dataclass(frozen=True, slots=True, config=_FORM)
@@ -330,6 +342,30 @@ class Manifest:
         return datetime.strptime(self.run[:_START_LENGTH], _START).replace(tzinfo=UTC)
 
     @property
+    def approved(self) -> Approval | None:
+        """The approval of the plan as it is now, if somebody gave it."""
+        digest = self.plan and self.plan.digest
+        given = (each for each in reversed(self.approvals) if each.digest == digest)
+        return next(given, None)
+
+    @property
+    def stopped(self) -> str | None:
+        """Why the newest session stopped early, until somebody approves the plan."""
+        if not self.sessions:
+            return None
+        latest, approved = self.sessions[-1], self.approved
+        is_approved = approved and latest.ended and approved.time >= latest.ended
+        return None if is_approved else latest.stopped
+
+    def makers(self, until: str = "") -> set[str]:
+        """Return the users whose sessions made the plan: all of them, or those ``until`` a time.
+
+        The first session always counts, since the clocks of two hosts may differ.
+        """
+        made = (each for each in self.sessions[1:] if not until or each.begun <= until)
+        return {session.user for session in (*self.sessions[:1], *made)}
+
+    @property
     def unsent_plan(self) -> Plan | None:
         """The plan, if the newest session only made it and nothing was sent before."""
         if not (self.plan and self.plan.rows and self.exit_code == ExitCode.STOPPED):
@@ -355,6 +391,7 @@ class Manifest:
             lookalikes=self.columns.lookalikes,
             stored_differently=self.stored_differently,
             sandbox=self.sandbox,
+            undoes=self.undoes or None,
         )
 
     @property
@@ -434,6 +471,16 @@ class Manifest:
         """Return the manifest of a run about whose clients the API was asked again."""
         self._require_open()
         return replace(self, confirmations=(*self.confirmations, confirmation))
+
+    def recounted(self, totals: Totals, exit_code: ExitCode) -> Self:
+        """Return the manifest of a run of which some rows have another status now."""
+        self._require_open()
+        return replace(
+            self,
+            counts=totals.counts,
+            stored_differently=totals.stored_differently,
+            exit_code=int(exit_code),
+        )
 
     def end_session(
         self, stopped: str | None, totals: Totals, exit_code: ExitCode, seconds: float

@@ -255,6 +255,7 @@ class Totals:
     updated rows for which the API confirmed values other than those sent, ``corrected`` the rows to
     fix whose rework later runs had already updated, ``given_up`` the rows left that the API could
     not serve on many nights. ``sandbox``: the run used the sandbox, so nothing was sent to Fatora.
+    ``undoes`` is the run whose changes this one takes back, if any.
     """
 
     rows: int = 0
@@ -268,6 +269,7 @@ class Totals:
     corrected: int = 0
     given_up: int = 0
     sandbox: bool = False
+    undoes: str | None = None
 
     @property
     def updated(self) -> int:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from etl.codes import Code
 from etl.fields import Field
-from etl.manifest import InputFacts, Invocation, Manifest, Session
+from etl.images import FieldChange
+from etl.manifest import InputFacts, Invocation, Manifest, Plan, Session
 from etl.report.charts import Stretch
 from etl.report.html import RunReport, write_report
 from etl.rows import Fault, ReportRow, Status, Totals
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+_ENTRIES = frozenset({"entries", "changes-entries"})
 NAMES = ("Client ID", "E-mail", "الاسم", "Notes")
 COLUMNS = {Field.ID: 0, Field.EMAIL: 1, Field.NAME: 2}
 BEGUN, ENDED = "2026-01-05T22:00:00.000+00:00", "2026-01-05T22:00:10.000+00:00"
@@ -49,6 +51,60 @@ REJECTED = replace(
     time=ENDED,
     ms=51,
 )
+
+
+PLANNED = replace(
+    REJECTED,
+    row=4,
+    cells=("1026", "huda@example.com", "هدى", ""),
+    client_id=1026,
+    status=Status.NOT_SENT,
+    faults=(Fault(Code.PLANNED, "This was only a plan: nothing was sent."),),
+    http_status=None,
+    changes=(
+        FieldChange(Field.PHONE, "+97455551000", "+97455551037"),
+        FieldChange(Field.NOTES, "old", ""),
+        FieldChange(Field.NAME, "", "هدى"),
+    ),
+)
+PLAN = Plan(
+    "5e" * 32,
+    1,
+    {Field.PHONE: 1, Field.NOTES: 1, Field.NAME: 1},
+    emptying=1,
+    emptied={Field.NOTES: 1},
+)
+
+
+def planned_report(
+    changes: Sequence[ReportRow] = (PLANNED,),
+    left: Sequence[ReportRow] = (INVALID,),
+    **facts: Any,  # noqa: ANN401
+) -> RunReport:
+    """Return the report of a run that was only planned, with these rows that would change."""
+    session = session_of()
+    session = replace(session, invocation=replace(session.invocation, only_plan=True))
+    totals = totals_of([*left, *changes])
+    plan = replace(PLAN, rows=len(changes))
+    manifest = {
+        "compares": True,
+        "plan": plan,
+        "counts": totals.counts,
+        "exit_code": 4,
+        "rows": totals.rows,
+        "sessions": (session,),
+    }
+    report = report_of(left, manifest={**manifest, **facts.pop("manifest", {})}, totals=totals)
+    fields = {field: (count, PLAN.emptied.get(field, 0)) for field, count in PLAN.fields.items()}
+    return replace(
+        report,
+        **{
+            "changes": iter(changes),
+            "changed_rows": len(changes),
+            "changed_fields": fields,
+            **facts,
+        },
+    )
 
 
 def session_of(
@@ -139,11 +195,12 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Record an element."""
         self.elements.append((tag, dict(attrs)))
-        self._inside = "entries" if ("id", "entries") in attrs else tag
+        name = dict(attrs).get("id") or ""
+        self._inside = name if name in _ENTRIES else tag
 
     def handle_data(self, data: str) -> None:
         """Record text, keeping style, script and rows separate."""
-        if self._inside in {"style", "script", "entries"}:
+        if self._inside in {"style", "script", *_ENTRIES}:
             self.sources[self._inside] = self.sources.get(self._inside, "") + data
         elif data.strip():
             self.texts.append(" ".join(data.split()))
@@ -162,6 +219,12 @@ class Page(HTMLParser):
         """The rows that the script shows."""
         entries: list[dict[str, Any]] = json.loads(self.sources["entries"])
         return entries
+
+    @property
+    def changes(self) -> list[dict[str, Any]]:
+        """The changed rows that the script shows."""
+        changes: list[dict[str, Any]] = json.loads(self.sources["changes-entries"])
+        return changes
 
     @property
     def text(self) -> str:

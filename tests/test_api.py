@@ -58,6 +58,14 @@ def test_an_update_is_one_put_with_exactly_these_bytes() -> None:
 
 
 @responses.activate
+def test_half_a_character_is_sent_as_the_escape_it_came_as() -> None:
+    """A stored value that is no Unicode goes back to the API as what it is."""
+    responses.put(CLIENT, json={})
+    api().update(1024, {"name": "سارة \ud83d"})
+    assert responses.calls[0].request.body == rb'{"name": "\u0633\u0627\u0631\u0629 \ud83d"}'
+
+
+@responses.activate
 def test_an_update_carries_the_token_and_its_content_type() -> None:
     """An update has the two headers that the API requires."""
     responses.put(CLIENT, json={})

@@ -18,7 +18,9 @@ import pytest
 
 from etl.codes import Code
 from etl.errors import ExitCode
-from etl.manifest import EXITS
+from etl.fields import Field
+from etl.images import FieldChange
+from etl.manifest import EXITS, Approval, Confirmation
 from etl.report import html
 from etl.report.charts import Stretch
 from etl.report.html import MOST_SHOWN, write_report
@@ -31,9 +33,11 @@ from pages import (
     ENDED,
     INVALID,
     NAMES,
+    PLANNED,
     REJECTED,
     Page,
     page_of,
+    planned_report,
     report_of,
     session_of,
     totals_of,
@@ -563,3 +567,81 @@ def test_page_of_a_resumed_run_shows_both_sessions(program: Program) -> None:
     page = Page(report.read_text(encoding="utf-8"))
     assert "5 of 5 rows updated" in page.texts
     assert {"Started", "Resumed"} <= set(page.texts)
+
+
+def test_a_plan_shows_what_would_change(path: Path) -> None:
+    """A plan has its numbers, the emptied fields, and each change, but no row twice."""
+    page = page_of(path, planned_report())
+    assert "1 of 2 rows would change" in page.texts
+    assert "Planned" in page.texts
+    assert "4 (planned, nothing sent so far)" in page.texts
+    assert page.text.count("What changes") >= 2
+    assert "notes in 1 row." in page.texts
+    assert [each["row"] for each in page.changes] == [4]
+    assert [each["row"] for each in page.entries] == [INVALID.row]
+    places = [page.texts.index(word) for word in ("before:", "after:")]
+    assert [page.texts[place + 1] for place in places] == ["+974555510", "+974555510"]
+    assert [page.texts[place + 2] for place in places] == ["00", "37"]
+    classes = [each.get("class") for tag in ("del", "ins") for each in page.tags(tag)]
+    assert classes == [None, None, "none", "none", None, "none", None, "none"]
+
+
+def test_changes_are_text_whatever_they_hold(path: Path) -> None:
+    """No old or new value becomes an element, in the page or in what its script shows."""
+    for text in HOSTILE:
+        change = FieldChange(Field.NOTES, f"kept words here {text}", f"kept words here {text} end")
+        cells = ("1026", text, text, "")
+        row = replace(PLANNED, cells=cells, changes=(change,))
+        page = page_of(path, planned_report([row]))
+        shown = "".join(page.changes[0]["changes"][0]["new"])
+        assert shown == f"kept words here {text} end"
+        assert {tag for tag, _ in page.elements} == {
+            tag for tag, _ in page_of(path, planned_report([PLANNED])).elements
+        }
+
+
+def test_a_finished_run_marks_what_somebody_else_changed(path: Path) -> None:
+    """A run that was sent shows what changed, with the status of each row and why one was not."""
+    updated = replace(PLANNED, status=Status.SUCCESS, faults=())
+    why = "Somebody changed this client (phone: “1” → “2”)."
+    conflict = replace(
+        PLANNED, row=5, status=Status.CONFLICT, faults=(Fault(Code.CHANGED_MEANWHILE, why),)
+    )
+    changes = iter([updated, conflict])
+    page = page_of(path, report_of([conflict], 1, changes=changes, changed_rows=2))
+    assert page.text.count("What changed") >= 2
+    assert [(each["status"], each["note"]) for each in page.changes] == [
+        ("SUCCESS", []),
+        ("CONFLICT", [why]),
+    ]
+    assert page.texts.count("CONFLICT") >= 3
+
+
+def test_approvals_confirmations_and_the_undone_run_have_their_lines(path: Path) -> None:
+    """The page says who approved what, what was confirmed, and which run is undone."""
+    when = "2026-11-28T02:15:00.000+00:00"
+    approval = Approval(when, "mona", "desk", "5e" * 32, "<b>Checked</b>")
+    confirmation = Confirmation(when, "ali", "desk", 3, 3, 0, 0, 0)
+    facts = {"undoes": "run-1", "approvals": (approval,), "confirmations": (confirmation,)}
+    page = page_of(path, planned_report(manifest=facts))
+    assert "run-1" in page.texts
+    assert any("by mona on desk" in text and "<b>Checked</b>" in text for text in page.texts)
+    assert any("by ali on desk: 3 clients read, 3 still so." in text for text in page.texts)
+
+
+def test_a_run_that_does_not_compare_has_nothing_about_changes(path: Path) -> None:
+    """Without comparing, the page has no section of changes and no status that belongs to it."""
+    page = page_of(path, report_of([INVALID], 1))
+    assert "What changed" not in page.text
+    assert "UNCHANGED" not in page.texts
+    assert page.tags("del") == []
+
+
+def test_a_thousand_changes_are_in_the_page_itself(path: Path) -> None:
+    """A thousand changes can be read without the script, and 1,500 changes are all searched."""
+    rows = [replace(PLANNED, row=number) for number in range(2, 1_502)]
+    page = page_of(path, planned_report(rows))
+    ids = {each.get("id") for each in page.tags("tr")}
+    assert {f"change-{number}" for number in range(2, 1_002)} <= ids
+    assert len(page.changes) == 1_500
+    assert any("only the first 1,000 rows" in text for text in page.texts)

@@ -12,11 +12,24 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
 from etl.codes import Code
+from etl.fields import Field
+from etl.images import FieldChange
 from etl.report.charts import Stretch
 from etl.report.html import write_report
 from etl.rows import Fault, OpenRows, Status
 from etl.text import quoted_together
-from pages import BEGUN, ENDED, INVALID, NAMES, REJECTED, report_of, session_of, totals_of
+from pages import (
+    BEGUN,
+    ENDED,
+    INVALID,
+    NAMES,
+    PLANNED,
+    REJECTED,
+    planned_report,
+    report_of,
+    session_of,
+    totals_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,6 +120,21 @@ def long_report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = [replace(REJECTED, row=number) for number in range(2, MANY + 1)]
     huda = replace(INVALID, row=MANY + 1, cells=("7", "huda@", "Huda", ""))
     write_report(path, report_of([*rows, huda], updated=1))
+    return path
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of a plan with 1,000 changes, in Arabic and in Latin letters; some are hostile."""
+    path = tmp_path_factory.mktemp("plan") / "report.html"
+    texts = ("عميل قديم يفضل الاتصال {} مساءً", "Prefers a call in the evening {}, after six")
+    rows = []
+    for row in range(2, 1_002):
+        text = texts[row % 2] if row % 5 else texts[row % 2] * 20 + HOSTILE
+        notes = FieldChange(Field.NOTES, text.replace("{}", "now"), text.replace("{}", f"not{row}"))
+        phone = FieldChange(Field.PHONE, f"+9745555{row:04}", "" if row % 100 else LONG + HOSTILE)
+        rows.append(replace(PLANNED, row=row, changes=(phone, notes)))
+    write_report(path, planned_report(rows))
     return path
 
 
@@ -496,3 +524,71 @@ def violations(page: Page) -> list[tuple[str, list[str]]]:
     found = Axe().run(page).response
     assert found["passes"]
     return [(each["id"], [n["html"] for n in each["nodes"]]) for each in found["violations"]]
+
+
+def test_changes_are_searched_by_old_and_new_values(browser: Browser, plan: Path) -> None:
+    """A change is found by its value in any script, and by the field that it empties."""
+    with browser.new_context(viewport=DESKTOP) as context:
+        page = opened(context, plan)
+        rows, search = page.locator("#changes-table tbody tr"), page.locator("#changes-search")
+        found = page.locator("#changes-found")
+        assert rows.count() == 100
+        assert found.inner_text() == "1,000 of 1,000 rows"
+        search.fill("not777")
+        assert [row.get_attribute("id") for row in rows.all()] == ["change-777"]
+        assert rows.locator("ins mark").inner_text() == "not777"
+        search.fill("الاتصال")
+        assert found.inner_text() == "500 of 1,000 rows"
+        search.fill("")
+        page.locator("#changes-field").select_option("*")
+        assert found.inner_text() == "990 of 1,000 rows"
+        assert rows.first.locator("ins.none").inner_text().split() == ["after:", "blank"]
+        page.locator("#changes-next").click()
+        assert page.locator("#changes-range").inner_text() == "Showing 101–200 of 990"
+
+
+def test_changes_can_be_read_without_scripts(browser: Browser, plan: Path) -> None:
+    """Without scripts, all of a thousand changes are there, without controls that do nothing."""
+    with browser.new_context(viewport=DESKTOP, java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(plan.as_uri())
+        assert page.locator("#changes-table tbody tr").count() == 1_000
+        assert page.locator("#change-1001 del").last.is_visible()
+        assert not page.locator("#changes-search").is_visible()
+
+
+def test_hostile_changes_run_nothing(browser: Browser, plan: Path) -> None:
+    """A value that the script shows is text: nothing in it runs or loads."""
+    with browser.new_context(viewport=DESKTOP) as context:
+        page = opened(context, plan)
+        page.locator("#changes-search").fill("onerror")
+        assert page.locator("#changes-table tbody tr").count() == 10
+        assert page.title() != "run"
+        assert page.locator("img").count() == 0
+
+
+@pytest.mark.parametrize("width", [320, 768, 1280])
+def test_changes_never_scroll_sideways(browser: Browser, plan: Path, width: int) -> None:
+    """No old or new value makes the page wider than the screen."""
+    with browser.new_context(viewport={"width": width, "height": 800}) as context:
+        page = opened(context, plan)
+        page.locator("#changes-search").fill("change-100")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_an_arabic_value_reads_from_right_to_left(browser: Browser, plan: Path) -> None:
+    """Each value has its own direction: Arabic ones right to left, phones left to right."""
+    with browser.new_context(viewport=DESKTOP) as context:
+        page = opened(context, plan)
+        values = page.locator("#change-2 bdi[data-is=new], #change-2 bdi[data-is=old]")
+        directions = values.evaluate_all("all => all.map((e) => getComputedStyle(e).direction)")
+        assert directions == ["ltr", "ltr", "rtl", "rtl"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [PHONE, DESKTOP])
+def test_changes_are_accessible(browser: Browser, plan: Path, scheme: Any, size: Any) -> None:  # noqa: ANN401
+    """The axe engine finds no violation in the page of a plan."""
+    with browser.new_context(color_scheme=scheme, viewport=size, bypass_csp=True) as context:
+        assert violations(opened(context, plan)) == []

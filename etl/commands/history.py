@@ -140,6 +140,8 @@ def _run_entry(facts: Facts, *, with_api: bool) -> Entry:
     api = [facts["api"]] if with_api else []
     cells = [_minute(facts), facts["file"], f"{facts['rows']:,}", facts["outcome"], *api]
     notes = [] if with_api or not facts["sandbox"] else ["SANDBOX"]
+    if facts["undoes"]:
+        notes.append(f"undoes {short_id(facts['undoes'])}")
     counts = {status: facts.get(status, 0) for status in Status}
     left = rows_left(counts)
     if facts["outcome"] == ONLY_PLANNED:

@@ -105,12 +105,12 @@ def _say_run(shown: ShownRun) -> None:
     _say("run", f"{manifest.run}: {shown.outcome}")
     if manifest.sandbox:
         _say("", IN_SANDBOX)
+    if manifest.undoes:
+        _say("undoes", manifest.undoes)
     _say("file", f"{manifest.input.name}: {rows_in_words(shown.totals)}")
     _say("", columns_in_words(shown.totals))
     _say("", f"SHA-256 {manifest.input.sha256}")
     _say("api", f"{manifest.api}, account {manifest.account}")
-    if manifest.undoes:
-        _say("undoes", manifest.undoes)
     if manifest.plan:
         _say("plan", f"{plan_in_words(manifest.plan, manifest.rows, 'change')}")
         _say("", f"digest {manifest.plan.digest}")

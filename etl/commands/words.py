@@ -28,9 +28,8 @@ def minute(time: datetime) -> str:
 
 
 def stop_reason(manifest: Manifest) -> str | None:
-    """Return why the newest session of a run stopped early, if it is recorded."""
-    stopped = manifest.sessions[-1].stopped if manifest.sessions else None
-    return stopped and without_isolates(stopped)
+    """Return why the newest session of a run stopped early, if it is recorded and still so."""
+    return manifest.stopped and without_isolates(manifest.stopped)
 
 
 def api_of(manifest: Manifest) -> str:

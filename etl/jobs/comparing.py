@@ -45,7 +45,7 @@ class Comparison:
     def why_held_back(self, journal: Journal) -> str | None:
         """Return why the plan may not be sent, in full sentences, or None."""
         plan = journal.plan(self.manifest.run)
-        return why_held_back(plan, self.manifest, self.settings.guard)
+        return why_held_back(plan, self.manifest, self.settings)
 
     def rows(self, journal: Journal, limit: int | None) -> Iterator[PendingRow]:
         """Yield the planned rows to send, with the stored values that travel along."""

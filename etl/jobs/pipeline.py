@@ -71,7 +71,7 @@ def update_file(source: Path, context: Context) -> Summary:
         manifest.write(staging.manifest)
         run = Run(runs.publish(staging), manifest)
     known.note(run.folder, manifest)
-    return _work_on(run, source, context, known)
+    return work_on(run, source, context, known)
 
 
 def _read_with(settings: Settings, facts: InputFacts) -> InputFacts:
@@ -94,7 +94,7 @@ def _without_new_run(
     earlier = known.of_same(facts, context.target.url, context.target.account)
     for run in earlier:
         if known.has_rows_left(run):
-            return _work_on(run_of(run.folder), source, context, known)
+            return work_on(run_of(run.folder), source, context, known)
     if earlier and not context.again:
         return _already_done(earlier[0], source, context, known)
     return None
@@ -122,7 +122,7 @@ def _staged(staging: RunFolder, facts: InputFacts, context: Context) -> Manifest
     )
 
 
-def _work_on(run: Run, source: Path, context: Context, known: KnownRuns) -> Summary:
+def work_on(run: Run, source: Path, context: Context, known: KnownRuns) -> Summary:
     """Work on a run for one session: send its pending rows, and write its files."""
     folder, manifest = run.folder, run.manifest
     _ = folder.input  # without it, the results could not be written after the rows were sent

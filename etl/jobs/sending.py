@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from etl.load.workers import Workers
 from etl.rows import rows_left
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from etl.config import Settings
     from etl.jobs.comparing import Comparison
@@ -39,60 +40,84 @@ def send(journal: Journal, context: Context, comparison: Comparison | None) -> s
     """
     if not rows_left(journal.counts()):
         return None
-    with context.target.connect(journal.client_ids()) as access:
-        api = access.api()
-        _sign_in(api, access.pace, context.settings.api.retry_after_max)
-        with Workers(context.settings.load.workers, access.api) as workers:
-            loading = _Loading(journal, context, access, api, workers)
-            if comparison is None:
-                return loading.send(journal.pending(context.limit))
-            stopped = loading.read(journal.unread(context.limit))
-            comparison.plan(journal)
-            stopped = stopped or comparison.why_held_back(journal)
-            if stopped or context.only_plan:
-                return stopped
-            return loading.send(comparison.rows(journal, context.limit))
+    with connected(context, journal.client_ids()) as connection:
+        loading = Loading(journal, context, connection)
+        if comparison is None:
+            return loading.send(journal.pending(context.limit))
+        stopped = loading.read(journal.unread(context.limit))
+        comparison.plan(journal)
+        stopped = stopped or comparison.why_held_back(journal)
+        if stopped or context.only_plan:
+            return stopped
+        return loading.send(comparison.rows(journal, context.limit))
 
 
 @dataclass(frozen=True, slots=True)
-class _Loading:
+class Connection:
     """What all requests of a session share; ``probed`` is the API for probes."""
 
-    journal: Journal
-    context: Context
     access: Access
     probed: Api
     workers: Workers
+
+
+@contextmanager
+def connected(context: Context, client_ids: Iterable[int]) -> Iterator[Connection]:
+    """Yield a connection that has a token, if the API gives one now.
+
+    ``client_ids`` are the clients that requests will be about.
+
+    Raises:
+        ConfigError: the API refused the key, or the token has expired.
+    """
+    with context.target.connect(client_ids) as access:
+        api = access.api()
+        _sign_in(api, access.pace, context.settings.api.retry_after_max)
+        with Workers(context.settings.load.workers, access.api) as workers:
+            yield Connection(access, api, workers)
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """How the requests about the rows of a journal are made."""
+
+    journal: Journal
+    context: Context
+    connection: Connection
 
     def read(self, rows: Iterator[PendingRow]) -> str | None:
         """Read the clients of rows, and return why the run stopped early, if it did."""
         left = rows_left(self.journal.counts())
         self.context.progress.reading(self._at_most(left))
-        return self._load(rows, self.context.progress.read)
+        return self.load(rows, self.context.progress.read)
 
     def send(self, rows: Iterator[PendingRow]) -> str | None:
         """Send rows, and return why the run stopped early, if it did."""
         counts = self.journal.counts()
         self.context.progress.sending(counts, self._at_most(rows_left(counts)))
-        return self._load(rows, self.context.progress.sent)
+        return self.load(rows, self.context.progress.sent)
 
     def _at_most(self, rows: int) -> int:
         limit = self.context.limit
         return rows if limit is None else min(limit, rows)
 
-    def _load(
+    def load(
         self, rows: Iterator[PendingRow], watch: Callable[[Sequence[RowResult]], None]
     ) -> str | None:
-        context = self.context
+        """Make the next request for each row, and return why the run stopped early, if it did.
+
+        ``watch`` takes note of rows that are finished.
+        """
+        context, connection = self.context, self.connection
         loader = Loader(
             rows,
             self.journal,
-            self.workers,
-            _policy(context.settings, renewable=self.access.tokens.renewable),
+            connection.workers,
+            _policy(context.settings, renewable=connection.access.tokens.renewable),
             context.stop,
-            self.access.pace,
+            connection.access.pace,
             context.breaker,
-            lambda: _probe(self.probed),
+            lambda: _probe(connection.probed),
             on_stopping=context.progress.stopping,
         )
         for results in loader.run():

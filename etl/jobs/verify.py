@@ -9,18 +9,20 @@ from __future__ import annotations
 import csv
 import sqlite3
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, TypeGuard
 
 from etl.errors import ConfigError, FatoraClientsError, InconsistentError
 from etl.extract.table import open_table
 from etl.files import read_regular, sha256_of, unfinished_name
+from etl.jobs.signatures import NotSignedError, Signer, require_signed
 from etl.report.tables import results_table
 from etl.runs.chain import breaks, newest
 from etl.runs.folder import RunsFolder
 from etl.runs.listing import Kind, Stranger, entries, entry_of
 from etl.runs.reader import JournalReader
-from etl.text import guard_formula
+from etl.text import guard_formula, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -132,6 +134,8 @@ def _findings(folder: RunFolder) -> Iterator[Finding]:
         yield from _wrong_contents(folder, manifest)
     elif manifest.pruned:
         yield _MANIFEST, "the pruning was interrupted; run fatora-clients prune again"
+    elif manifest.exit_code is not None:
+        yield _MANIFEST, "a confirm or approve was interrupted; run that command again"
     else:
         yield _MANIFEST, "the run has not finished; if it was interrupted, run its file again"
 
@@ -164,7 +168,9 @@ def _contradictions(folder: RunFolder, manifest: Manifest) -> Iterator[Finding]:
     try:
         with JournalReader(folder.journal) as journal:
             yield from _wrong_counts(journal, manifest)
+            yield from _wrong_signatures(manifest)
             if manifest.pruned is None:
+                yield from _wrong_plan(journal, manifest)
                 yield from _wrong_results(folder, journal, manifest)
                 yield from _exchanged_input(folder, manifest)
                 if folder.inputs:
@@ -180,6 +186,34 @@ def _wrong_counts(journal: JournalReader, manifest: Manifest) -> Iterator[Findin
     attempts = journal.attempt_counts()
     if sum(times * rows for times, rows in attempts.items()) != journal.attempts_made():
         yield "journal.sqlite3", "attempts are missing"
+
+
+def _wrong_plan(journal: JournalReader, manifest: Manifest) -> Iterator[Finding]:
+    """Find a plan that is not the one in the journal, so that its approval proves nothing."""
+    if manifest.plan is None:
+        return
+    plan = journal.plan(manifest.run)
+    if plan == manifest.plan:
+        return
+    yield _MANIFEST, "plan differs from journal.sqlite3"
+    if manifest.approved:
+        yield _MANIFEST, "what was approved is not the plan in journal.sqlite3"
+
+
+def _wrong_signatures(manifest: Manifest) -> Iterator[Finding]:
+    """Find signatures that do not prove their approval, by the key that was kept with each."""
+    for approval in manifest.approvals:
+        if not (approval.signature or approval.signer or approval.key):
+            continue
+        signer = Signer(approval.signer, approval.key)
+        when = datetime.fromisoformat(approval.time)
+        whose = f"the signature of {visible(approval.signer)}"
+        try:
+            require_signed(approval.signature, approval.digest, signer, when)
+        except NotSignedError as error:
+            yield _MANIFEST, f"{whose} {error}"
+        except ConfigError as error:
+            yield _MANIFEST, f"{whose} could not be verified: {error}"
 
 
 def _wrong_results(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from etl.codes import Code
 from etl.errors import ConfigError, InconsistentError
-from etl.fields import ResultColumn
+from etl.fields import Field, ResultColumn
 from etl.files import is_inside, replacing, require_replaceable
 from etl.report.charts import MOST_STRETCHES, Stretch, columns_of
 from etl.report.html import MOST_SHOWN, RunReport, write_report
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from etl.extract.inputs import Inputs
-    from etl.fields import Field
     from etl.manifest import Manifest, Plan
     from etl.rows import OpenRows, ReportRow, Totals
     from etl.runs.folder import RunFolder
@@ -225,9 +224,16 @@ def write_files(
         write_results(folder.results(_WORKBOOK), journal, origin)
     else:  # one that an earlier session wrote is out of date
         folder.results(_WORKBOOK).unlink(missing_ok=True)
+    write_page(folder, journal, manifest, reworked)
+    return rework
+
+
+def write_page(
+    folder: RunFolder, journal: JournalReader, manifest: Manifest, reworked: Sequence[OpenRows]
+) -> None:
+    """Write the report; the results and the rework must have been written."""
     with replacing(folder.report) as new:
         write_report(new, _report_of(folder, journal, manifest, reworked))
-    return rework
 
 
 def _write_rework(
@@ -252,7 +258,6 @@ def _report_of(
     folder: RunFolder, journal: JournalReader, manifest: Manifest, reworked: Sequence[OpenRows]
 ) -> RunReport:
     totals, staged = journal.totals(sandbox=manifest.sandbox), journal.staged()
-    stopped = manifest.sessions[-1].stopped
     results, rework = folder.results_to_open, folder.rework_to_fix
     plan = manifest.unsent_plan
     sendings = journal.sendings([session.begun for session in manifest.sessions])
@@ -260,7 +265,7 @@ def _report_of(
         manifest=manifest,
         sheet=staged.sheet,
         totals=totals,
-        sentence=sentence_of(totals, stopped, rework.name if rework else "", plan),
+        sentence=sentence_of(totals, manifest.stopped, rework.name if rework else "", plan),
         reworked=reworked,
         codes=_reasons(journal, plan),
         seconds=sum(sending.ms for sending in sendings) / 1000,
@@ -281,8 +286,11 @@ def _report_of(
 
 def _changed_fields(journal: JournalReader, plan: Plan | None) -> Mapping[Field, tuple[int, int]]:
     """Return in how many rows each field changed and was emptied, or would be by a plan."""
-    if plan is None:
-        return journal.changes_by_field()
+    changed = journal.changes_by_field() if plan is None else _of_plan(plan)
+    return {field: changed[field] for field in Field if field in changed}
+
+
+def _of_plan(plan: Plan) -> Mapping[Field, tuple[int, int]]:
     return {field: (number, plan.emptied.get(field, 0)) for field, number in plan.fields.items()}
 
 

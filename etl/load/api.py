@@ -47,7 +47,7 @@ class Api:
             "PUT",
             f"{self._url}/clients/{client_id:d}",
             {"Authorization": f"Bearer {token.value}", "Content-Type": "application/json"},
-            _ENCODER.encode(body).encode(),
+            _as_json(body),
         )
         return self._answered(answer, token)
 
@@ -122,3 +122,15 @@ class Api:
             token.accepted = True
         answer.credential, answer.expired = token.value, refused and token.accepted
         return answer
+
+
+def _as_json(body: Mapping[str, str]) -> bytes:
+    """Return the body of an update as readable JSON.
+
+    A value that the API holds, and that is sent back to it, may have a surrogate without its
+    partner, which is no Unicode: then everything but ASCII is escaped (RFC 8259, 8.2).
+    """
+    try:
+        return _ENCODER.encode(body).encode()
+    except UnicodeEncodeError:
+        return json.dumps(body).encode()

@@ -35,7 +35,6 @@ from etl.report.sentences import (
     rows_in_words,
     updated_in_words,
 )
-from etl.rows import Status
 from etl.text import counted
 
 if TYPE_CHECKING:
@@ -51,10 +50,9 @@ if TYPE_CHECKING:
     from etl.rows import OpenRows, ReportRow, Totals
 
 MOST_SHOWN = 20_000
-_FIRST_SHOWN = 100  # without the script
+_FIRST_SHOWN = 100  # without the script, which shows as many at a time
 _FIRST_CHANGES = 1_000  # without the script
 _SCRIPTS = ("list.js", "rows.js", "changes.js")
-_OF_COMPARING = (Status.UNCHANGED, Status.CONFLICT)
 _SHORTEST_PICTURE = 10  # seconds; for a shorter run, requests per second mean little
 
 
@@ -100,13 +98,6 @@ class RunReport:
         return self.manifest.unsent_plan
 
     @property
-    def statuses(self) -> Sequence[Status]:
-        """The statuses to show: those of a run that compares only if there is any such row."""
-        return [
-            each for each in Status if each not in _OF_COMPARING or self.totals.counts.get(each)
-        ]
-
-    @property
     def changes_shown(self) -> int:
         """The number of changed rows that the page shows."""
         return min(self.changed_rows, MOST_SHOWN)
@@ -149,7 +140,7 @@ def write_report(path: Path, report: RunReport) -> None:
         changes=chain(first_changes, changes),
         blank_change=ChangeEntry(),
         blank_field=ChangedField(),
-        statuses=report.statuses,
+        statuses=tuple(report.totals.counts),
         policy=_policy(style, script),
         style=style,
         script=script,
@@ -192,7 +183,7 @@ def _page() -> Template:
         lstrip_blocks=True,
     )
     environment.filters.update({function.__name__: function for function in _FILTERS})
-    environment.globals.update(charts=charts, most_cells=MOST_CELLS)
+    environment.globals.update(charts=charts, most_cells=MOST_CELLS, rows_of_page=_FIRST_SHOWN)
     return environment.get_template("report.html.j2")
 
 

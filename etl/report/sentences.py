@@ -178,12 +178,13 @@ def what_to_do(
     """
     advice = []
     if totals.conflicts:
-        advice.append(_conflicts_in_words(totals.conflicts))
+        advice.append(_conflicts_in_words(totals))
     if plan:
         advice += _how_to_send(totals, stopped, plan)
-    elif totals.left:
+    elif left := totals.left - (totals.conflicts if totals.undoes else 0):
         when = f"{stopped} When this is resolved, run" if stopped else "Run"
-        advice.append(f"{when} the same file again to send the remaining {_rows(totals.left)}.")
+        what = f"fatora-clients undo {totals.undoes}" if totals.undoes else "the same file"
+        advice.append(f"{when} {what} again to send the remaining {_rows(left)}.")
     elif is_about_cleared(stopped):
         advice.append(str(stopped))
     if totals.given_up:
@@ -202,18 +203,25 @@ def what_to_do(
 
 def _how_to_send(totals: Totals, stopped: str | None, plan: Plan) -> list[str]:
     """Return how to send what was only planned, and how to plan what could not be compared."""
-    update = "fatora-clients update with the same file to send exactly these changes"
+    update, again = "update with the same file", "plan with the same file again"
+    if totals.undoes:
+        update, again = f"undo {totals.undoes}", f"undo {totals.undoes} --plan again"
+    update = f"fatora-clients {update} to send exactly these changes"
     advice = [f"{stopped} When this is resolved, run {update}." if stopped else f"Run {update}."]
     unread = totals.left - totals.conflicts - plan.rows
     if unread > 0:
         advice.append(
-            f"{counted(unread, 'row')} could not be compared yet:"
-            " run fatora-clients plan with the same file again."
+            f"{counted(unread, 'row')} could not be compared yet: run fatora-clients {again}."
         )
     return advice
 
 
-def _conflicts_in_words(number: int) -> str:
+def _conflicts_in_words(totals: Totals) -> str:
+    number = totals.conflicts
+    if totals.undoes:
+        was, keeps = ("was", "keeps its") if number == 1 else ("were", "keep their")
+        who = counted(number, "client")
+        return f"{who} {was} changed in Fatora since and {keeps} values."
     if number == 1:
         return "1 row was not sent, since its client was changed in Fatora meanwhile: check it."
     return (

@@ -72,6 +72,21 @@ CREATE {} TABLE preconditions (      -- what must hold for a row to be sent, wha
     client TEXT NOT NULL             -- JSON object of some fields
 )
 """,
+    "confirmations": """
+CREATE {} TABLE confirmations (      -- what the API holds of a row's client when asked again
+    row INTEGER NOT NULL,
+    number INTEGER NOT NULL,         -- counts the confirmations of the run
+    attempts INTEGER NOT NULL,       -- those of the row when its client was read
+    time TEXT NOT NULL,              -- UTC: when the answer came
+    code TEXT,                       -- why there is no client, NULL if there is
+    http_status INTEGER,
+    ms INTEGER NOT NULL,
+    client TEXT,                     -- JSON object of all fields, NULL if it could not be read
+    outcome TEXT,                    -- NULL until the client is compared with what was sent
+    changes TEXT NOT NULL DEFAULT '[]',  -- JSON array of [field, value then, value now]
+    PRIMARY KEY (row, number)
+) WITHOUT ROWID
+""",
 }
 LATER_INDEX = "CREATE INDEX IF NOT EXISTS readings_of_row ON readings (row)"
 _LATER = ";\n".join(

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _STAGING = ".staging-"
 _SANDBOX = "-SANDBOX"
 _RUN_ID = re.compile(rf"[0-9]{{8}}T[0-9]{{6}}\.[0-9]{{3}}Z-[0-9a-f]{{6}}(?:{_SANDBOX})?")
-_LATEST = "latest"
+LATEST = "latest"
 _JOURNAL = "journal.sqlite3"
 _LONGEST_NAMES = f"/{_STAGING}20261128T021500.409Z-abcdef{_SANDBOX}/{_JOURNAL}"
 _LONGEST_PATH = LONGEST_PATH - len(_LONGEST_NAMES)
@@ -296,7 +296,7 @@ class RunsFolder:
             ConfigError: there is no such run, or there are several.
         """
         runs = self.all()
-        if name == _LATEST:
+        if name == LATEST:
             matching = runs[:1]
         else:
             matching = [run for run in runs if run.run == name] or [

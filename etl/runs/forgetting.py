@@ -24,6 +24,7 @@ _FORGET_IN = {
     "readings": "UPDATE readings SET client = NULL",
     "plans": "UPDATE plans SET changes = '[]'",
     "preconditions": "DELETE FROM preconditions",
+    "confirmations": "UPDATE confirmations SET client = NULL, changes = '[]'",
 }
 
 

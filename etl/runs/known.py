@@ -100,7 +100,7 @@ class KnownRuns:
             return (
                 manifest.input.sha256 == facts.sha256
                 and manifest.input.sheet == facts.sheet
-                and _is_same_api(manifest.api, api)
+                and is_same_api(manifest.api, api)
                 and manifest.account == account
             )
 
@@ -116,9 +116,17 @@ class KnownRuns:
         """Yield the other runs that updated clients of the same account, the latest first."""
         for run in sorted(self._manifests, reverse=True):
             other = self._manifests[run]
-            is_same = other.account == manifest.account and _is_same_api(other.api, manifest.api)
+            is_same = other.account == manifest.account and is_same_api(other.api, manifest.api)
             if run != manifest.run and is_same and other.counts.get(Status.SUCCESS):
                 yield self._runs.folder(run)
+
+    def undone_by(self, run: str) -> list[Run]:
+        """Return the runs that take back what a run changed, the latest first."""
+        return [
+            Run(self._runs.folder(later), self._manifests[later])
+            for later in sorted(self._manifests, reverse=True)
+            if self._manifests[later].undoes == run
+        ]
 
     def has_rows_left(self, run: Run) -> bool:
         """Whether running the file of a run again would send rows.
@@ -159,6 +167,6 @@ class KnownRuns:
                         raise ConfigError(unreadable(file, error)) from None
 
 
-def _is_same_api(one: str, other: str) -> bool:
+def is_same_api(one: str, other: str) -> bool:
     """Whether two addresses are one API: all of this machine are."""
     return one == other or (is_loopback(one) and is_loopback(other))

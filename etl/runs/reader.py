@@ -14,6 +14,7 @@ from etl.rows import DONE, OF_COMPARING, TO_FIX, Fault, Origin, ReportRow, Statu
 from etl.runs.database import NOT_FINAL, Database, add_missing_tables, damaged, translating
 from etl.runs.listing import unreadable
 from etl.runs.plan import changes_of, plan_of
+from etl.runs.undoing import updated_clients
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from etl.images import Image
     from etl.manifest import Plan
     from etl.runs.folder import RunFolder
+    from etl.runs.undoing import Updated
 
 # Milliseconds between two times. A Julian day of this century is a float that is exact to 2^-31
 # days, which are 0.04 ms.
@@ -38,7 +40,8 @@ class Staged:
     ``names`` are the headers of the operator's own columns, ``columns`` the index of each field
     among them. ``sheet`` is the sheet's name, None for a CSV. ``right_to_left`` means that the
     sheet shows its first column at the right. ``lookalikes`` has the headers of columns that are
-    not sent but may be meant for a field, and that field.
+    not sent but may be meant for a field, and that field. ``undoes`` is the run whose changes the
+    rows take back, if any.
     """
 
     names: tuple[str, ...]
@@ -49,6 +52,7 @@ class Staged:
     hidden_rows: int
     right_to_left: bool = False
     lookalikes: Mapping[str, Field] = field(default_factory=dict)
+    undoes: str = ""
 
     @property
     def sent(self) -> dict[Field, str]:
@@ -181,6 +185,7 @@ class JournalReader(Database):
             corrected=corrected,
             given_up=given_up,
             sandbox=sandbox,
+            undoes=staged.undoes or None,
         )
 
     def plan(self, run: str) -> Plan:
@@ -215,6 +220,15 @@ class JournalReader(Database):
             (Status.SUCCESS, json.dumps(clients)),
         ):
             yield client_id, json.loads(body), json.loads(stored)
+
+    def updated_clients(self) -> Iterator[Updated]:
+        """Yield each client that was updated, or may have been, in the order of the rows."""
+        return updated_clients(self._db)
+
+    def all_clients(self) -> set[int]:
+        """Return the id of each client that has a row."""
+        clients = self._db.execute("SELECT client_id FROM rows WHERE client_id IS NOT NULL")
+        return {client_id for (client_id,) in clients}
 
     def reworked_runs(self) -> list[str]:
         """Return the runs that the file names as the origin of its rows, in the file's order."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from etl.images import Image
     from etl.rows import CheckedRow, Fault
     from etl.runs.reader import Staged
 
@@ -92,6 +93,14 @@ class StagingJournal(Database):
                 "UPDATE rows SET status = ?,"
                 " faults = json_insert(faults, '$[#]', json(?)) WHERE row = ?",
                 ((Status.INVALID, fault_json(each), row) for row, each in faults),
+            )
+
+    def expect(self, rows: Iterable[tuple[int, Image]]) -> None:
+        """Record what the API must hold of a row's client before the row may be sent."""
+        with transaction(self._db):
+            self._db.executemany(
+                "INSERT INTO preconditions (row, client) VALUES (?, ?)",
+                ((row, as_json(client)) for row, client in rows),
             )
 
     def seal(self, staged: Staged) -> None:
