@@ -66,11 +66,15 @@ class Step:
 UPDATE = Step("update")
 COMPARE = Step("update", ["--compare"])
 PLAN = Step("plan", exit_code=4, sends="")
+UNDO = Step("undo", sends="old", of_run=True)
+CONFIRM = Step("confirm", sends="", of_run=True)
 # What is done with each file, one step after the other. In all but the first, clients are read.
 SCENARIOS: dict[str, Sequence[Step]] = {
     "update": [UPDATE],
     "compare": [COMPARE],
     "plan": [PLAN, UPDATE],
+    "undo": [COMPARE, UNDO],
+    "confirm": [COMPARE, CONFIRM],
 }
 
 
@@ -241,7 +245,7 @@ def _check_journal(step: Step, world: World, before: Sequence[Client]) -> int:
         updated = _ids(db, _OF_STATUS, Status.SUCCESS)
         ((under_way,),) = db.execute("SELECT COUNT(*) FROM attempts WHERE ended IS NULL")
         if world.compares:
-            _check_images(db, before, recorded)
+            _check_images(db, world.new if step.sends == "old" else world.old, recorded)
     if step.sends:
         assert applied <= recorded, "an update was made of which there is no record"
         assert updated <= applied, "a row is SUCCESS but was not updated"
