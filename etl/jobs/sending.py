@@ -54,7 +54,8 @@ def send(
             return why, context.settings.guard.asks != "never"
         if stopped or context.only_plan:
             return stopped, False
-        return loading.send(comparison.rows(journal, context.limit)), False
+        rows = comparison.rows(journal, context.limit)
+        return loading.send(rows, journal.planned_rows()), False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +93,17 @@ class Loading:
 
     def read(self, rows: Iterator[PendingRow]) -> str | None:
         """Read the clients of rows, and return why the run stopped early, if it did."""
-        left = rows_left(self.journal.counts())
-        self.context.progress.reading(self._at_most(left))
+        self.context.progress.reading(self._at_most(self.journal.unread_rows()))
         return self.load(rows, self.context.progress.read)
 
-    def send(self, rows: Iterator[PendingRow]) -> str | None:
-        """Send rows, and return why the run stopped early, if it did."""
+    def send(self, rows: Iterator[PendingRow], number: int | None = None) -> str | None:
+        """Send a number of rows, by default all that are left.
+
+        Returns why the run stopped early, if it did.
+        """
         counts = self.journal.counts()
-        self.context.progress.sending(counts, self._at_most(rows_left(counts)))
+        number = rows_left(counts) if number is None else number
+        self.context.progress.sending(counts, self._at_most(number))
         return self.load(rows, self.context.progress.sent)
 
     def _at_most(self, rows: int) -> int:

@@ -211,16 +211,21 @@ def what_to_do(
 
 
 def _how_to_send(totals: Totals, stopped: str | None, plan: Plan) -> list[str]:
-    """Return how to send what was only planned, and how to plan what could not be compared."""
+    """Return how to send what was only planned, and how to plan what could not be compared.
+
+    The next update compares and sends these rows, too: then it sends more than these changes.
+    """
     update, again = "update with the same file", "plan with the same file again"
     if totals.undoes:
         update, again = f"undo {totals.undoes}", f"undo {totals.undoes} --plan again"
-    update = f"fatora-clients {update} to send exactly these changes"
-    advice = [f"{stopped} When this is resolved, run {update}." if stopped else f"Run {update}."]
     unread = totals.left - totals.conflicts - plan.rows
+    is_all = unread <= 0 and (not totals.conflicts or totals.undoes)
+    update = f"fatora-clients {update} to send {'exactly ' if is_all else ''}these changes"
+    advice = [f"{stopped} When this is resolved, run {update}." if stopped else f"Run {update}."]
     if unread > 0:
         advice.append(
-            f"{counted(unread, 'row')} could not be compared yet: run fatora-clients {again}."
+            f"{counted(unread, 'row')} could not be compared yet and would be sent unseen: run"
+            f" fatora-clients {again}."
         )
     return advice
 
