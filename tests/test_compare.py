@@ -56,6 +56,21 @@ def clients(api: Sandbox) -> list[Client]:
     return [api.store.get(number) for number in api.store.ids]
 
 
+def test_what_another_file_changed_meanwhile_is_not_overwritten_unseen(
+    commands: Commands, api: Sandbox
+) -> None:
+    """Two files were planned: what the first changes is a conflict of the second's plan."""
+    first = commands.file(HEADER, NEW[0], name="first.csv")
+    second = commands.file(HEADER, (*NEW[0][:3], "+97477770001"), SAME[1], name="second.csv")
+    commands("plan", first, second)
+    code, _ = commands("update", first, second)
+    assert (code, api.store.get(1).phone) == (1, "+97466660001")
+    assert commands.statuses() == ["CONFLICT", "UNCHANGED"]
+    assert commands("update", second)[0] == 0
+    assert commands("undo", "latest")[0] == 0
+    assert api.store.get(1).phone == "+97466660001"
+
+
 # What is sent, and what is not
 
 
@@ -322,12 +337,12 @@ def test_history_show_and_verify_know_such_runs(commands: Commands, api: Sandbox
 
 def test_pruned_run_has_no_byte_of_what_a_client_held(commands: Commands, api: Sandbox) -> None:
     """Neither values that were read nor values that were sent remain, in any file of the run."""
-    api.store.edit(1, address="Old-Address-9f3", notes="Old-Notes-9f3", phone="+97400009931")
-    source = commands.file(HEADER, ("1", "new-9f3@example.com", "New-Name-9f3", "+97400009932"))
+    api.store.edit(1, address="Old-Address-q7z", notes="Old-Notes-q7z", phone="+97400009931")
+    source = commands.file(HEADER, ("1", "new-q7z@example.com", "New-Name-q7z", "+97400009932"))
     commands("plan", source)
     commands.settings("[load]", "compare = true", 'unsent = "resend"')
     commands("update", source)
-    secrets = [b"9f3", b"9931", b"9932", b"sara@example.com", b"Sara"]
+    secrets = [b"q7z", b"400009931", b"400009932", b"sara@example.com", b"Sara"]
     assert any(secret in bytes_of(commands.runs()) for secret in secrets)
     commands.prune()
     left = bytes_of([commands.folder / "runs"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from etl.errors import FatoraClientsError
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from etl.rows import PendingRow
     from etl.runs.journal import Journal
     from etl.runs.known import KnownRuns
+
+_LONG_AGO = 1  # seconds since 1970; 0 means that a client was not read at all
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +51,15 @@ class Comparison:
         return why_held_back(plan, self.manifest, self.settings)
 
     def rows(self, journal: Journal, limit: int | None) -> Iterator[PendingRow]:
-        """Yield the planned rows to send, with the stored values that travel along."""
-        for row in journal.planned(limit):
+        """Yield the planned rows to send, with the stored values that travel along.
+
+        A client that was read before another run of this folder went on is read again, however
+        short ago that was: the other run may have updated it.
+        """
+        newest = self.known.newest_update(self.manifest)
+        since = datetime.fromisoformat(newest).timestamp() if newest else 0
+        for planned in journal.planned(limit):
+            row = planned if planned.read_at > since else replace(planned, read_at=_LONG_AGO)
             yield self._with_stored(row) if self.settings.load.unsent == "resend" else row
 
     def _with_stored(self, row: PendingRow) -> PendingRow:

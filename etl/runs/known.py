@@ -120,6 +120,23 @@ class KnownRuns:
             if run != manifest.run and is_same and other.counts.get(Status.SUCCESS):
                 yield self._runs.folder(run)
 
+    def newest_update(self, manifest: Manifest) -> str:
+        """Return when the latest session began of another run of the same account; empty if none.
+
+        Only one session at a time works in a runs folder, so what was read after that time was read
+        after its updates, too.
+        """
+        others = (
+            other.sessions[-1].begun
+            for run, other in self._manifests.items()
+            if run != manifest.run
+            and other.sessions
+            and not other.sessions[-1].invocation.only_plan
+            and other.account == manifest.account
+            and is_same_api(other.api, manifest.api)
+        )
+        return max(others, default="")
+
     def undone_by(self, run: str) -> list[Run]:
         """Return the runs that take back what a run changed, the latest first."""
         return [
@@ -127,6 +144,15 @@ class KnownRuns:
             for later in sorted(self._manifests, reverse=True)
             if self._manifests[later].undoes == run
         ]
+
+    def undo_of(self, run: str) -> str | None:
+        """Return the latest run that took back updates of a run, unless that was taken back, too.
+
+        A plan of an undo, which sent nothing, does not count.
+        """
+        undone = (each.manifest for each in self.undone_by(run))
+        sent = (each.run for each in undone if each.counts.get(Status.SUCCESS))
+        return next((later for later in sent if self.undo_of(later) is None), None)
 
     def has_rows_left(self, run: Run) -> bool:
         """Whether running the file of a run again would send rows.
