@@ -178,6 +178,22 @@ def test_an_undo_of_an_undo_brings_the_first_state_back(commands: Commands) -> N
     assert len(commands.runs()) == 4
 
 
+def test_a_file_whose_run_was_undone_is_not_called_done(commands: Commands) -> None:
+    """What was undone is not sent again: update and confirm say so, until that is undone."""
+    undone = commands.update("--limit", 1)
+    commands("undo", undone)
+    (undo,) = (run.name for run in commands.runs() if run.name != undone)
+    words = f" Run {undo} undid updates of this run"
+    source = commands.folder / "clients.csv"
+    _, resumed = commands("update", source)
+    assert f"All rows were updated.{words}, which are not sent again." in resumed
+    _, again = commands("update", source)
+    assert f"{words}, which are not sent again. Use --again to resend" in again
+    assert words in " ".join(commands("confirm", undone)[1].split()).replace("- ", "-")
+    commands("undo", undo)
+    assert words not in commands("update", source)[1]
+
+
 @pytest.mark.parametrize("unsent", ["omit", "resend"])
 def test_what_the_api_cleared_is_restored(
     unsent: str,

@@ -112,7 +112,7 @@ def _say_run(shown: ShownRun) -> None:
     _say("", f"SHA-256 {manifest.input.sha256}")
     _say("api", f"{manifest.api}, account {manifest.account}")
     if manifest.plan:
-        _say("plan", f"{plan_in_words(manifest.plan, manifest.rows, 'change')}")
+        _say("plan", plan_in_words(manifest.plan, manifest.rows, is_unsent=False))
         _say("", f"digest {manifest.plan.digest}")
     for number, approval in enumerate(manifest.approvals):
         _say("" if number else "approved", approval_in_words(approval))

@@ -231,7 +231,10 @@ class _Confirming:
         if confirmed.unread:
             exit_code = ExitCode.STOPPED if stopped else ExitCode.NOT_ALL_UPDATED
         confirmed = replace(confirmed, exit_code=exit_code, stopped=stopped)
-        return replace(confirmed, sentence=sentence_of(confirmed))
+        sentence = sentence_of(confirmed)
+        if confirmed.differing and (later := self.known.undo_of(self.folder.run)):
+            sentence += f" Run {later} undid updates of this run."
+        return replace(confirmed, sentence=sentence)
 
     def _recorded(
         self, manifest: Manifest, journal: ConfirmingJournal, confirmed: Confirmed

@@ -158,8 +158,9 @@ def work_on(run: Run, source: Path, context: Context, known: KnownRuns) -> Summa
             journal.mark_corrected(known.reworks.closed_rows(folder.run))
         totals = journal.totals(sandbox=manifest.sandbox)
         exit_code = refused.exit_code if refused else exit_code_of(totals.counts, stopped)
-        seconds = time.monotonic() - started
-        manifest = manifest.end_session(stopped, totals, exit_code, seconds, held=held)
+        manifest = manifest.end_session(
+            stopped, totals, exit_code, time.monotonic() - started, held=held
+        )
         reworked = known.reworks.open_originals(folder.run) if manifest.reworks else []
         workbooks = context.settings.runs.workbooks == "always"
         rework = write_files(folder, journal, manifest, reworked, workbooks=workbooks)
@@ -173,11 +174,18 @@ def work_on(run: Run, source: Path, context: Context, known: KnownRuns) -> Summa
     if refused:
         raise refused
     sentence = sentence_of(totals, stopped, str(rework), manifest.unsent_plan)
+    sentence += _about_undo(known, folder.run)
     if workbooks and not folder.results(".xlsx").exists():
         sentence += f" {NO_WORKBOOK}"
     summary = summary_of(source, folder, manifest, sentence)
     summary = replace(summary, totals=totals, stopped=stopped, reworked=reworked)
     return delivered(summary, manifest, context)
+
+
+def _about_undo(known: KnownRuns, run: str) -> str:
+    """Return a sentence about updates of a run that were taken back, which it never sends again."""
+    later = known.undo_of(run)
+    return f" Run {later} undid updates of this run, which are not sent again." if later else ""
 
 
 def _already_done(run: Run, source: Path, context: Context, known: KnownRuns) -> Summary:
@@ -193,7 +201,7 @@ def _already_done(run: Run, source: Path, context: Context, known: KnownRuns) ->
     fixing = f"; {still_open:,} {need} fixing" if still_open else ""
     sentence = (
         f"Already processed on {ended:%d %b %Y, %H:%M} UTC by run {folder.run}{fixing}."
-        " Use --again to resend the whole file."
+        f"{_about_undo(known, folder.run)} Use --again to resend the whole file."
     )
     summary = replace(
         summary_of(source, folder, manifest, sentence),

@@ -279,7 +279,7 @@ def _cleared_in_words(key: str) -> str:
 
 
 def _halt_of_cleared(sent: PendingRow, cleared: Sequence[str]) -> str:
-    fields = " and ".join(cleared)
+    fields = " and ".join(filter(None, [", ".join(cleared[:-1]), cleared[-1]]))
     return (
         f'{Code.API_CLEARED.meaning}: {fields} of client {sent.client_id}. Set unsent = "resend"'
         " in the section [load], so that the stored values travel along. To restore what was"

@@ -80,8 +80,9 @@ def updated_in_words(totals: Totals) -> str:
     return words
 
 
-def plan_in_words(plan: Plan, rows: int, verb: str = "would change") -> str:
+def plan_in_words(plan: Plan, rows: int, *, is_unsent: bool = True) -> str:
     """Return how many of all ``rows`` a plan changes, and how many change each field."""
+    verb = "would change" if is_unsent else "changes" if rows == 1 else "change"
     fields = sorted(plan.fields.items(), key=lambda item: -item[1])
     named = (_field_in_words(field, count, plan.emptied.get(field, 0)) for field, count in fields)
     words = f"{plan.rows:,} of {counted(rows, 'row')} {verb}"

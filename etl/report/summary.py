@@ -102,8 +102,8 @@ def _comparison(run: Manifest) -> Iterator[tuple[str, str]]:
     if run.undoes:
         yield "Undoes", f"Run {run.undoes}"
     if run.plan:
-        verb = "would change" if run.unsent_plan else "change"
-        yield "Changes", f"{plan_in_words(run.plan, run.rows, verb)}."
+        is_unsent = run.unsent_plan is not None
+        yield "Changes", f"{plan_in_words(run.plan, run.rows, is_unsent=is_unsent)}."
     for approval in run.approvals:
         yield "Approved", approval_in_words(approval)
     for confirmation in run.confirmations:
