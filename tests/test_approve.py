@@ -286,6 +286,12 @@ def test_with_two_persons_whoever_planned_again_made_the_plan(
     monkeypatch.setenv("LOGNAME", "omar")
     update(waiting)
     assert waiting.run("approve", "latest")[0] == 2
+    waiting.guard["two_persons"] = False
+    assert waiting.run("approve", "latest")[0] == 0
+    waiting.guard["two_persons"] = True
+    code, printed = update(waiting)
+    assert (code, waiting.sent) == (4, 0)
+    assert "omar made this plan" in printed
 
 
 def test_a_clock_that_is_late_makes_nobody_somebody_else(waiting: Desk) -> None:

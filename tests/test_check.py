@@ -11,7 +11,7 @@ import pytest
 
 from etl.cli import run
 from etl.codes import Code
-from etl.rows import Status
+from etl.rows import OF_COMPARING, Status
 from spreadsheets import read_csv, statuses, write_csv
 
 if TYPE_CHECKING:
@@ -120,7 +120,8 @@ def test_json_has_every_problem(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert run(["check", str(source), "--json"]) == 1
     facts = json.loads(capsys.readouterr().out)
     problems = facts.pop("problems")
-    counts = {**dict.fromkeys(Status, 0), Status.INVALID: 3, Status.NOT_SENT: 1}
+    always = [status for status in Status if status not in OF_COMPARING]
+    counts = {**dict.fromkeys(always, 0), Status.INVALID: 3, Status.NOT_SENT: 1}
     assert facts == {
         "input": str(source),
         "exit_code": 1,

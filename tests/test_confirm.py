@@ -77,7 +77,9 @@ class Desk:
     def confirm(self, *options: str) -> tuple[int, dict[str, Any]]:
         """Confirm the latest run, and return the exit code and what --json says."""
         code = self.type("confirm", "latest", "--json", *options)
-        return code, json.loads(self.capsys.readouterr().out)
+        printed = self.capsys.readouterr()
+        assert printed.out, printed.err
+        return code, json.loads(printed.out)
 
     @property
     def run_folder(self) -> Path:
@@ -262,7 +264,7 @@ def lose_half(desk: Desk, sandbox: Sandbox, count: int, *options: str) -> None:
     def broken(client: int, changes: dict[str, str]) -> Client:
         if client % 2:
             update(client, changes)
-        raise RuntimeError
+        raise ApiError(500, "Invented")  # anything else would close the connection as well
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sandbox.store, "update", broken)

@@ -20,7 +20,7 @@ from etl.codes import Code
 from etl.errors import ExitCode
 from etl.fields import Field
 from etl.images import FieldChange
-from etl.manifest import EXITS, Approval, Confirmation
+from etl.manifest import EXITS, Confirmation
 from etl.report import html
 from etl.report.charts import Stretch
 from etl.report.html import MOST_SHOWN, write_report
@@ -29,6 +29,7 @@ from etl.runs.folder import RunFolder
 from etl.runs.reader import JournalReader
 from etl.text import quoted_together, without_isolates
 from pages import (
+    APPROVAL,
     BEGUN,
     ENDED,
     INVALID,
@@ -514,8 +515,7 @@ def test_length_of_time_is_in_its_largest_units(path: Path, seconds: float, text
 def counts_of(page: Page) -> dict[Status, int]:
     """Return the number of rows that a page names for each status."""
     places = {status: page.texts.index(status) for status in Status if status in page.texts}
-    counts = {status: int(page.texts[place + 2]) for status, place in places.items()}
-    return dict.fromkeys(Status, 0) | counts
+    return {status: int(page.texts[place + 2]) for status, place in places.items()}
 
 
 def test_page_of_a_run_agrees_with_its_journal(program: Program) -> None:
@@ -620,9 +620,8 @@ def test_a_finished_run_marks_what_somebody_else_changed(path: Path) -> None:
 def test_approvals_confirmations_and_the_undone_run_have_their_lines(path: Path) -> None:
     """The page says who approved what, what was confirmed, and which run is undone."""
     when = "2026-11-28T02:15:00.000+00:00"
-    approval = Approval(when, "mona", "desk", "5e" * 32, "<b>Checked</b>")
     confirmation = Confirmation(when, "ali", "desk", 3, 3, 0, 0, 0)
-    facts = {"undoes": "run-1", "approvals": (approval,), "confirmations": (confirmation,)}
+    facts = {"undoes": "run-1", "approvals": (APPROVAL,), "confirmations": (confirmation,)}
     page = page_of(path, planned_report(manifest=facts))
     assert "run-1" in page.texts
     assert any("by mona on desk" in text and "<b>Checked</b>" in text for text in page.texts)

@@ -17,13 +17,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.codes import Code
+from etl.images import KEYS
 from etl.load.breaker import Breaker
 from etl.load.judge import judge, judge_probe
 from etl.load.loader import Policy
 from etl.load.pacing import Clock
 from etl.load.tokens import TokenRefusedError, TokenUnavailableError
 from etl.load.transport import Answer
-from etl.rows import Fault, PendingRow, RowResult, Status
+from etl.rows import Fault, Method, PendingRow, RowResult, Status
 from world import (
     BROKEN,
     FORBIDDEN,
@@ -750,3 +751,21 @@ def test_a_row_that_alone_is_answered_401_is_tried_ever_more_slowly() -> None:
     world = World(scripted(row2=[expired]), took=0.01, asked=100)
     load(world, 4)
     assert len(world.sent) < 15
+
+
+def test_a_client_that_was_read_again_is_updated_however_short_fresh_is() -> None:
+    """With `fresh = 0` each client is read once more just before its update, and only once."""
+    image = dict.fromkeys(KEYS, "old")
+    rows = [replace(row, expected=image, read_at=1.0) for row in pending(3)]
+    found = answer(200, {"status": "SUCCESS", "client": image})
+
+    def reply(row: PendingRow) -> Answer:
+        assert len(world.sent) <= 6, "a client is read over and over"
+        return found if row.method is Method.GET else UPDATED
+
+    world = World(reply)
+    done, stopped = load(world, rows, replace(ONE_BY_ONE, fresh=0), rate=1)
+    assert stopped is None
+    assert [result.status for result in done] == [Status.SUCCESS] * 3
+    methods = [row.method for _, row in world.sent]
+    assert sorted(methods) == [Method.GET] * 3 + [Method.PUT] * 3

@@ -140,7 +140,7 @@ def test_a_bundle_without_certificates_is_found_before_the_first_request(
         sent(tmp_path, server.url, api__ca_bundle=bundle)
     assert server.requests == []
     assert str(raised.value) == (
-        f"api.ca_bundle: {bundle} is not a file of certificates in the PEM format"
+        f"api.ca_bundle: “{bundle}” is not a file of certificates in the PEM format"
     )
     assert not (tmp_path / "runs").exists()
 
@@ -153,7 +153,7 @@ def test_a_bundle_that_is_a_folder_or_missing_is_named(tmp_path: Path) -> None:
     ):
         with pytest.raises(ConfigError) as raised:
             sent(tmp_path, "https://api.example.com/v1", api__ca_bundle=bundle)
-        assert str(raised.value) == f"api.ca_bundle: {bundle} cannot be read: {reason}"
+        assert str(raised.value) == f"api.ca_bundle: “{bundle}” cannot be read: {reason}"
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ from etl.report.sheets import Sheet, write_table
 from etl.report.summary import SummaryFacts
 from etl.report.tables import Line, ReportTable, results_table, rework_table
 from etl.rows import Fault, OpenRows, ReportRow, Status, Totals
-from pages import session_of
+from pages import APPROVAL, PLAN, session_of
 from spreadsheets import read_csv, read_xlsx
 
 if TYPE_CHECKING:
@@ -388,6 +388,19 @@ def test_summary_says_what_ran_and_what_to_do(tmp_path: Path) -> None:
     assert ["SUCCESS", 1, Status.SUCCESS.meaning] in lines
     assert ["Total", 2] in lines
     assert lines[-len(Code) :] == [[code.name, 1_000, code.meaning, code.fix] for code in Code]
+
+
+def test_summary_says_what_a_run_changes_and_who_approved_it(tmp_path: Path) -> None:
+    """The summary of a run that compares has its plan, its approvals and the run that it undoes."""
+    assert FACTS.manifest is not None
+    run = replace(FACTS.manifest, undoes="run-1", plan=PLAN, approvals=(APPROVAL,))
+    table = results_table(NAMES, iter([UPDATED]), "run", FIELDS, compares=True)
+    write_table(tmp_path / "a.xlsx", table, ".xlsx", summary=replace(FACTS, manifest=run))
+    sheet = openpyxl.load_workbook(tmp_path / "a.xlsx")["Summary"]
+    lines = {row[0]: row[1] for row in sheet.iter_rows(values_only=True)}
+    assert lines["Undoes"] == "Run run-1"
+    assert lines["Changes"] == f"1 of {run.rows} rows change: phone 1, notes 1 (1 emptied), name 1."
+    assert str(lines["Approved"]).startswith("2026-11-28 02:15 UTC by mona on desk")
 
 
 def test_counts_of_the_summary_are_numbers(tmp_path: Path) -> None:

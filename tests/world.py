@@ -15,10 +15,11 @@ from etl.load.breaker import Breaker
 from etl.load.judge import judge, judge_probe
 from etl.load.loader import Loader, Policy
 from etl.load.pacing import Clock, Pace
+from etl.load.reading import judge_reading
 from etl.load.transport import Answer
 from etl.load.wire import NotConnectedError
 from etl.load.workers import Returned
-from etl.rows import PendingRow, RowResult
+from etl.rows import Method, PendingRow, RowResult
 from etl.stopping import StopRequest
 
 if TYPE_CHECKING:
@@ -179,7 +180,8 @@ class World(Clock):
             first = min(self._under_way, key=itemgetter(0))
             self._under_way.remove(first)
             self.time, row = first
-            verdict = judge(self.answering(row), row, HOST)
+            judging = judge_reading if row.method is Method.GET else judge
+            verdict = judging(self.answering(row), row, HOST)
             took = self.slow.get(row.row, self.took)
             self._returned.append(Returned(row, verdict, took, self.now()))
             if not verdict.status.final:

@@ -28,7 +28,6 @@ from etl.runs.known import is_same_api, known_runs
 from etl.runs.listing import run_of
 from etl.runs.lock import locked
 from etl.runs.log import logging_to
-from etl.runs.reader import counts_of
 from etl.stopping import StopRequest, stop_on_refusal
 from etl.text import counted, utc_time
 
@@ -137,8 +136,8 @@ def confirm(  # noqa: PLR0913 - each has a default, and a name in the call
     with locked(runs.path), known_runs(runs) as known:
         found = run_of(runs.find(run))
         require_confirmable(found.manifest, target)
-        counts = counts_of(found.folder)
-        if not any(counts[status] for status in _SENT):
+        # Not from the journal: one that was killed may have to be opened for writing first.
+        if not any(found.manifest.counts.get(status) for status in _SENT):
             sentence = "The run updated no client: there is nothing to confirm."
             return Confirmed(found.folder.run, found.folder.path, ExitCode.DONE, sentence)
         with connected(context, ()) as connection:

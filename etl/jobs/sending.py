@@ -49,7 +49,7 @@ def send(journal: Journal, context: Context, comparison: Comparison | None) -> s
         stopped = stopped or comparison.why_held_back(journal)
         if stopped or context.only_plan:
             return stopped
-        return loading.send(comparison.rows(journal, context.limit))
+        return loading.send(comparison.rows(journal, context.limit), journal.planned_rows())
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +87,17 @@ class Loading:
 
     def read(self, rows: Iterator[PendingRow]) -> str | None:
         """Read the clients of rows, and return why the run stopped early, if it did."""
-        left = rows_left(self.journal.counts())
-        self.context.progress.reading(self._at_most(left))
+        self.context.progress.reading(self._at_most(self.journal.unread_rows()))
         return self.load(rows, self.context.progress.read)
 
-    def send(self, rows: Iterator[PendingRow]) -> str | None:
-        """Send rows, and return why the run stopped early, if it did."""
+    def send(self, rows: Iterator[PendingRow], number: int | None = None) -> str | None:
+        """Send a number of rows, by default all that are left.
+
+        Returns why the run stopped early, if it did.
+        """
         counts = self.journal.counts()
-        self.context.progress.sending(counts, self._at_most(rows_left(counts)))
+        number = rows_left(counts) if number is None else number
+        self.context.progress.sending(counts, self._at_most(number))
         return self.load(rows, self.context.progress.sent)
 
     def _at_most(self, rows: int) -> int:

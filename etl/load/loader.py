@@ -222,7 +222,6 @@ class Loader:
             task.row = replace(row, status=result.status, attempts=result.attempts)
             if is_as_planned:
                 task.row = replace(task.row, method=Method.PUT, read_at=self.clock.now())
-            task.reread = is_as_planned
             self._tasks.retry(task, decision.retry_in)
         if decision.retry_in is None or self.breaker.is_half_open:
             self._watch(verdict, row)

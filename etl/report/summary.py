@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 from etl.report.look import LINE, lines_of, set_paper
 from etl.report.sentences import (
     IN_SANDBOX,
+    approval_in_words,
     columns_in_words,
+    confirmation_in_words,
     open_in_words,
+    plan_in_words,
     rows_in_words,
     updated_in_words,
 )
@@ -90,7 +93,21 @@ def _identity(facts: SummaryFacts) -> Iterator[tuple[str, str]]:
     yield "Rows", rows_in_words(facts.totals)
     if run:
         yield "Updated", updated_in_words(facts.totals)
+        yield from _comparison(run)
     yield "Columns", columns_in_words(facts.totals)
+
+
+def _comparison(run: Manifest) -> Iterator[tuple[str, str]]:
+    """Yield the lines about what a run changes, and who approved or confirmed it."""
+    if run.undoes:
+        yield "Undoes", f"Run {run.undoes}"
+    if run.plan:
+        verb = "would change" if run.unsent_plan else "change"
+        yield "Changes", f"{plan_in_words(run.plan, run.rows, verb)}."
+    for approval in run.approvals:
+        yield "Approved", approval_in_words(approval)
+    for confirmation in run.confirmations:
+        yield "Confirmed", confirmation_in_words(confirmation)
 
 
 def _named(rows: OpenRows) -> str:

@@ -18,7 +18,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from etl.files import read_regular, replacing, sha256_of
-from etl.manifest import Columns, InputFacts, Invocation, Manifest, Pruning, Seal, Session, Version
+from etl.manifest import (
+    Approval,
+    Columns,
+    Confirmation,
+    InputFacts,
+    Invocation,
+    Manifest,
+    Plan,
+    Pruning,
+    Seal,
+    Session,
+    Version,
+)
 from etl.rows import Status
 from etl.runs.reader import counts_of
 from etl.version import __version__
@@ -29,7 +41,10 @@ if TYPE_CHECKING:
     from etl.runs.folder import RunFolder
 
 # An index that a version with other manifests wrote is made anew.
-_PARTS = (Manifest, InputFacts, Columns, Session, Invocation, Seal, Version, Pruning)
+_PARTS = (
+    *(Manifest, InputFacts, Columns, Session, Invocation, Seal, Version, Pruning),
+    *(Plan, Approval, Confirmation),
+)
 _ENTRIES = (each.name for part in _PARTS for each in fields(part))
 _VERSION = f"{__version__}: {', '.join(_ENTRIES)}"
 # A file that changes twice within one tick of its file system's clock has the same times after

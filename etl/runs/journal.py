@@ -142,6 +142,24 @@ class Journal(JournalReader):
         rows = islice(self._in_order(f"readings.client, {_READ_AT}", source), limit)
         return (row for row in rows if row.expected is not None and not self._is_unread(row))
 
+    def unread_rows(self) -> int:
+        """Return how many rows `unread` yields without a limit."""
+        return self._count(
+            f"FROM rows WHERE status IN ({NOT_FINAL})"
+            f" AND (status = '{Status.CONFLICT}' OR NOT EXISTS"
+            " (SELECT 1 FROM readings WHERE readings.row = rows.row AND client IS NOT NULL))"
+        )
+
+    def planned_rows(self) -> int:
+        """Return how many rows `planned` yields without a limit."""
+        return self._count(
+            "FROM rows JOIN plans ON plans.row = rows.row"
+            f" WHERE rows.status IN ({NOT_FINAL}) AND rows.status <> '{Status.CONFLICT}'"
+        )
+
+    def _count(self, source: str) -> int:
+        return int(self._db.execute(f"SELECT COUNT(*) {source}").fetchone()[0])
+
     def _in_order(self, of_plan: str, source: str) -> Iterator[PendingRow]:
         """Yield all rows that are not final; ``of_plan`` is what they expect of their clients."""
         tried = f"SELECT DISTINCT {_SESSIONS} FROM rows WHERE status IN ({NOT_FINAL}) ORDER BY 1"

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from etl.errors import DamagedError
-from etl.rows import NOT_FINAL, TO_FIX, OpenRows, Status, rows_left
+from etl.rows import DONE, NOT_FINAL, TO_FIX, OpenRows, Status, rows_left
 from etl.runs.reader import JournalReader, counts_of
 
 if TYPE_CHECKING:
@@ -76,14 +76,14 @@ class Reworks:
         return set().union(*map(self._originals, corrected)) if corrected else {run}
 
     def closed_rows(self, run: str) -> set[int]:
-        """Return the rows of a run that later runs updated, or that people deleted."""
+        """Return the rows of a run that later runs settled, or that people deleted."""
         closed, corrected = set(), set()
         for later in self._corrected_by.get(run, []):
             closed_later = self.closed_rows(later)
             with suppress(DamagedError), self._journal(later) as journal:
                 for origin, row, status in journal.corrections_of(run):
                     corrected.add(origin.row)
-                    if status is Status.SUCCESS or row in closed_later:
+                    if status in DONE or row in closed_later:
                         closed.add(origin.row)
         return closed | self._deleted(run, closed, corrected)
 
