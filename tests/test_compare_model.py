@@ -65,7 +65,9 @@ EDITS = st.builds(
     st.sampled_from(["", "1", "x", "y", "z"]) | st.none(),
 )
 WAITS = st.sampled_from([0.5, 20.0, 700.0])
+# Which of those under way comes back, and how; from ``_WITH_NEXT`` on, together with the next one.
 REQUESTS = st.tuples(st.integers(0, 9), HAPPENINGS)
+_WITH_NEXT = 6
 # Most events are what comes back: few of the others are enough.
 EVENTS = st.lists(
     REQUESTS | REQUESTS | REQUESTS | REQUESTS | EDITS | WAITS | st.sampled_from([KILLED, ASKED]),
@@ -136,6 +138,8 @@ class Network(Clock):
             if verdict.status is not Status.NOT_SENT and not verdict.status.final:
                 self.recall()
             self._work()
+            if which >= _WITH_NEXT and self.under_way:
+                self._go_on(next(self.events, (0, SERVED)))
 
     def _work(self) -> None:
         while self.ahead and len(self.under_way) < self.workers:
