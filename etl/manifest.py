@@ -149,6 +149,8 @@ class Session:
     """How long it took."""
     stopped: Text | None = None
     """Why it ended early, in full sentences."""
+    held: Annotated[bool, _OPTIONAL] = False
+    """Whether that was since the plan must be approved first; missing if not."""
 
 
 @dataclass(frozen=True, slots=True, config=_FORM)
@@ -357,6 +359,20 @@ class Manifest:
         is_approved = approved and latest.ended and approved.time >= latest.ended
         return None if is_approved else latest.stopped
 
+    @property
+    def needs_approval(self) -> bool:
+        """Whether the newest session sent nothing more since somebody must approve the plan."""
+        return self._is_held and self.stopped is not None
+
+    @property
+    def waits_approved(self) -> bool:
+        """Whether somebody has approved the plan, which the next session sends."""
+        return self._is_held and self.stopped is None
+
+    @property
+    def _is_held(self) -> bool:
+        return self.exit_code == ExitCode.STOPPED and any(each.held for each in self.sessions[-1:])
+
     def makers(self, until: str = "") -> set[str]:
         """Return the users whose sessions made the plan: all of them, or those ``until`` a time.
 
@@ -483,17 +499,27 @@ class Manifest:
         )
 
     def end_session(
-        self, stopped: str | None, totals: Totals, exit_code: ExitCode, seconds: float
+        self,
+        stopped: str | None,
+        totals: Totals,
+        exit_code: ExitCode,
+        seconds: float,
+        *,
+        held: bool = False,
     ) -> Self:
         """Return the manifest with its latest session ended, and why if it stopped early.
 
         ``seconds`` is how long it took: the difference of the times would be wrong if the clock was
-        set meanwhile.
+        set meanwhile. ``held`` is whether the plan must be approved first.
         """
         self._require_open()
         *earlier, latest = self.sessions
         ended = replace(
-            latest, ended=utc_time(time.time()), seconds=round(seconds, 3), stopped=stopped
+            latest,
+            ended=utc_time(time.time()),
+            seconds=round(seconds, 3),
+            stopped=stopped,
+            held=held,
         )
         return replace(
             self,

@@ -38,6 +38,7 @@ class Desk:
     sandbox: Sandbox
     capfd: pytest.CaptureFixture[str]
     guard: dict[str, object] = field(default_factory=dict)
+    compares: bool = True
 
     @property
     def configuration(self) -> Path:
@@ -45,7 +46,7 @@ class Desk:
         path = self.folder / "job.toml"
         guard = "".join(f"{key} = {json.dumps(value)}\n" for key, value in self.guard.items())
         text = (
-            f'[api]\nurl = "{self.sandbox.url}"\n[load]\ncompare = true\n'
+            f'[api]\nurl = "{self.sandbox.url}"\n[load]\ncompare = {str(self.compares).lower()}\n'
             f'[runs]\ndir = "{self.folder / "runs"}"\n'
             f'[columns.phone]\nblank = "clear"\n[guard]\n{guard}'
         )

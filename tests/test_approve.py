@@ -727,3 +727,29 @@ def test_a_pruned_run_keeps_its_signature(waiting: Desk, sara: Path) -> None:
     (approval,) = waiting.manifest.approvals
     seal_again(waiting, approvals=(replace(approval, signature=""),))
     assert len(verify(waiting)) == 1
+
+
+def test_a_plan_that_waits_is_called_so_everywhere(waiting: Desk) -> None:
+    """Until it is approved it needs approval, and did not just stop early; then it is approved."""
+    _, printed = waiting.run("update", waiting.folder / "clients.csv")
+    assert " NEEDS APPROVAL (SANDBOX): 1 file, 2 rows to send " in printed
+    assert ("needs_approval", True) in json.loads(
+        waiting.run("update", waiting.folder / "clients.csv", "--json")[1]
+    ).items()
+    assert ": needs approval " in waiting.run("show", "latest")[1]
+    assert " needs approval SANDBOX " in waiting.run("history")[1]
+    page = (waiting.path / "report.html").read_text(encoding="utf-8")
+    assert ">Needs approval</b>" in page
+    assert "4 (the plan needs approval)" in page
+    waiting.run("approve", "latest")
+    assert ": approved " in waiting.run("show", "latest")[1]
+    assert " approved SANDBOX " in waiting.run("history")[1]
+
+
+def test_a_plan_is_approved_although_only_its_command_compares(desk: Desk) -> None:
+    """The command in the sentence works, whether an option or the configuration compares."""
+    source = desk.clients(ROWS)
+    desk.compares = False
+    assert desk.run("update", source, "--compare")[0] == 4
+    assert desk.run("approve", "latest")[0] == 0
+    assert desk.run("update", source, "--compare")[0] == 0

@@ -23,9 +23,10 @@ from etl.config import Settings, load_settings
 from etl.errors import ExitCode
 from etl.extract.header import ALIASES
 from etl.fields import Field, ResultColumn
-from etl.jobs.history import outcome_of
+from etl.jobs.history import APPROVED, ONLY_PLANNED, outcome_of
 from etl.jobs.summary import Summary
 from etl.manifest import InputFacts, Manifest
+from etl.report.sentences import NEEDS_APPROVAL
 from etl.rows import OpenRows, Status, Totals
 from etl.runs.lock import Holder
 from etl.version import __version__
@@ -260,7 +261,8 @@ def test_reference_explains_every_result_in_the_history() -> None:
         )
     ]
     explained = re.findall(r"^\| ([a-z ]+) \| ", table("Commands"), re.MULTILINE)
-    assert explained == ["command", "result", *results, "could not be used"]
+    comparing = ["all up to date", ONLY_PLANNED, NEEDS_APPROVAL.lower(), APPROVED]
+    assert explained == ["command", "result", *results, *comparing, "could not be used"]
 
 
 def test_readme_begins_with_the_two_commands_of_the_makefile() -> None:

@@ -133,8 +133,19 @@ def night(summaries: Sequence[Summary], *, sandbox: bool = False) -> Night:
             ),
         ),
         (
-            [replace(planned(3, NOT_SENT=3), stopped="3 changes must be approved.")],
+            [replace(planned(3, NOT_SENT=3), stopped="The run was interrupted (Ctrl-C).")],
             "STOPPED EARLY: 1 file, 3 rows to send",
+        ),
+        (
+            [
+                replace(sent(ExitCode.STOPPED, NOT_SENT=3), needs_approval=True),
+                planned(2, NOT_SENT=2),
+            ],
+            "NEEDS APPROVAL: 2 files, 2 rows would change, 3 rows to send",
+        ),
+        (
+            [replace(sent(ExitCode.STOPPED, NOT_SENT=3), needs_approval=True), NOT_SENT],
+            "STOPPED EARLY: 2 files, 1 sent, 1 not finished, 3 rows to send",
         ),
         (
             [processed_before(still_open=3), reworked("before", to_fix=0)],

@@ -188,8 +188,9 @@ def test_sentences_are_readable_whatever_they_quote(headers: list[str], rework: 
             (
                 "3 of 6 rows would change: phone 2 (1 emptied), name 1. Nothing was sent. 2 rows"
                 " were not sent, since their clients were changed in Fatora meanwhile: check them."
-                " Run fatora-clients update with the same file to send exactly these changes. 1 row"
-                " could not be compared yet: run fatora-clients plan with the same file again."
+                " Run fatora-clients update with the same file to send these changes. 1 row could"
+                " not be compared yet and would be sent unseen: run fatora-clients plan with the"
+                " same file again."
             ),
         ),
         (

@@ -52,7 +52,7 @@ def command(
       4   the run was modified since its plan was made
       75  another run is using the runs folder
     """  # noqa: D301 - click keeps the lines behind this mark
-    settings = settings_of(config, runs__dir=runs_dir)
+    settings = settings_of(config, runs__dir=runs_dir, load__compare=True)  # each plan has compared
     approved = etl.approve(run, settings, note=note, signature=signature)
     if as_json:
         sentence = without_isolates(approved.sentence)

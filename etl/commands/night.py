@@ -18,7 +18,13 @@ from etl.commands.options import is_single, say_skipped
 from etl.commands.words import minute, named_open_rows
 from etl.errors import ExitCode
 from etl.jobs.summary import first_changes
-from etl.report.sentences import PLANNED, columns_in_words, rows_in_words, verdict_in_short
+from etl.report.sentences import (
+    NEEDS_APPROVAL,
+    PLANNED,
+    columns_in_words,
+    rows_in_words,
+    verdict_in_short,
+)
 from etl.runs.folder import RunFolder
 from etl.text import counted, visible, without_isolates
 
@@ -156,12 +162,13 @@ class Night:
     def _verdict(self) -> str:
         """What the first line begins with: OK only if nothing is left to do in any file."""
         exit_code = self.exit_code
-        if self._planned and exit_code is ExitCode.STOPPED:
-            # To be sent is what these files are planned for: only the others may need somebody.
-            others = (each for each in self.summaries if each not in self._planned)
+        held = [each for each in self._sent if each.needs_approval]
+        if (held or self._planned) and exit_code is ExitCode.STOPPED:
+            # To be sent is what these files wait for: only the others may need somebody.
+            others = (each for each in self.summaries if each not in [*held, *self._planned])
             exit_code = ExitCode.worst(each.exit_code for each in others)
             if exit_code in {ExitCode.DONE, ExitCode.NOT_ALL_UPDATED}:
-                return self._marked(PLANNED)
+                return self._marked(NEEDS_APPROVAL if held else PLANNED)
         if exit_code in {ExitCode.DONE, ExitCode.NOT_ALL_UPDATED}:
             waiting = self._rows_open or self._to_fix or self._left
             exit_code = ExitCode.NOT_ALL_UPDATED if waiting else ExitCode.DONE

@@ -18,7 +18,10 @@ _FEWEST = 10  # rows; the share of fewer says nothing
 
 
 def why_held_back(plan: Plan, manifest: Manifest, settings: Settings) -> str | None:
-    """Return why a plan may not be sent, in full sentences, or None if it may."""
+    """Return why a plan may not be sent, in full sentences, or None if it may.
+
+    Unless ``guard.approval`` is "never", it may be sent as soon as somebody approves it.
+    """
     guard = settings.guard
     exceeded = " ".join(exceeded_limits(plan, manifest.rows, guard))
     if not plan.rows or not (exceeded or guard.asks == "always"):
@@ -98,10 +101,10 @@ def how_to_sign(digest: str, file: str) -> str:
 def _how_to_approve(plan: Plan, run: str, settings: Settings) -> str:
     approve = ["fatora-clients", "approve", run, *settings.as_options]
     if settings.guard.signers is None:
-        return f"To let it go, run “{shlex.join(approve)}”."
+        return f"To approve these changes, run “{shlex.join(approve)}”."
     sign = how_to_sign(plan.digest, "plan.sig")
     approve += ["--signature", "plan.sig"]
-    return f"To let it go, sign its digest with “{sign}”, then run “{shlex.join(approve)}”."
+    return f"To approve these changes, sign the digest: “{sign}”. Then run “{shlex.join(approve)}”."
 
 
 def _exceeds(number: int, rows: int, limit: int | str | None) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from etl.errors import ConfigError, ExitCode, InconsistentError
 from etl.manifest import Manifest
+from etl.report.sentences import NEEDS_APPROVAL, PLANNED
 from etl.rows import OpenRows
 from etl.runs.folder import RunsFolder
 from etl.runs.listing import Run, Stranger, entries
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from etl.rows import ReportRow, Totals
     from etl.runs.lock import Holder
 
-RUNNING, INTERRUPTED, ONLY_PLANNED = "running", "interrupted", "planned"
+RUNNING, INTERRUPTED = "running", "interrupted"
+ONLY_PLANNED, APPROVED = PLANNED.lower(), "approved"
 _OUTCOMES = {
     ExitCode.DONE: "all updated",
     ExitCode.NOT_ALL_UPDATED: "action needed",
@@ -184,6 +186,8 @@ def outcome_of(manifest: Manifest, still_open: OpenRows, holder: Holder | None) 
         return RUNNING if is_running else INTERRUPTED
     if manifest.exit_code == ExitCode.NOT_ALL_UPDATED and not still_open.total:
         return "all corrected"
+    if manifest.needs_approval or manifest.waits_approved:
+        return NEEDS_APPROVAL.lower() if manifest.needs_approval else APPROVED
     if manifest.is_planned:
         return ONLY_PLANNED
     if manifest.exit_code == ExitCode.DONE and manifest.totals.unchanged:

@@ -145,9 +145,9 @@ def work_on(run: Run, source: Path, context: Context, known: KnownRuns) -> Summa
         )
         try:
             comparison = Comparison(manifest, context.settings, known) if compares else None
-            stopped = send(journal, context, comparison)
+            stopped, held = send(journal, context, comparison)
         except ConfigError as error:
-            refused, stopped = error, error.sentence
+            refused, stopped, held = error, error.sentence, False
         if context.only_plan and not stopped:
             journal.explain_unsent(_PLANNED, Code.PLANNED)
         else:
@@ -158,7 +158,8 @@ def work_on(run: Run, source: Path, context: Context, known: KnownRuns) -> Summa
             journal.mark_corrected(known.reworks.closed_rows(folder.run))
         totals = journal.totals(sandbox=manifest.sandbox)
         exit_code = refused.exit_code if refused else exit_code_of(totals.counts, stopped)
-        manifest = manifest.end_session(stopped, totals, exit_code, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        manifest = manifest.end_session(stopped, totals, exit_code, seconds, held=held)
         reworked = known.reworks.open_originals(folder.run) if manifest.reworks else []
         workbooks = context.settings.runs.workbooks == "always"
         rework = write_files(folder, journal, manifest, reworked, workbooks=workbooks)

@@ -30,8 +30,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def send(journal: Journal, context: Context, comparison: Comparison | None) -> str | None:
+def send(
+    journal: Journal, context: Context, comparison: Comparison | None
+) -> tuple[str | None, bool]:
     """Send the pending rows, and return why the run stopped early, if it did.
+
+    It also returns whether that was since the plan must be approved first.
 
     With a ``comparison``, all clients are read and the plan is made before the first row is sent.
 
@@ -39,17 +43,19 @@ def send(journal: Journal, context: Context, comparison: Comparison | None) -> s
         ConfigError: the API refused the key, or the token has expired; nothing was sent.
     """
     if not rows_left(journal.counts()):
-        return None
+        return None, False
     with connected(context, journal.client_ids()) as connection:
         loading = Loading(journal, context, connection)
         if comparison is None:
-            return loading.send(journal.pending(context.limit))
+            return loading.send(journal.pending(context.limit)), False
         stopped = loading.read(journal.unread(context.limit))
         comparison.plan(journal)
-        stopped = stopped or comparison.why_held_back(journal)
+        if stopped is None and (why := comparison.why_held_back(journal)):
+            return why, context.settings.guard.asks != "never"
         if stopped or context.only_plan:
-            return stopped
-        return loading.send(comparison.rows(journal, context.limit), journal.planned_rows())
+            return stopped, False
+        rows = comparison.rows(journal, context.limit)
+        return loading.send(rows, journal.planned_rows()), False
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ class Summary:
     means that the file was processed before; ``still_open`` is how many of its rows still need
     fixing. ``skipped`` means that the file was left for later, because it has just changed.
     ``plan`` is what the run changes, None if it does not compare; ``planned`` means that the run
-    only made it, as it was asked to.
+    only made it, as it was asked to, and ``needs_approval`` that somebody must approve it first.
     """
 
     input: Path
@@ -53,6 +53,7 @@ class Summary:
     skipped: bool = False
     plan: Plan | None = None
     planned: bool = False
+    needs_approval: bool = False
 
 
 def summary_of(source: Path, folder: RunFolder, manifest: Manifest, sentence: str) -> Summary:
@@ -69,6 +70,7 @@ def summary_of(source: Path, folder: RunFolder, manifest: Manifest, sentence: st
         sha256=manifest.input.sha256,
         plan=manifest.plan,
         planned=manifest.unsent_plan is not None,
+        needs_approval=manifest.needs_approval,
     )
 
 

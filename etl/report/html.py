@@ -34,6 +34,7 @@ from etl.report.sentences import (
     confirmation_in_words,
     rows_in_words,
     updated_in_words,
+    verdict_of_run,
 )
 from etl.text import counted
 
@@ -156,6 +157,7 @@ _FILTERS = (
     counted,
     rows_in_words,
     updated_in_words,
+    verdict_of_run,
     words.clock,
     words.cut,
     words.dated,
@@ -168,7 +170,6 @@ _FILTERS = (
     words.setting,
     words.span,
     words.utc,
-    words.verdict,
 )
 
 

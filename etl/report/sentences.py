@@ -13,10 +13,10 @@ from etl.text import counted, isolated, quote, quoted_together
 
 if TYPE_CHECKING:
     from etl.fields import Field
-    from etl.manifest import Approval, Confirmation, Plan
+    from etl.manifest import Approval, Confirmation, Manifest, Plan
     from etl.rows import OpenRows, Totals
 
-PLANNED = "Planned"
+PLANNED, NEEDS_APPROVAL = "Planned", "Needs approval"
 _DIGEST = 12  # characters of it that people compare
 IN_SANDBOX = "SANDBOX: nothing was sent to Fatora."
 _VERDICTS = {
@@ -61,6 +61,15 @@ def open_in_words(rows: OpenRows) -> str:
 def verdict_in_short(exit_code: ExitCode) -> str:
     """Return a word or two for an exit code, which show whether somebody must act."""
     return _VERDICTS.get(exit_code, _VERDICTS[ExitCode.STOPPED])
+
+
+def verdict_of_run(manifest: Manifest, exit_code: int) -> str:
+    """Return a word or two for how a run ended; ``exit_code`` is that of what is open by now."""
+    if manifest.is_planned:
+        return PLANNED
+    if manifest.needs_approval:
+        return NEEDS_APPROVAL
+    return verdict_in_short(ExitCode(exit_code))
 
 
 def updated_in_words(totals: Totals) -> str:
@@ -202,16 +211,21 @@ def what_to_do(
 
 
 def _how_to_send(totals: Totals, stopped: str | None, plan: Plan) -> list[str]:
-    """Return how to send what was only planned, and how to plan what could not be compared."""
+    """Return how to send what was only planned, and how to plan what could not be compared.
+
+    The next update compares and sends these rows, too: then it sends more than these changes.
+    """
     update, again = "update with the same file", "plan with the same file again"
     if totals.undoes:
         update, again = f"undo {totals.undoes}", f"undo {totals.undoes} --plan again"
-    update = f"fatora-clients {update} to send exactly these changes"
-    advice = [f"{stopped} When this is resolved, run {update}." if stopped else f"Run {update}."]
     unread = totals.left - totals.conflicts - plan.rows
+    is_all = unread <= 0 and (not totals.conflicts or totals.undoes)
+    update = f"fatora-clients {update} to send {'exactly ' if is_all else ''}these changes"
+    advice = [f"{stopped} When this is resolved, run {update}." if stopped else f"Run {update}."]
     if unread > 0:
         advice.append(
-            f"{counted(unread, 'row')} could not be compared yet: run fatora-clients {again}."
+            f"{counted(unread, 'row')} could not be compared yet and would be sent unseen: run"
+            f" fatora-clients {again}."
         )
     return advice
 

@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from etl.errors import ExitCode
-from etl.report.sentences import open_in_words, verdict_in_short
+from etl.report.sentences import open_in_words
 from etl.text import counted, quote, visible
 
 if TYPE_CHECKING:
+    from etl.manifest import Manifest
     from etl.rows import OpenRows
 
 _LONGEST_TEXT = 500
@@ -50,10 +51,15 @@ def dated(time: str) -> str:
     return f"{then.day} {then:%B %Y, %H:%M} UTC"
 
 
-def ending(exit_code: int, *, planned: bool = False) -> str:
-    """Return an exit code with its meaning: 1 (some rows need attention)."""
-    meaning = "planned, nothing sent so far" if planned else _ENDINGS[ExitCode(exit_code)]
-    return f"{exit_code} ({meaning})"
+def ending(manifest: Manifest) -> str:
+    """Return the exit code of a run with its meaning: 1 (some rows need attention)."""
+    code = ExitCode(manifest.exit_code or ExitCode.DONE)
+    meaning = _ENDINGS[code]
+    if manifest.is_planned:
+        meaning = "planned, nothing sent so far"
+    elif manifest.needs_approval:
+        meaning = "the plan needs approval"
+    return f"{int(code)} ({meaning})"
 
 
 def local(time: str) -> str:
@@ -115,8 +121,3 @@ def span(seconds: float) -> str:
 def utc(time: str) -> str:
     """Return a UTC time to the second."""
     return f"{datetime.fromisoformat(time):%Y-%m-%d %H:%M:%S} UTC"
-
-
-def verdict(exit_code: int) -> str:
-    """Return a word or two for an exit code, which show whether somebody must act."""
-    return verdict_in_short(ExitCode(exit_code))
