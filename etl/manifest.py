@@ -167,6 +167,8 @@ class Plan:
     """Rows in which a filled field becomes blank."""
     emptied: Mapping[Field, Count]
     """The number of rows in which each field becomes blank."""
+    compared: Count = 0
+    """Rows whose clients were read, so that their shares say something."""
 
 
 @dataclass(frozen=True, slots=True, config=_FORM)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,6 +45,7 @@ def plan(rows: int, **emptied: int) -> Plan:
 
 def sentences(plan: Plan, rows: int, **limits: object) -> list[str]:
     """Return what is said about a plan for so many rows with these limits."""
+    plan = replace(plan, compared=rows)
     return exceeded_limits(plan, rows, GuardSettings.model_validate(limits))
 
 
@@ -237,3 +239,12 @@ def test_part_of_a_file_at_a_time_does_not_pass_the_guard(desk: Desk) -> None:
     source = desk.clients(TWELVE)
     codes = [desk.run("update", source, "--limit", 3)[0] for _ in range(4)]
     assert (codes, desk.sent) == ([4, 4, 4, 4], 3)
+
+
+def test_rows_with_errors_do_not_hide_what_the_others_lose(desk: Desk) -> None:
+    """A share is of the rows whose clients were read, however many others the file has."""
+    desk.guard = {"cleared": "20%"}
+    invalid = [(str(number), "no e-mail", "") for number in range(2000, 2090)]
+    code, printed = desk.run("update", desk.clients([*TWELVE, *invalid]))
+    assert "12 of 12 rows would lose their phone; at most 20% may." in printed
+    assert (code, desk.sent) == (4, 0)

@@ -438,6 +438,19 @@ def test_clients_that_were_not_read_before_are_named(commands: Commands) -> None
     assert (code, commands.clients()) == (1, [*after, OMAR, LINA])
     assert "1 client keeps its values, since the run had not read them before: 1." in printed
     assert '"no_before_image"' in (commands.runs()[-1] / "run.log").read_text()
+    assert " ACTION NEEDED (SANDBOX): 1 file, 1 row not restored, 2 rows updated\n" in printed
+
+
+def test_what_is_not_known_does_not_hide_that_the_rest_was_undone(commands: Commands) -> None:
+    """The same command, run again, names both."""
+    source = write_csv(commands.folder / "clients.csv", [HEADER, *ROWS])
+    commands("update", source, "--limit", 1)
+    commands("update", source, "--compare")
+    commands("undo", "latest")
+    code, printed = commands("undo", "latest")
+    assert (code, len(commands.runs())) == (1, 2)
+    assert "Already undone on " in printed
+    assert "1 client keeps its values, since the run had not read them before: 1." in printed
 
 
 def test_a_pruned_run_cannot_be_undone(commands: Commands) -> None:

@@ -154,6 +154,11 @@ class Night:
         return sum(each.totals.left for each in self._waiting) - self._would_change
 
     @property
+    def _not_restored(self) -> int:
+        """The number of clients that an undo leaves as they are; it has a row for each client."""
+        return sum(each.not_restored for each in self.summaries)
+
+    @property
     def _waiting(self) -> list[Summary]:
         """The files that were sent, except those that a later file of this night corrects."""
         return [each for each in self._sent if each.run not in self._reworked]
@@ -170,7 +175,7 @@ class Night:
             if exit_code in {ExitCode.DONE, ExitCode.NOT_ALL_UPDATED}:
                 return self._marked(NEEDS_APPROVAL if held else PLANNED)
         if exit_code in {ExitCode.DONE, ExitCode.NOT_ALL_UPDATED}:
-            waiting = self._rows_open or self._to_fix or self._left
+            waiting = self._rows_open or self._to_fix or self._left or self._not_restored
             exit_code = ExitCode.NOT_ALL_UPDATED if waiting else ExitCode.DONE
         return self._marked(verdict_in_short(exit_code))
 
@@ -199,6 +204,7 @@ class Night:
             (self._to_fix, "to fix"),
             (self._left, "to send"),
             (self._rows_open, "still open in earlier files"),
+            (self._not_restored, "not restored"),
             (sum(each.totals.updated for each in self._sent), "updated"),
             (sum(each.totals.unchanged for each in self._sent), "unchanged"),
         ):

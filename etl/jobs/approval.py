@@ -117,6 +117,8 @@ def _plan_to_approve(folder: RunFolder, manifest: Manifest) -> Plan:
     if not rows_left({Status(status): count for status, count in manifest.counts.items()}):
         raise ConfigError(f"run {run} has no rows left to send, so there is nothing to approve")
     is_modified = manifest.sealed is not None and not manifest.covers(folder.journal)
+    # It may have been modified before a session sealed it again, too.
+    is_modified |= any(folder.journal.name in each.modified for each in manifest.earlier)
     with JournalReader(folder.journal) as journal:
         if is_modified or journal.plan(run) != plan:
             raise DamagedError(

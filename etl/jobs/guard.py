@@ -44,9 +44,14 @@ def why_held_back(plan: Plan, manifest: Manifest, settings: Settings) -> str | N
 
 
 def exceeded_limits(plan: Plan, rows: int, guard: GuardSettings) -> list[str]:
-    """Return a sentence for each limit that a plan exceeds; ``rows`` is how many were read."""
+    """Return a sentence for each limit that a plan exceeds; ``rows`` is how many the file has.
+
+    Shares are of the rows whose clients were read: in a file whose columns have shifted, most rows
+    may be INVALID, and they must not hide what the others do.
+    """
     if rows < _FEWEST:
         return []
+    rows = plan.compared
     sentences = []
     if _exceeds(plan.rows, rows, guard.changed):
         would = f"would change {_their(plan.rows)} client"

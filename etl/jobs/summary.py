@@ -33,6 +33,8 @@ class Summary:
     fixing. ``skipped`` means that the file was left for later, because it has just changed.
     ``plan`` is what the run changes, None if it does not compare; ``planned`` means that the run
     only made it, as it was asked to, and ``needs_approval`` that somebody must approve it first.
+    ``not_restored`` is the number of clients that an undo leaves, since it is not known what they
+    held before.
     """
 
     input: Path
@@ -54,6 +56,7 @@ class Summary:
     plan: Plan | None = None
     planned: bool = False
     needs_approval: bool = False
+    not_restored: int = 0
 
 
 def summary_of(source: Path, folder: RunFolder, manifest: Manifest, sentence: str) -> Summary:

@@ -158,12 +158,15 @@ class _Undoing:
             if self._has_left(run, Status.NOT_SENT, Status.FAILED, Status.UNKNOWN):
                 self._require_chosen(run)
                 return self._resume(run)
-        if todo := self._chosen_clients() - self._done(self.undone.manifest.run):
+        todo = self._chosen_clients() - self._done(self.undone.manifest.run)
+        unknown = self._unknown(todo)
+        if todo and not (earlier and len(unknown) == len(todo)):
             return self._begin(todo)
         for run in earlier:
             if self._has_left(run, Status.CONFLICT) and self._is_chosen(run):
                 return self._resume(run)
-        return _already_undone(earlier[0])
+        summary = _already_undone(earlier[0])
+        return _naming(summary, unknown) if unknown else summary
 
     def _has_left(self, run: Run, *statuses: Status) -> bool:
         """Whether an earlier undo of chosen clients has rows with one of these statuses."""
@@ -218,6 +221,10 @@ class _Undoing:
         for later in self.known.undone_by(run):
             done |= _clients_of(later) - self._done(later.manifest.run)
         return done
+
+    def _unknown(self, clients: Collection[int]) -> list[int]:
+        with JournalReader(self.undone.folder.journal) as journal:
+            return _Reversals(journal, clients, whole=self._is_whole).unknown()
 
     def _begin(self, clients: set[int]) -> Summary:
         """Undo clients in a new run.
@@ -363,7 +370,7 @@ def _naming(summary: Summary, unknown: list[int]) -> Summary:
         f" read them before: {_some(unknown)}."
     )
     worst = ExitCode.worst([summary.exit_code, ExitCode.NOT_ALL_UPDATED])
-    return replace(summary, sentence=sentence, exit_code=worst)
+    return replace(summary, sentence=sentence, exit_code=worst, not_restored=len(unknown))
 
 
 def _some(clients: Collection[int]) -> str:

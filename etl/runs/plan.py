@@ -160,4 +160,5 @@ def plan_of(db: sqlite3.Connection, run: str) -> Plan:
         empties = [change.field for change in each if change.empties]
         emptied.update(empties)
         emptying += bool(empties)
-    return Plan(digest.hexdigest(), rows, dict(fields), emptying, dict(emptied))
+    (compared,) = db.execute("SELECT COUNT(*) FROM plans").fetchone()
+    return Plan(digest.hexdigest(), rows, dict(fields), emptying, dict(emptied), compared)
