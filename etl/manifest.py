@@ -150,7 +150,7 @@ class Session:
     stopped: Text | None = None
     """Why it ended early, in full sentences."""
     held: Annotated[bool, _OPTIONAL] = False
-    """Whether that was since the plan must be approved first; missing if not."""
+    """Whether that was since the guard held the plan back; missing if not."""
 
 
 @dataclass(frozen=True, slots=True, config=_FORM)
@@ -364,15 +364,17 @@ class Manifest:
     @property
     def needs_approval(self) -> bool:
         """Whether the newest session sent nothing more since somebody must approve the plan."""
-        return self._is_held and self.stopped is not None
+        approval = self.settings.get("guard.approval", {})
+        return self.is_held and self.stopped is not None and approval.get("value") != "never"
 
     @property
     def waits_approved(self) -> bool:
         """Whether somebody has approved the plan, which the next session sends."""
-        return self._is_held and self.stopped is None
+        return self.is_held and self.stopped is None
 
     @property
-    def _is_held(self) -> bool:
+    def is_held(self) -> bool:
+        """Whether the guard held the plan back in the newest session."""
         return self.exit_code == ExitCode.STOPPED and any(each.held for each in self.sessions[-1:])
 
     def makers(self, until: str = "") -> set[str]:
@@ -512,7 +514,7 @@ class Manifest:
         """Return the manifest with its latest session ended, and why if it stopped early.
 
         ``seconds`` is how long it took: the difference of the times would be wrong if the clock was
-        set meanwhile. ``held`` is whether the plan must be approved first.
+        set meanwhile. ``held`` is whether the guard held the plan back.
         """
         self._require_open()
         *earlier, latest = self.sessions

@@ -26,18 +26,28 @@ ROWS: list[Row] = [
 ]
 
 
-def arrived(folder: Path, sent: Sequence[Row]) -> dict[str, Any]:
-    """The server's report on these requests, for the rows above."""
-    cells = [(str(number), *body.values()) for number, _, body in ROWS]
-    file = write_csv(folder / "rows.csv", [("id", "email", "name"), *cells])
+def table(path: Path, rows: Sequence[Row]) -> Path:
+    """A file with these rows."""
+    cells = [(str(number), *body.values()) for number, _, body in rows]
+    return write_csv(path, [("id", "email", "name"), *cells])
+
+
+def arrived(folder: Path, sent: Sequence[Row], held: Sequence[Row] = ()) -> dict[str, Any]:
+    """The server's report on these requests, for the rows above; the ``held`` are read first."""
+    file = table(folder / "rows.csv", ROWS)
+    holding: list[str | Path] = ["--held", table(folder / "held.csv", held)] if held else []
     with subprocess.Popen(
-        [sys.executable, BENCH / "server.py", file, "0"],
+        [sys.executable, BENCH / "server.py", file, "0", *holding],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     ) as server:
         assert server.stdout is not None
         url = f"http://127.0.0.1:{server.stdout.readline().strip()}/v1/clients"
+        for number, authorization, body in held:
+            headers = {"Authorization": authorization}
+            client = requests.get(f"{url}/{number}", headers=headers, timeout=10).json()["client"]
+            assert client == {"id": number, **body}
         for number, authorization, body in sent:
             headers = {"Authorization": authorization}
             answer = requests.put(f"{url}/{number}", json=body, headers=headers, timeout=10)
@@ -46,10 +56,12 @@ def arrived(folder: Path, sent: Sequence[Row]) -> dict[str, Any]:
     return report
 
 
-def bench(*options: str, path: str = os.environ["PATH"]) -> subprocess.CompletedProcess[str]:
-    """The benchmark in its short mode, with these programs on the path."""
+def bench(
+    *options: str, path: str = os.environ["PATH"], script: str = "bench.py"
+) -> subprocess.CompletedProcess[str]:
+    """A benchmark in its short mode, with these programs on the path."""
     return subprocess.run(
-        [sys.executable, str(BENCH / "bench.py"), "--short", *options],
+        [sys.executable, str(BENCH / script), "--short", *options],
         env={**os.environ, "PATH": path},
         capture_output=True,
         text=True,
@@ -78,6 +90,20 @@ def test_the_bench_ends_with_a_tool_that_sends_nothing(tmp_path: Path) -> None:
     assert done.stderr.startswith("curl --parallel: of 1 rows the server saw")
 
 
+@pytest.mark.slow
+def test_the_bench_of_comparing_runs() -> None:
+    """It succeeds if every client is read once, and only the rows that change one are sent."""
+    done = bench(script="comparing.py")
+    assert (done.returncode, done.stderr) == (0, "")
+    requests_of = {line[:24].strip(): line.split()[-6] for line in done.stdout.splitlines()[2:]}
+    assert requests_of == {
+        "without comparing": "200",
+        "every row changes": "400",
+        "1 % of rows change": "202",
+        "no row changes": "200",
+    }
+
+
 def test_rows_that_arrive_once_and_whole_are_right(tmp_path: Path) -> None:
     """Rows may arrive in any order."""
     report = arrived(tmp_path, ROWS[::-1])
@@ -101,3 +127,23 @@ def test_row_that_does_not_arrive_once_and_whole_is_wrong(
 ) -> None:
     """A missing, repeated or changed row is an error."""
     assert arrived(tmp_path, sent(*ROWS))["wrong"] > 0
+
+
+@pytest.mark.parametrize(
+    ("sent", "read_again", "wrong"), [([1], [], 0), ([0, 1], [], 1), ([], [], 1), ([1], [0], 1)]
+)
+def test_row_that_changes_nothing_must_not_come(
+    sent: list[int], read_again: list[int], wrong: int, tmp_path: Path
+) -> None:
+    """Where the server holds clients, each is read once, and only changes are sent."""
+    first, second = ROWS
+    held = [first, (*second[:2], {**second[2], "name": "عمر"})]
+    read = [*held, *(held[each] for each in read_again)]
+    assert arrived(tmp_path, [ROWS[each] for each in sent], read)["wrong"] == wrong
+
+
+def test_times_of_reading_and_updating_are_told_apart(tmp_path: Path) -> None:
+    """The report has the first request and the last answer of each method."""
+    changed = [(number, token, {**body, "name": "عمر"}) for number, token, body in ROWS]
+    times = arrived(tmp_path, ROWS, changed)["times"]
+    assert 0 == times["GET"][0] < times["GET"][1] < times["PUT"][0] < times["PUT"][1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,10 +13,13 @@ from etl.sandbox.server import Sandbox
 from etl.sandbox.store import Client
 from inprocess import Commands
 from scripted import ScriptedServer, reply
+from spreadsheets import write_csv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from program import Program
 
 HEADER = ("id", "email", "name", "phone")
 SARA = Client(1, "Sara", "+97455550001", "sara@example.com", "Doha", "VIP")
@@ -350,6 +354,37 @@ def test_one_client_that_cannot_be_read_does_not_keep_others(commands: Commands)
         )
         assert commands("update", source)[0] == 0
         assert methods(server) == ["GET", "GET", "PUT", "GET", "PUT"]
+
+
+def test_client_that_cannot_be_read_on_many_nights_needs_a_person(commands: Commands) -> None:
+    """Sessions in which only reading failed count like those in which an update did."""
+    commands.settings("[api]", "attempts = 1", "[load]", "give_up = 3")
+    down = answer({}, b"503 Service Unavailable")
+    source = commands.file(HEADER, *ROWS[:1])
+    codes = []
+    with ScriptedServer([down] * 3) as server:
+        commands.use_script(server.url)
+        for _ in range(3):
+            commands("update", source, "--compare")
+            codes.append(commands.results()[0]["update_code"])
+    assert codes == ["API_UNAVAILABLE"] * 2 + ["API_UNAVAILABLE; FAILED_REPEATEDLY"]
+
+
+@pytest.mark.slow
+def test_stop_while_clients_are_read_sends_nothing(program: Program, sandbox: Sandbox) -> None:
+    """SIGTERM ends the reading; running again reads the others only, and sends everything."""
+    rows = [(str(client), f"new-{client}@example.com") for client in range(1, 301)]
+    source = write_csv(program.folder / "clients.csv", [("id", "email"), *rows])
+    command = ("update", source, "--compare", "--rate", 100)
+    process = program.start(*command)
+    while sandbox.requests_of("GET") < 20:
+        time.sleep(0.01)
+    process.terminate()
+    process.communicate(timeout=30)
+    assert (process.returncode, sandbox.requests_of("PUT")) == (4, 0)
+    tokens = 2
+    assert program.run("update", source).returncode == 0
+    assert (sandbox.requests_of("PUT"), sandbox.requests_of("GET")) == (300, 300 + tokens)
 
 
 def test_throttled_and_failing_api_is_read_in_the_end(commands: Commands) -> None:

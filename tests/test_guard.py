@@ -220,6 +220,17 @@ def test_a_plan_without_changes_needs_no_approval(desk: Desk) -> None:
     assert desk.manifest.stopped is None
 
 
+@pytest.mark.parametrize("approval", ["tripped", "never"])
+def test_the_next_file_is_sent_although_one_is_held_back(desk: Desk, approval: str) -> None:
+    """A plan that is held back says nothing about the other files of the night."""
+    desk.guard = {"cleared": 1, "approval": approval}
+    first = desk.clients(TWELVE, "a.csv")
+    second = desk.clients([("1", "sara@example.com", "+97455512345")], "b.csv")
+    code, _ = desk.run("update", first, second)
+    assert (code, desk.sent) == (4, 1)
+    assert desk.sandbox.store.get(1).email == "sara@example.com"
+
+
 def test_without_approvals_a_limit_cannot_be_lifted(desk: Desk) -> None:
     """With `never` a run that exceeds a limit is not sent, and no command is named to send it."""
     desk.guard = {"cleared": 1, "approval": "never"}

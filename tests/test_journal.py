@@ -18,11 +18,13 @@ import pytest
 from etl.codes import Code
 from etl.errors import InconsistentError, StoppedError
 from etl.fields import Field
+from etl.images import KEYS
 from etl.rows import (
     NOT_UPDATED,
     OF_COMPARING,
     CheckedRow,
     Fault,
+    Method,
     PendingRow,
     Record,
     RowResult,
@@ -71,6 +73,12 @@ def result(row: int, status: Status, attempts: int = 1, fault: Fault | None = No
     """The result of an attempt."""
     faults = (fault,) if fault else ()
     return RowResult(row, row + 1_000, status, attempts, LATER, 120, faults, http_status=200)
+
+
+def a_reading(row: int) -> RowResult:
+    """The result of reading a client that has another name."""
+    read = result(row, Status.NOT_SENT, attempts=0)
+    return replace(read, method=Method.GET, client={**dict.fromkeys(KEYS, ""), **BODY, "name": ""})
 
 
 def statuses(path: Path) -> dict[int, Status]:
@@ -438,6 +446,22 @@ def test_the_journal_is_flushed_to_the_disk_with_each_record(path: Path) -> None
             for name in ("journal_mode", "synchronous")
         ]
     assert pragmas == ["wal", 2]
+
+
+@pytest.mark.parametrize("taken", [Journal.pending, Journal.unread, Journal.planned])
+def test_rows_come_page_by_page(
+    taken: Callable[[Journal], Iterable[PendingRow]], path: Path
+) -> None:
+    """No row has a query of its own, which would wait for the threads that send."""
+    staged_journal(path, [checked(row) for row in range(2, 102)])
+    statements: list[str] = []
+    with Journal(path) as journal:
+        if taken is Journal.planned:
+            journal.record([a_reading(row) for row in range(2, 102)], [], NOW)
+            journal.plan_rows(lambda _: [])
+        journal._db.set_trace_callback(statements.append)  # noqa: SLF001
+        assert len([*taken(journal)]) == 100
+    assert len(statements) < 10
 
 
 def test_a_record_is_all_or_nothing(path: Path) -> None:

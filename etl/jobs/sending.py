@@ -35,7 +35,7 @@ def send(
 ) -> tuple[str | None, bool]:
     """Send the pending rows, and return why the run stopped early, if it did.
 
-    It also returns whether that was since the plan must be approved first.
+    It also returns whether that was since the guard held the plan back.
 
     With a ``comparison``, all clients are read and the plan is made before the first row is sent.
 
@@ -51,7 +51,7 @@ def send(
         stopped = loading.read(journal.unread(context.limit))
         comparison.plan(journal)
         if stopped is None and (why := comparison.why_held_back(journal)):
-            return why, context.settings.guard.asks != "never"
+            return why, True
         if stopped or context.only_plan:
             return stopped, False
         rows = comparison.rows(journal, context.limit)

@@ -33,6 +33,7 @@ class Summary:
     fixing. ``skipped`` means that the file was left for later, because it has just changed.
     ``plan`` is what the run changes, None if it does not compare; ``planned`` means that the run
     only made it, as it was asked to, and ``needs_approval`` that somebody must approve it first.
+    ``held`` means that the guard held it back, which says nothing about other files.
     ``not_restored`` is the number of clients that an undo leaves, since it is not known what they
     held before.
     """
@@ -56,6 +57,7 @@ class Summary:
     plan: Plan | None = None
     planned: bool = False
     needs_approval: bool = False
+    held: bool = False
     not_restored: int = 0
 
 
@@ -74,6 +76,7 @@ def summary_of(source: Path, folder: RunFolder, manifest: Manifest, sentence: st
         plan=manifest.plan,
         planned=manifest.unsent_plan is not None,
         needs_approval=manifest.needs_approval,
+        held=manifest.is_held,
     )
 
 

@@ -107,9 +107,9 @@ def update_each(sources: Iterable[Path], context: Context) -> Iterator[Summary]:
 
     After a run that stopped for a reason that is certain to stop the others too, such as a refused
     key, the remaining files are not started. If it stopped because the API was in trouble, the next
-    file starts with one row, which shows whether it still is. A file that cannot be used, or that
-    triggers a bug, does not prevent the others from being sent. The caller must have prepared and
-    locked the runs folder.
+    file starts with one row, which shows whether it still is. A file that cannot be used, that the
+    guard holds back or that triggers a bug does not prevent the others from being sent. The caller
+    must have prepared and locked the runs folder.
 
     Raises:
         ConfigError: as `update_file`, for the first file only; for others it is in the summary.
@@ -121,7 +121,8 @@ def update_each(sources: Iterable[Path], context: Context) -> Iterator[Summary]:
             summary = _put_away(_update_one(source, context, is_first=number == 0), context)
         else:
             summary = Summary(source, ExitCode.STOPPED, f"Not started. {stopped}", stopped)
-        stopped = None if context.breaker.is_half_open else summary.stopped
+        is_of_all = not (context.breaker.is_half_open or summary.held)
+        stopped = summary.stopped if is_of_all else None
         in_sandbox = replace(summary.totals, sandbox=context.target.sandbox)
         yield replace(summary, totals=in_sandbox)
 

@@ -170,10 +170,16 @@ class Loader:
         """Return the row as it is due: its client is read again if that was too long ago.
 
         Right after that it is sent, however short ``fresh`` is: it would never be sent otherwise.
+        Only if everything was held in between, it is read once more.
         """
-        row, was_reread, task.reread = task.row, task.reread, False
-        is_old = row.is_planned and self.clock.now() - row.read_at > self.policy.fresh
-        return replace(row, method=Method.GET) if is_old and not was_reread else row
+        row, was_reread, task.reread = task.row, task.reread == self.pace.holds, None
+        if row.method is Method.PUT:
+            age = self.clock.now() - row.read_at if row.is_planned else 0
+            if age <= self.policy.fresh or was_reread:
+                return row
+            row = replace(row, method=Method.GET)
+        task.reread = self.pace.holds
+        return row
 
     def _next_task(self) -> Task | None:
         if self._is_alone:
@@ -211,7 +217,7 @@ class Loader:
         task = self._tasks[row.row]
         decision = self._retries.decide(task, verdict)
         if is_as_planned := row.is_planned and verdict.status is Status.NOT_SENT:
-            decision, task.reread = Decision(retry_in=0), True  # the update comes next
+            decision = Decision(retry_in=0)  # the update comes next
             task.tries -= 1  # of the tries, only those in vain count, or they would never end
         self._halt(decision.halt, verdict)
         if decision.doubt and not self.breaker.is_cleared_by(self.probe()):

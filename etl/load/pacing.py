@@ -32,7 +32,10 @@ class Clock:
 
 
 class Pace:
-    """When the next request of any worker and file may be sent, by the rate and by holds."""
+    """When the next request of any worker and file may be sent, by the rate and by holds.
+
+    ``holds`` counts how often nothing was to be sent for a while.
+    """
 
     def __init__(
         self, rate: float, pause: float = 0.5, pause_max: float = 60, clock: Clock | None = None
@@ -47,6 +50,7 @@ class Pace:
         self._clock = clock or Clock()
         self._throttle = Throttle(self._clock)
         self._not_before = 0.0
+        self.holds = 0
 
     @property
     def is_set(self) -> bool:
@@ -107,6 +111,7 @@ class Pace:
 
     def hold(self, seconds: float) -> None:
         """Let nothing be sent for this long."""
+        self.holds += seconds > 0
         self._not_before = max(self._not_before, self._clock.ticks() + seconds)
 
     @property

@@ -22,7 +22,8 @@ class Task:
     ``sent`` is when it was submitted last, in ticks. ``refused`` counts the answers 401, and
     ``throttled`` how often it was answered 429 although others had got through since the last time,
     which was after the API had reopened ``reopened`` times. ``throttled_since`` is the first time.
-    ``reread`` means that its client was just read again.
+    While its client is read, and right after that, ``reread`` is how often the pace had been held
+    before.
     """
 
     row: PendingRow
@@ -33,7 +34,7 @@ class Task:
     throttled: int = 0
     throttled_since: float = 0
     reopened: int = -1
-    reread: bool = False
+    reread: int | None = None
 
 
 class Tasks:

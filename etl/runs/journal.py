@@ -61,6 +61,15 @@ _READ_AT = """
 (SELECT (julianday(MAX(time)) - 2440587.5) * 86400 FROM readings
  WHERE readings.row = rows.row AND client IS NOT NULL)
 """
+# Whether a row's client must be read before its changes can be planned. After a conflict it must,
+# even if reading it again has failed meanwhile. A row that may have been updated stays UNKNOWN
+# then, so the code of the reading counts.
+_IS_UNREAD = f"""
+(rows.status = '{Status.CONFLICT}' OR NOT EXISTS
+    (SELECT 1 FROM readings WHERE readings.row = rows.row AND client IS NOT NULL)
+ OR (SELECT code FROM readings WHERE readings.row = rows.row AND client IS NOT NULL
+     ORDER BY id DESC LIMIT 1) IS '{Code.CHANGED_MEANWHILE.name}')
+"""
 _KEEP_ANSWERS = "INSERT INTO answers (row, attempt, excerpt) VALUES {values}"
 _KEEP_STORED = "INSERT OR REPLACE INTO stored (row, client) VALUES {values}"
 _KEEP_READINGS = """
@@ -125,13 +134,13 @@ class Journal(JournalReader):
         Rows that were tried in earlier sessions come last, those that were tried most often at the
         end: if only these fail, all others have been sent.
         """
-        return islice(self._in_order("NULL, 0", "rows"), limit)
+        return (row for row, _ in islice(self._in_order("NULL, 0, 0", "rows"), limit))
 
     def unread(self, limit: int | None = None) -> Iterator[PendingRow]:
         """Yield the first ``limit`` of the rows to send, as far as their clients are to be read."""
-        for row in self.pending(limit):
-            if self._is_unread(row):
-                yield replace(row, method=Method.GET, expected=self._precondition(row.row))
+        source = "rows LEFT JOIN preconditions ON preconditions.row = rows.row"
+        rows = islice(self._in_order(f"preconditions.client, 0, {_IS_UNREAD}", source), limit)
+        return (replace(row, method=Method.GET) for row, is_unread in rows if is_unread)
 
     def planned(self, limit: int | None = None) -> Iterator[PendingRow]:
         """Yield the first ``limit`` of the rows to send, as far as their changes are planned."""
@@ -139,29 +148,29 @@ class Journal(JournalReader):
             "rows LEFT JOIN plans ON plans.row = rows.row"
             " LEFT JOIN readings ON readings.id = plans.expected"
         )
-        rows = islice(self._in_order(f"readings.client, {_READ_AT}", source), limit)
-        return (row for row in rows if row.expected is not None and not self._is_unread(row))
+        rows = islice(self._in_order(f"readings.client, {_READ_AT}, {_IS_UNREAD}", source), limit)
+        return (row for row, is_unread in rows if row.expected is not None and not is_unread)
 
     def unread_rows(self) -> int:
         """Return how many rows `unread` yields without a limit."""
-        return self._count(
-            f"FROM rows WHERE status IN ({NOT_FINAL})"
-            f" AND (status = '{Status.CONFLICT}' OR NOT EXISTS"
-            " (SELECT 1 FROM readings WHERE readings.row = rows.row AND client IS NOT NULL))"
-        )
+        return self._count(f"FROM rows WHERE status IN ({NOT_FINAL}) AND {_IS_UNREAD}")
 
     def planned_rows(self) -> int:
         """Return how many rows `planned` yields without a limit."""
         return self._count(
             "FROM rows JOIN plans ON plans.row = rows.row"
-            f" WHERE rows.status IN ({NOT_FINAL}) AND rows.status <> '{Status.CONFLICT}'"
+            f" WHERE rows.status IN ({NOT_FINAL}) AND NOT {_IS_UNREAD}"
         )
 
     def _count(self, source: str) -> int:
         return int(self._db.execute(f"SELECT COUNT(*) {source}").fetchone()[0])
 
-    def _in_order(self, of_plan: str, source: str) -> Iterator[PendingRow]:
-        """Yield all rows that are not final; ``of_plan`` is what they expect of their clients."""
+    def _in_order(self, of_plan: str, source: str) -> Iterator[tuple[PendingRow, bool]]:
+        """Yield all rows that are not final, and whether their clients are to be read.
+
+        ``of_plan`` is what they expect of their clients, when that was read, and the latter. It is
+        asked for page by page: a query for each row would wait for the threads that send.
+        """
         tried = f"SELECT DISTINCT {_SESSIONS} FROM rows WHERE status IN ({NOT_FINAL}) ORDER BY 1"
         of_session = {"session": self._session}
         sessions = [number for (number,) in self._db.execute(tried, of_session).fetchall()]
@@ -175,14 +184,16 @@ class Journal(JournalReader):
         for number in sessions:
             yield from self._pages(statement, {**of_session, "sessions": number, "last": 0})
 
-    def _pages(self, statement: str, parameters: dict[str, int]) -> Iterator[PendingRow]:
+    def _pages(
+        self, statement: str, parameters: dict[str, int]
+    ) -> Iterator[tuple[PendingRow, bool]]:
         """Yield rows page by page: an open cursor keeps the write-ahead log from being emptied.
 
         Source: https://www.sqlite.org/wal.html#avoiding_excessively_large_wal_files
         """
         while page := self._db.execute(statement, parameters).fetchall():
-            for row, client_id, body, status, attempts, expected, read_at in page:
-                yield PendingRow(
+            for row, client_id, body, status, attempts, expected, read_at, is_unread in page:
+                pending = PendingRow(
                     row,
                     client_id,
                     json.loads(body),
@@ -192,26 +203,8 @@ class Journal(JournalReader):
                     expected=json.loads(expected) if expected else None,
                     read_at=read_at or 0,
                 )
+                yield pending, bool(is_unread)
             parameters["last"] = page[-1][0]
-
-    def _is_unread(self, row: PendingRow) -> bool:
-        """Whether the client of a row must be read before its changes can be planned.
-
-        After a conflict it must, even if reading it again has failed meanwhile. A row that may have
-        been updated stays UNKNOWN then, so the code of the reading counts.
-        """
-        latest = self._db.execute(
-            "SELECT code FROM readings WHERE row = ? AND client IS NOT NULL"
-            " ORDER BY id DESC LIMIT 1",
-            (row.row,),
-        ).fetchone()
-        return row.status is Status.CONFLICT or latest in {None, (Code.CHANGED_MEANWHILE.name,)}
-
-    def _precondition(self, row: int) -> Image | None:
-        found = self._db.execute(
-            "SELECT client FROM preconditions WHERE row = ?", (row,)
-        ).fetchone()
-        return json.loads(found[0]) if found else None
 
     def record(
         self,

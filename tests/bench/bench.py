@@ -23,6 +23,7 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
+from typing import Any, NamedTuple
 
 from server import TOKEN
 
@@ -55,13 +56,14 @@ class Tool:
     """Something that sends rows: ``script`` is a peer's, None is the program itself.
 
     ``needs`` is the module or the program without which it cannot run; a ``serial`` one sends one
-    request after the other, and gets fewer rows.
+    request after the other, and gets fewer rows. ``options`` are the program's.
     """
 
     name: str
     script: str | None = None
     needs: str | None = None
     serial: bool = False
+    options: tuple[str, ...] = ()
 
     @property
     def missing(self) -> bool:
@@ -77,7 +79,7 @@ class Tool:
         config = rows.with_suffix(".toml")
         config.write_text(f'[api]\nca_bundle = "{bundle}"\n' if trusted else "", encoding="utf-8")
         options = ["--config", str(config), "--workers", str(setting.workers), "--quiet"]
-        return [sys.executable, "-m", "etl", "update", str(rows), *options]
+        return [sys.executable, "-m", "etl", "update", str(rows), *options, *self.options]
 
 
 US = Tool("fatora-clients")
@@ -102,6 +104,14 @@ class Measured:
     memory: float
 
 
+class Spent(NamedTuple):
+    """What a tool took from its start to its end: seconds, CPU seconds, and peak memory in MB."""
+
+    seconds: float
+    cpu: float
+    memory: float
+
+
 class WrongError(Exception):
     """A tool failed, or its rows did not all arrive exactly once and complete."""
 
@@ -120,46 +130,54 @@ def write_rows(path: Path, count: int) -> None:
 def measure(tool: Tool, setting: Setting, count: int) -> Measured:
     """Let a tool send this many rows, and return the measurements."""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
-        rows, bundle = Path(name) / "rows.csv", Path(name) / "ca.pem"
+        rows = Path(name) / "rows.csv"
         write_rows(rows, count)
-        trusted = [str(bundle)] if setting.tls else []
-        with subprocess.Popen(
-            [sys.executable, SERVER, rows, str(setting.latency), *trusted],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        ) as server:
-            assert server.stdout is not None
-            port = server.stdout.readline().strip()
-            url = f"{'https' if setting.tls else 'http'}://127.0.0.1:{port}/v1"
-            cpu, memory = _run(tool, url, rows, setting, bundle)
-            came = json.loads(server.communicate()[0])
+        came, spent = send(tool, setting, rows)
     if came["wrong"] or came["requests"] != count:
         raise WrongError(f"{tool.name}: of {count} rows the server saw {came}")
-    return Measured(count, count / came["seconds"], cpu, memory)
+    return Measured(count, count / came["seconds"], spent.cpu, spent.memory)
 
 
-def _run(tool: Tool, url: str, rows: Path, setting: Setting, bundle: Path) -> tuple[float, float]:
-    """Run a tool to its end, and return its CPU seconds and its peak memory in MB."""
+def send(tool: Tool, setting: Setting, rows: Path, *options: str) -> tuple[dict[str, Any], Spent]:
+    """Let a tool send rows, and return the report of the server, whose ``options`` these are."""
+    bundle = rows.with_name("ca.pem")
+    trusted = ["--tls", str(bundle)] if setting.tls else []
+    with subprocess.Popen(
+        [sys.executable, SERVER, rows, str(setting.latency), *trusted, *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as server:
+        assert server.stdout is not None
+        port = server.stdout.readline().strip()
+        url = f"{'https' if setting.tls else 'http'}://127.0.0.1:{port}/v1"
+        spent = _run(tool, url, rows, setting, bundle)
+        return json.loads(server.communicate()[0]), spent
+
+
+def _run(tool: Tool, url: str, rows: Path, setting: Setting, bundle: Path) -> Spent:
+    """Run a tool to its end."""
     environment = {
         "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(ROOT) if tool is US else "",
+        "PYTHONPATH": "" if tool.script else str(ROOT),
         "FATORA_BEARER_TOKEN": TOKEN,
         "FATORA_API_URL": url,
     }
     command = tool.command(url, rows, setting, bundle)
     with (rows.parent / "output").open("w+", encoding="utf-8") as output:
+        start = time.monotonic()
         process = subprocess.Popen(
             command, cwd=rows.parent, env=environment, stdout=output, stderr=output
         )
         _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - start
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             output.seek(0)
             raise WrongError(
                 f"{tool.name} ended with {process.returncode}: {output.read()[-2000:]}"
             )
-    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    return Spent(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 @dataclass(frozen=True)
@@ -220,7 +238,7 @@ HEADER = ["rows/s", "of N*L/W", "of curl", "CPU ms/row", "MB"]
 def show(*cells: str) -> None:
     """Print a line of the table."""
     first, *rest = cells
-    sys.stdout.write(f"{first:<20}" + "".join(f"{cell:>12}" for cell in rest) + "\n")
+    sys.stdout.write(f"{first:<24}" + "".join(f"{cell:>12}" for cell in rest) + "\n")
     sys.stdout.flush()
 
 
