@@ -40,8 +40,9 @@ format: $(VENV)/dev  ## format the code and fix what ruff can fix
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/dev $(VENV)/newman  ## how fast rows are sent, compared with curl and other tools
+bench: $(VENV)/dev $(VENV)/newman  ## how fast rows are sent, compared with curl and other tools, and what comparing costs
 	PATH="$$PATH:$(CURDIR)/$(VENV)/newman/node_modules/.bin" $(BIN)/python tests/bench/bench.py
+	$(BIN)/python tests/bench/comparing.py
 	$(BIN)/python tests/bench/limits_in_time.py
 
 pictures: $(VENV)/dev  ## the README's pictures, of a real run; needs Chromium, LibreOffice and pdftoppm
