@@ -265,8 +265,12 @@ class Settings(_Section):
     _origins: dict[str, str] = PrivateAttr(default_factory=dict)
     _file: Path | None = PrivateAttr(default=None)
 
-    @model_validator(mode="after")
-    def _check_comparing(self) -> Self:
+    def require_comparing(self) -> None:
+        """Check that settings which need a comparison have one; only updates need them.
+
+        Raises:
+            ConfigError: they have none.
+        """
         needed_by = {
             "guard.changed": self.guard.changed is not None,
             "guard.cleared": self.guard.cleared is not None,
@@ -275,8 +279,7 @@ class Settings(_Section):
         }
         for key, is_set in needed_by.items():
             if is_set and not self.load.compare:
-                raise ValueError(f"{key} needs load.compare = true")
-        return self
+                raise ConfigError(f"{key} needs load.compare = true")
 
     @property
     def as_options(self) -> list[str]:
@@ -429,8 +432,6 @@ def _read_toml(file: Path) -> dict[str, Any]:
 def _problem(error: ErrorDetails, places: Mapping[str, str], file: Path | None) -> str:
     """Return what is wrong with a setting, after the place where a person can change it."""
     key = ".".join(map(str, error["loc"]))
-    if not key:  # of several settings together, which the complaint names
-        return complaint_about(key, error)
     place = places.get(key, f"{key} in {file}" if file else key)
     if error["type"] == "extra_forbidden":
         return f"{place}: unknown key" + "".join(f"; did you mean {it}?" for it in _keys_like(key))

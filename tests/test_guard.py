@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import etl
 from approvals import Desk
 from etl.config import GuardSettings, load_settings
 from etl.errors import ConfigError
@@ -149,11 +150,13 @@ def test_a_limit_is_a_number_of_rows_or_a_share(limit: object) -> None:
 
 
 @pytest.mark.parametrize("key", ["changed", "cleared", "approval"])
-def test_the_guard_needs_a_comparison(key: str) -> None:
-    """Without comparing, nobody knows what changes: the guard would have no effect."""
+def test_an_update_with_a_guard_needs_a_comparison(key: str, tmp_path: Path) -> None:
+    """Without comparing, nobody knows what changes. Commands that send nothing do not care."""
     value = "always" if key == "approval" else 1
+    settings = load_settings(None, {f"guard.{key}": value, "runs.dir": tmp_path})
     with pytest.raises(ConfigError, match=rf"^guard\.{key} needs load\.compare = true$"):
-        load_settings(None, {f"guard.{key}": value})
+        etl.update([tmp_path], settings, None, sandbox=True)
+    assert list(etl.history(settings).entries) == []
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,7 @@ def update(  # noqa: PLR0913 - each has a default, and a name in the call
         BusyError: another run is using the runs folder; nothing was sent.
         StoppedError: the disk is full, or the system refused something else.
     """
+    settings.require_comparing()
     target = target_of(settings, credentials, sandbox=sandbox)
     inputs = find_inputs(paths, settings.input.settle)
     require_place(results, inputs, settings.runs.dir)
