@@ -104,7 +104,7 @@ class Code(Enum):
         "Run the same file again to send them.",
     )
     CHANGED_MEANWHILE = (
-        "Somebody changed this client in Fatora after it was read",
+        "Somebody changed this client in Fatora meanwhile",
         (
             "Look at the client in Fatora. To send your values all the same, run the same file"
             " again. An undo leaves the client as it is."
