@@ -242,7 +242,8 @@ class Comparing(RuleBasedStateMachine):
             return
         network.events = iter(given["more"])
         chosen = SimpleNamespace(load=SimpleNamespace(unsent=given["unsent"]))
-        comparison = Comparison(cast("Any", None), cast("Any", chosen), cast("Any", None))
+        alone = SimpleNamespace(newest_update=lambda _manifest: "")
+        comparison = Comparison(cast("Any", None), cast("Any", chosen), cast("Any", alone))
         _load(comparison.rows(journal, limit), network, ledger, given)
 
     @rule(edits=st.lists(EDITS, min_size=1, max_size=3), seconds=WAITS)

@@ -52,7 +52,7 @@ def command(
     Exit codes:
       0   every client is still as the run left it
       1   some clients were changed since, or are not as sent
-      2   wrong usage, configuration or credentials, or the run cannot be confirmed
+      2   wrong usage, configuration or credentials, or not a run to confirm
       4   stopped early; run again to go on
       70  internal error
       75  another run is using the runs folder
