@@ -48,7 +48,7 @@ def command(
     \b
     Exit codes:
       0   approved, now or before
-      2   nothing to approve, or this approval does not count; nothing was recorded
+      2   nothing to approve, or an approval that does not count
       4   the run was modified since its plan was made
       75  another run is using the runs folder
     """  # noqa: D301 - click keeps the lines behind this mark
