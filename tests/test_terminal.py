@@ -216,15 +216,15 @@ def test_every_help_fits_a_narrow_terminal(
 @pytest.mark.parametrize("terminal", [80], indirect=True)
 def test_a_plan_shows_how_many_clients_were_compared(terminal: Terminal, tmp_path: Path) -> None:
     """A plan has a bar of its own, which is gone at the end, also if there is nothing to read."""
-    write_clients(tmp_path, 40)
+    write_clients(tmp_path, 100)
     terminal.run("plan clients.csv")
     (bar,) = [
         line for line in terminal.wait_for(r"Comparing .* [1-9]\d* of") if "Comparing" in line
     ]
-    assert re.fullmatch(r". Comparing [━╸╺]+ \d+ of 36 .*", bar)
+    assert re.fullmatch(r". Comparing [━╸╺]+ \d+ of 90 .*", bar)
     lines = terminal.wait_for("^Run: ")
     assert not any("Comparing" in line or "Stopped" in line for line in lines)
-    assert any("36 rows would change" in line for line in lines)
+    assert any("90 rows would change" in line for line in lines)
     terminal.run("plan clients.csv")
     until = time.monotonic() + 60
     while sum(line.startswith("Run: ") for line in terminal.screen()) < 2:
