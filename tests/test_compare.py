@@ -83,8 +83,8 @@ def test_rows_that_change_nothing_are_unchanged_and_not_sent(
     assert (code, commands.statuses()) == (0, ["UNCHANGED"] * 3)
     assert (api.requests_of("PUT"), api.requests_of("GET")) == (0, 1 + 3)  # the token is a GET
     row = commands.results()[0]
-    told = ("update_error", "update_code", "update_fix", "update_warning", "update_changes")
-    assert [row[name] for name in told] == [""] * 5
+    added = ("update_error", "update_code", "update_fix", "update_warning", "update_changes")
+    assert [row[name] for name in added] == [""] * 5
     assert (row["update_attempts"], row["update_http_status"]) == ("0", "200")
     code, printed = commands("update", source, "--compare")
     assert (code, api.requests_seen) == (0, 4)

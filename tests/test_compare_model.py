@@ -17,10 +17,12 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from etl.jobs.comparing import Comparison
 from etl.load.breaker import Breaker
+from etl.load.clock import Clock
 from etl.load.judge import judge, judge_probe
-from etl.load.loader import Loader, Policy
-from etl.load.pacing import Clock, Pace
+from etl.load.loader import Loader
+from etl.load.pacing import Pace
 from etl.load.reading import judge_reading
+from etl.load.retries import Policy
 from etl.load.wire import NotConnectedError
 from etl.load.workers import Returned
 from etl.rows import CheckedRow, Method, PendingRow, Record, RowResult, Status

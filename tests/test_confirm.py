@@ -171,7 +171,7 @@ def test_a_removed_client_is_deleted_since(desk: Desk, sandbox: Sandbox) -> None
 
 
 def test_the_values_from_before_are_not_as_sent(desk: Desk, sandbox: Sandbox) -> None:
-    """A client with the values that it had before the update is told from a changed one."""
+    """A client with the values that it had before the update is not taken for a changed one."""
     old = sandbox.store.get(1)
     desk.update(2, "--compare")
     sandbox.store.put(old)

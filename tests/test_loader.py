@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from etl.codes import Code
 from etl.images import KEYS
 from etl.load.breaker import Breaker
+from etl.load.clock import Clock
 from etl.load.judge import judge, judge_probe
-from etl.load.loader import Policy
-from etl.load.pacing import Clock
+from etl.load.retries import Policy
 from etl.load.tokens import TokenRefusedError, TokenUnavailableError
 from etl.load.transport import Answer
 from etl.rows import Fault, Method, PendingRow, RowResult, Status

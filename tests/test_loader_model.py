@@ -19,9 +19,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from etl.load.breaker import Breaker
+from etl.load.clock import Clock
 from etl.load.judge import judge, judge_probe
-from etl.load.loader import Loader, Policy
-from etl.load.pacing import Clock, Pace
+from etl.load.loader import Loader
+from etl.load.pacing import Pace
+from etl.load.retries import Policy
 from etl.load.transport import Answer
 from etl.load.wire import NotConnectedError
 from etl.load.workers import Returned

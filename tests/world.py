@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, TypeAlias
 import pytest
 
 from etl.load.breaker import Breaker
+from etl.load.clock import Clock
 from etl.load.judge import judge, judge_probe
-from etl.load.loader import Loader, Policy
-from etl.load.pacing import Clock, Pace
+from etl.load.loader import Loader
+from etl.load.pacing import Pace
 from etl.load.reading import judge_reading
+from etl.load.retries import Policy
 from etl.load.transport import Answer
 from etl.load.wire import NotConnectedError
 from etl.load.workers import Returned

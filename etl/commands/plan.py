@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-import etl
 from etl.commands import options
-from etl.commands.sending import report, session, takes_inputs
+from etl.commands.sending import takes_inputs, update
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
 @takes_inputs
 def command(
     inputs: tuple[Path, ...],
-    again: bool,
-    results: Path | None,
     **given: Any,  # noqa: ANN401 - the options of `takes_inputs`
 ) -> ExitCode:
     """Read each client, and show what an update of these spreadsheets would change.
@@ -42,17 +39,4 @@ def command(
       70  internal error
       75  another run is using the runs folder
     """  # noqa: D301 - click keeps the lines behind this mark
-    with session(given, load__compare=True) as asked:
-        summaries = etl.update(
-            inputs,
-            asked.settings,
-            asked.credentials,
-            stop=asked.stop,
-            progress=asked.progress,
-            sandbox=given["sandbox"],
-            again=again,
-            only_plan=True,
-            results=results,
-            command=asked.command,
-        )
-    return report(summaries, inputs, given)
+    return update(inputs, given, compare=True, only_plan=True)

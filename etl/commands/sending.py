@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import etl
 from etl.commands import console, options
 from etl.commands.night import Night, shares_a_reader
 from etl.commands.options import number, settings_of
@@ -149,10 +150,36 @@ def session(given: Mapping[str, Any], **more: object) -> Iterator[Session]:
         )
 
 
+def update(
+    inputs: Sequence[Path],
+    given: Mapping[str, Any],
+    *,
+    compare: bool | None,
+    only_plan: bool = False,
+    limit: int | None = None,
+) -> ExitCode:
+    """Send spreadsheets, or only plan it, with the options that were ``given``, and print it."""
+    with session(given, load__compare=compare) as asked:
+        summaries = etl.update(
+            inputs,
+            asked.settings,
+            asked.credentials,
+            stop=asked.stop,
+            progress=asked.progress,
+            sandbox=given["sandbox"],
+            limit=limit,
+            again=given["again"],
+            only_plan=only_plan,
+            results=given["results"],
+            command=asked.command,
+        )
+    return report(summaries, inputs, given)
+
+
 def report(
     summaries: Sequence[Summary], inputs: Sequence[Path], given: Mapping[str, Any]
 ) -> ExitCode:
-    """Print what became of each file, and return the exit code of all."""
+    """Print the result of each file, and return the exit code of all."""
     night = Night(inputs, summaries, datetime.now().astimezone())
     if given["as_json"]:
         night.say_json()

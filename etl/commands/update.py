@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-import etl
 from etl.commands import options
 from etl.commands.options import number
-from etl.commands.sending import report, session, takes_inputs
+from etl.commands.sending import takes_inputs, update
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,8 +42,6 @@ def command(
     inputs: tuple[Path, ...],
     compare: bool | None,
     limit: int | None,
-    again: bool,
-    results: Path | None,
     **given: Any,  # noqa: ANN401 - the options of `takes_inputs`
 ) -> ExitCode:
     """Read spreadsheets, validate them, send each row to Fatora and write the results.
@@ -66,17 +63,4 @@ def command(
       70  internal error
       75  another run is using the runs folder; nothing was sent
     """  # noqa: D301 - click keeps the lines behind this mark
-    with session(given, load__compare=compare) as asked:
-        summaries = etl.update(
-            inputs,
-            asked.settings,
-            asked.credentials,
-            stop=asked.stop,
-            progress=asked.progress,
-            sandbox=given["sandbox"],
-            limit=limit,
-            again=again,
-            results=results,
-            command=asked.command,
-        )
-    return report(summaries, inputs, given)
+    return update(inputs, given, compare=compare, limit=limit)

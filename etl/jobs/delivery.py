@@ -18,7 +18,6 @@ from etl.text import quoted_path
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from etl.jobs.context import Context
     from etl.jobs.summary import Summary
     from etl.manifest import Manifest
 
@@ -152,12 +151,11 @@ def _free_name(folder: Path, file: Path) -> Path:
     return target
 
 
-def delivered(summary: Summary, manifest: Manifest, context: Context) -> Summary:
+def delivered(summary: Summary, manifest: Manifest, delivery: Delivery | None) -> Summary:
     """Deliver the files of a run, if the settings ask for it.
 
     If that fails, the run itself is not affected, and running the same file again delivers them.
     """
-    delivery = context.delivery
     if delivery is None or summary.folder is None:
         return summary
     try:

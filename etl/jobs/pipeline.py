@@ -179,7 +179,7 @@ def work_on(run: Run, source: Path, context: Context, known: KnownRuns) -> Summa
         sentence += f" {NO_WORKBOOK}"
     summary = summary_of(source, folder, manifest, sentence)
     summary = replace(summary, totals=totals, stopped=stopped, reworked=reworked)
-    return delivered(summary, manifest, context)
+    return delivered(summary, manifest, context.delivery)
 
 
 def _about_undo(known: KnownRuns, run: str) -> str:
@@ -212,4 +212,4 @@ def _already_done(run: Run, source: Path, context: Context, known: KnownRuns) ->
     delivery = context.delivery
     if manifest.pruned or (delivery and delivery.has(folder, manifest.input.name)):
         return summary
-    return delivered(summary, manifest, context)
+    return delivered(summary, manifest, delivery)

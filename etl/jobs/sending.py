@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from etl.errors import ConfigError
 from etl.load.judge import judge_probe
-from etl.load.loader import Loader, Policy
+from etl.load.loader import Loader
+from etl.load.retries import Policy
 from etl.load.tokens import TokenRefusedError, TokenUnavailableError
 from etl.load.workers import Workers
 from etl.rows import rows_left

@@ -189,7 +189,7 @@ class _Undoing:
         """
         if not self._is_chosen(run):
             raise ConfigError(
-                f"run {run.manifest.run} has begun to undo these clients and others, and is not"
+                f"run {run.manifest.run} has started to undo these clients and others, and is not"
                 f" finished: run fatora-clients undo {self.undone.manifest.run} without --client;"
                 " nothing was sent"
             )
@@ -271,7 +271,7 @@ class _Reversals:
                 yield reversal
 
     def unknown(self) -> list[int]:
-        """Return the clients of which it is not known what they held before."""
+        """Return the clients whose values from before are not known."""
         return [
             each.client_id
             for each in self.journal.updated_clients()

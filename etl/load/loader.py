@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import logging
 from dataclasses import InitVar, dataclass, field, replace
-from math import inf
 from typing import TYPE_CHECKING, Protocol
 
-from etl.load.pacing import Clock
+from etl.load.clock import Clock
 from etl.load.results import log_attempt, result_of
-from etl.load.retries import Decision, Retries
+from etl.load.retries import Decision, Policy, Retries
 from etl.load.tasks import Tasks
 from etl.rows import Method, Status
 from etl.text import utc_time
@@ -35,26 +34,6 @@ if TYPE_CHECKING:
     from etl.stopping import StopRequest
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """How rows are sent; times in seconds.
-
-    ``renewable`` is whether an expired token can be replaced. ``patience`` is how long the API may
-    answer 429 to everything. A row that was tried in ``give_up`` sessions needs a person. What the
-    API holds of a client is known for ``fresh``.
-    """
-
-    workers: int
-    attempts: int
-    pause: float
-    pause_max: float
-    retry_after_max: float
-    patience: float
-    give_up: int
-    renewable: bool
-    fresh: float = inf
 
 
 class Ledger(Protocol):

@@ -8,6 +8,7 @@ import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from etl.load.clock import Clock
 from etl.load.throttle import Throttle
 from etl.text import counted
 
@@ -17,18 +18,6 @@ _JITTER = 0.25
 # and 3 % are promised.
 _LONGEST_DELAY = 0.25
 _MINUTE, _DAY, _LONGEST_WAIT = 60, 86_400, 30 * 86_400  # seconds
-
-
-class Clock:
-    """The time: ``now`` in seconds since 1970, ``ticks`` in seconds that never jump."""
-
-    def now(self) -> float:
-        """Return the time of day."""
-        return time.time()
-
-    def ticks(self) -> float:
-        """Return a time to measure with."""
-        return time.monotonic()
 
 
 class Pace:

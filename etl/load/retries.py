@@ -4,20 +4,41 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from math import inf
 from typing import TYPE_CHECKING
 
 from etl.codes import Code
 from etl.load.pacing import only_throttled_in_words, pause_before, wait_in_words
 
 if TYPE_CHECKING:
+    from etl.load.clock import Clock
     from etl.load.judge import Verdict
-    from etl.load.loader import Policy
-    from etl.load.pacing import Clock, Pace
+    from etl.load.pacing import Pace
     from etl.load.tasks import Task
 
 log = logging.getLogger(__name__)
 
 _THROTTLED_ALONE = 3  # 429s to one row, with others let through in between: they are about the row
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How rows are sent; times in seconds.
+
+    ``renewable`` is whether an expired token can be replaced. ``patience`` is how long the API may
+    answer 429 to everything. A row that was tried in ``give_up`` sessions needs a person. What the
+    API holds of a client is known for ``fresh``.
+    """
+
+    workers: int
+    attempts: int
+    pause: float
+    pause_max: float
+    retry_after_max: float
+    patience: float
+    give_up: int
+    renewable: bool
+    fresh: float = inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from etl.load.pacing import Clock
+    from etl.load.clock import Clock
     from etl.rows import PendingRow
 
 

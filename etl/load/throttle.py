@@ -20,7 +20,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from etl.load.pacing import Clock
+    from etl.load.clock import Clock
 
 _DECREASE = 0.97
 _DOUBLING = 150  # seconds in which an undisturbed rate doubles; it grows with their square

@@ -16,8 +16,8 @@ anything else                                             changed since
 The API wrote a value in its way if ``left`` is not what was there before, or differs from what was
 sent only in other characters than letters and digits, in their case, or in leading zeros. What was
 there before is known only of a run that compares: of another one, no field is found *never taken*.
-The values that are there again since somebody put them back cannot be told from those that never
-went away. Fields that the row does not give are not looked at, not even if they were resent.
+Values that somebody put back look the same as values that never went away. Fields that the row does
+not give are not looked at, not even if they were resent.
 
 A row is *changed since* if one of its fields is, else *not as sent* if one was never taken, else
 *still so*. It is *deleted* if the API knows no such client.
@@ -144,8 +144,7 @@ class ConfirmingJournal(Journal):
     """The journal of a run about whose clients the API is asked again.
 
     Nothing but the rows that this settles is changed. What is read is recorded at once, so that a
-    confirmation that was killed or stopped is continued: its records count for as long as `ask`
-    is told.
+    confirmation that was killed or stopped is continued: `ask` says for how long its records count.
     """
 
     _number = 0
@@ -254,7 +253,7 @@ def judged(
     before: Image | None,
     now: Image | None,
 ) -> tuple[Outcome, list[FieldChange]]:
-    """Return what became of a client, and the fields that differ: then, and now.
+    """Return the outcome for a client, and the fields that differ: then, and now.
 
     ``left`` is what it held after the update, ``before`` what it held before, None if that is not
     known. ``now`` is None if there is no such client. The module says how this is decided.
