@@ -584,7 +584,7 @@ def test_an_api_in_trouble_stops_it(desk: Desk) -> None:
 
 
 def test_settled_rows_are_delivered_again(desk: Desk, sandbox: Sandbox) -> None:
-    """Operations see what became of the rows that had no answer."""
+    """Operations see the results of the rows that had no answer."""
     desk.monkeypatch.setattr("etl.jobs.target._is_of_sandbox", lambda *_: False)
     (desk.folder / "out").mkdir()
     settings = desk.folder / "job.toml"
